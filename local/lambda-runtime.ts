@@ -55,8 +55,13 @@ function summary(thrown: unknown): FunctionError {
     : { errorType: typeof thrown, errorMessage: String(thrown) };
 }
 
-function reply(message: Reply): void {
+async function reply(message: Reply): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(written)); // so that the host finds it all there
   process.send?.(message);
+}
+
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 async function load(): Promise<Handler> {
@@ -72,10 +77,10 @@ async function load(): Promise<Handler> {
 async function answer(handler: Handler, request: Request): Promise<void> {
   try {
     await handler(request.event, contextOf(request));
-    reply({ is: 'success' });
+    await reply({ is: 'success' });
   } catch (thrown) {
     printError(thrown);
-    reply({ is: 'error', error: summary(thrown) });
+    await reply({ is: 'error', error: summary(thrown) });
   }
 }
 
@@ -91,4 +96,4 @@ process.on('unhandledRejection', (reason) => {
 
 const handler = await load();
 process.on('message', (request: Request) => answer(handler, request));
-reply({ is: 'ready' });
+await reply({ is: 'ready' });
