@@ -1,0 +1,40 @@
+import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import saslprep from '@mongodb-js/saslprep';
+import type { Secret } from '../../shared/secret.ts';
+
+const derive = promisify(pbkdf2);
+
+/** The server's default, scram_iterations; a role's verifier may have any. */
+const ITERATIONS = 4096;
+const SALT_BYTES = 16;
+
+/** Postgres takes a malformed verifier for a plain password, and would store that: so its form is checked before it is sent. */
+const FORM = /^SCRAM-SHA-256\$4096:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/;
+
+/**
+ * What the server would store for this password: with it, the password itself stays out of the server's log and of
+ * pg_stat_activity. https://www.postgresql.org/docs/current/catalog-pg-authid.html describes the form, RFC 5803 the parts.
+ */
+export async function scramVerifier(password: Secret): Promise<string> {
+  const salt = randomBytes(SALT_BYTES);
+  const salted = await derive(normalized(password.reveal()), salt, ITERATIONS, 32, 'sha256');
+  const hmac = (text: string) => createHmac('sha256', salted).update(text).digest();
+  const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  const serverKey = hmac('Server Key').toString('base64');
+  const verifier = `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
+  if (!FORM.test(verifier)) throw new TypeError('malformed SCRAM verifier');
+  return verifier;
+}
+
+/**
+ * SASLprep, or the password as it is where that forbids a character: what the server does with a plain password
+ * (https://github.com/postgres/postgres/blob/master/src/common/saslprep.c). Ours are ASCII, but an old one, put back, may not be.
+ */
+function normalized(password: string): string {
+  try {
+    return saslprep(password);
+  } catch {
+    return password;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * npm run build: one self-contained ES module an engine, dist/<engine>/index.mjs, with its source map.
+ * npm run build -- --explain: how many bytes of it come from which package.
+ */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Lambda gives a function its credentials in the environment. The SDK's default is a chain that also knows profiles, SSO, web identities and
+ * metadata services, each with a client of its own: left out.
+ */
+const environmentCredentials: Plugin = {
+  name: 'environment-credentials',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({ path: 'env', namespace: 'credentials' }));
+    onLoad({ filter: /.*/, namespace: 'credentials' }, () => ({
+      contents: 'export { fromEnv as defaultProvider } from "@aws-sdk/credential-provider-env";',
+      resolveDir: root,
+    }));
+  },
+};
+
+/** Builds one engine's function; resolves to what went into it. */
+export async function buildFunction(engine: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [`functions/${engine}/handler.ts`],
+    outfile: `dist/${engine}/index.mjs`,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    conditions: ['module'],
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    sourcemap: true,
+    legalComments: 'none',
+    metafile: true,
+    // pg's optional binding to libpq, which is never there.
+    external: ['pg-native'],
+    plugins: [environmentCredentials],
+    // pg is CommonJS and requires Node's own modules.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  });
+  return metafile;
+}
+
+/** Bytes in the bundle by package; what is ours counts as `secret-rotation-functions`. */
+export function bytesByPackage({ outputs }: Metafile): Map<string, number> {
+  const bytes = new Map<string, number>();
+  const [bundle] = Object.entries(outputs).flatMap(([path, output]) => (path.endsWith('.mjs') ? [output] : []));
+  for (const [path, { bytesInOutput }] of Object.entries(bundle?.inputs ?? {})) {
+    const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'secret-rotation-functions';
+    bytes.set(name, (bytes.get(name) ?? 0) + bytesInOutput);
+  }
+  return new Map([...bytes].sort(([, a], [, b]) => b - a));
+}
+
+export const ENGINES = readdirSync(new URL('../functions', import.meta.url));
+
+if (import.meta.main) {
+  for (const engine of ENGINES) {
+    const metafile = await buildFunction(engine);
+    const bytes = bytesByPackage(metafile);
+    const total = [...bytes.values()].reduce((sum, n) => sum + n, 0);
+    console.log(`dist/${engine}/index.mjs  ${Math.round(total / 1024)} KiB`);
+    if (process.argv.includes('--explain'))
+      for (const [name, n] of bytes) console.log(`${String(n).padStart(9)}  ${name}`);
+  }
+}

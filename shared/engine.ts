@@ -1,0 +1,119 @@
+import type { Deadline } from './deadline.ts';
+import type { RotationError } from './errors.ts';
+import type { Secret } from './secret.ts';
+
+/** `off` only where the secret itself says `"ssl": false`. */
+export type Tls = 'off' | { servername?: string | undefined; ca: readonly string[] };
+
+export type Endpoint = {
+  host: string;
+  port: number;
+  database?: string | undefined;
+  tls: Tls;
+  /** The secret's values of the engine's `optionKeys`. */
+  options: Readonly<Record<string, string>>;
+};
+
+export type Credential = { username: string; password: Secret };
+
+/** Whom a server takes a session for. Realm: MySQL's host part, MongoDB's authSource, else ''. */
+export type Account = { username: string; realm: string };
+
+/** An open connection, with its time limits set on both sides. */
+export interface Session {
+  readonly account: Account;
+  /** Never throws and never outlasts the deadline; the server's side is gone, or told to go, when it returns. */
+  close(): Promise<void>;
+}
+
+/** What an attempt to log in proves about the password. Only `refused` leads on to the next candidate. */
+export type LoginResult<S extends Session> =
+  | { is: 'accepted'; session: S }
+  /** The password is right, the account may not: locked, expired, NOLOGIN, connection limit, no such database. */
+  | { is: 'barred'; why: RotationError }
+  /** The password is wrong, or the server's answer cannot be told from that. */
+  | { is: 'refused'; why: RotationError }
+  /** Network, TLS, overload, deadline: proves nothing. */
+  | { is: 'unknown'; why: RotationError };
+
+/** What an engine can do, or why it cannot, in words a user reads: "<engine> … : <unsupported>". */
+export type Capability<T> = T | { unsupported: string };
+
+/**
+ * What the core asks of a database. An engine applies, it never decides: passwords and the order of things are the
+ * core's. Every method but `login` throws errors of errors.ts only; a driver's error never leaves the engine's folder.
+ */
+export interface Engine<S extends Session = Session> {
+  readonly name: string;
+  /** Values of the secret's `engine` key, the first being the one that error messages suggest. */
+  readonly engineKeys: readonly [string, ...string[]];
+  readonly defaultPort: number;
+  readonly defaultDatabase?: string;
+  /** Keys of the secret that this engine reads beyond the common ones. */
+  readonly optionKeys: readonly string[];
+  /** Characters that every client, URL and server of this engine can bear, and the longest password they all can. */
+  readonly password: { alphabet: string; longest: number };
+
+  /** Why this name cannot be a user's, as the end of a sentence; undefined if it can. */
+  usernameProblem(name: string, engineKey: string): string | undefined;
+
+  /** One connection, no retry. Never throws. Limits are set on the client and on the server before it returns. */
+  login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<S>>;
+
+  /**
+   * Runs `work` alone for this account: under a server lock where there is one, in one transaction where account changes
+   * take part in them, else just so. When it returns, the work has taken effect; when `work` throws, nothing has, where there are
+   * transactions. No write to AWS inside.
+   */
+  exclusively<T>(session: S, account: Account, work: () => Promise<T>): Promise<T>;
+
+  /**
+   * The session's own password, inside `exclusively`. Compare-and-set where the server can: `conflict` if `from` is the
+   * password no more. Sends a verifier instead of the password where the server takes one.
+   * @throws PasswordPolicyError if the server refuses the password itself, PrivilegeError if the user may not
+   */
+  changeOwnPassword(session: S, from: Secret, to: Secret): Promise<'set' | 'conflict'>;
+
+  byAdmin(engineKey: string): Capability<ByAdmin<S>>;
+  twins(engineKey: string): Capability<Twins<S>>;
+  overlap(engineKey: string): Capability<Overlap<S>>;
+}
+
+/** Setting another account's password. */
+export interface ByAdmin<S extends Session> {
+  /** A verifier only, where the server takes one; never unlocks. */
+  setPassword(admin: S, account: Account, to: Secret): Promise<void>;
+  /** What makes an account too powerful to be handled for somebody else; undefined where this session may not look. */
+  facts(session: S, account: Account): Promise<{ exists: boolean; privileged?: string } | undefined>;
+}
+
+/** Two users of one secret. `owner` is the ARN of that secret. */
+export type Pair = { base: Account; twin: Account; owner: string };
+
+/** Seen from the twin. */
+export type Difference = { kind: 'more' | 'less' | 'setting'; what: string };
+
+/** The alternate user that works with the base's rights. */
+export interface Twins<S extends Session> {
+  state(
+    admin: S,
+    pair: Pair,
+    which: 'base' | 'twin',
+  ): Promise<{ exists: false } | { exists: true; mark?: string; inert: boolean }>;
+  /** Unable to log in where the server can say so, carrying the mark where it has a place. `conflict` if it appeared meanwhile. */
+  create(admin: S, pair: Pair, to: Secret): Promise<'created' | 'conflict'>;
+  /** Reads only. Empty is the proof of equality; a session that cannot see says so. */
+  differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
+  /** To the twin; repeatable; names the right that is missing. */
+  apply(admin: S, pair: Pair, difference: Difference): Promise<void>;
+  /** Last: password and login; lifts only the lock that `create` put on. */
+  enable(admin: S, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<void>;
+}
+
+/** Two valid passwords of one user. */
+export interface Overlap<S extends Session> {
+  /** `to` becomes primary, `keep` stays valid; `conflict` if `keep` is not primary now. */
+  changeKeeping(session: S, account: Account, keep: Secret, to: Secret): Promise<'set' | 'conflict'>;
+  /** `keep` becomes primary, the other stays. */
+  reanchor(session: S, account: Account, keep: Secret): Promise<void>;
+}

@@ -1,0 +1,216 @@
+/**
+ * Every failure a user can meet, one class a cause.
+ *
+ * Nothing else leaves a function: an error of a driver or of the AWS SDK may hold a statement, a password or a piece
+ * of the secret, so it is replaced where it appears, never wrapped as `cause`. The fields below are all that is logged.
+ */
+
+/** Where it went wrong: the first thing that whoever is woken up wants to know. */
+export type Layer =
+  | 'event'
+  | 'configuration'
+  | 'secret'
+  | 'rotation'
+  | 'Secrets Manager'
+  | 'DNS'
+  | 'TCP'
+  | 'TLS'
+  | 'authentication'
+  | 'privilege'
+  | 'password policy'
+  | 'database'
+  | 'deadline'
+  | 'internal';
+
+/** What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. */
+export type Details = { user?: string | undefined; host?: string | undefined; code?: string | undefined };
+
+export abstract class RotationError extends Error {
+  abstract readonly layer: Layer;
+  /** Whether the same rotation may succeed by itself when Secrets Manager tries again. */
+  abstract readonly retryHelps: boolean;
+  declare readonly user?: string;
+  declare readonly host?: string;
+  declare readonly code?: string;
+
+  constructor(message: string, details: Details = {}) {
+    super(message);
+    this.name = new.target.name;
+    Object.assign(this, defined(details));
+  }
+}
+
+/** The named fields alone, and only those that have a value. */
+function defined({ user, host, code }: Details): Details {
+  return { ...(user && { user }), ...(host && { host }), ...(code && { code }) };
+}
+
+/** The event lacks a field, or a field is malformed. Secrets Manager never sends such an event; a person's test might. */
+export class InvalidEventError extends RotationError {
+  readonly layer = 'event';
+  readonly retryHelps = false;
+}
+
+/** `Step` is none of createSecret, setSecret, testSecret, finishSecret. */
+export class UnknownStepError extends RotationError {
+  readonly layer = 'event';
+  readonly retryHelps = false;
+}
+
+/** An environment variable of the function cannot be used. */
+export class ConfigurationError extends RotationError {
+  readonly layer = 'configuration';
+  readonly retryHelps = false;
+}
+
+/** The settings for passwords leave no alphabet, or one that makes passwords too easy to guess. */
+export class PasswordRulesError extends RotationError {
+  readonly layer = 'configuration';
+  readonly retryHelps = false;
+}
+
+/** The strategy named by the secret's tag or the function's setting does not exist, or the engine does not have it. */
+export class UnknownStrategyError extends RotationError {
+  readonly layer = 'configuration';
+  readonly retryHelps = false;
+}
+
+/** The secret's value is not a JSON object of the documented form. */
+export class InvalidSecretError extends RotationError {
+  readonly layer = 'secret';
+  readonly retryHelps = false;
+}
+
+/** The secret is another engine's: the wrong function is attached to it. */
+export class EngineMismatchError extends RotationError {
+  readonly layer = 'secret';
+  readonly retryHelps = false;
+}
+
+/** The user's name cannot be used on this engine (too long, for instance). */
+export class UserNameError extends RotationError {
+  readonly layer = 'secret';
+  readonly retryHelps = false;
+}
+
+/** The host is one that cannot serve a rotation: an RDS Proxy knows only the password in AWSCURRENT. */
+export class UnsupportedHostError extends RotationError {
+  readonly layer = 'secret';
+  readonly retryHelps = false;
+}
+
+/** RotationEnabled is false. */
+export class RotationDisabledError extends RotationError {
+  readonly layer = 'rotation';
+  readonly retryHelps = false;
+}
+
+/** The ClientRequestToken is no version of the secret, or that version is not AWSPENDING. */
+export class TokenNotPendingError extends RotationError {
+  readonly layer = 'rotation';
+  readonly retryHelps = false;
+}
+
+/** The pending version is not the successor of AWSCURRENT as it is now: somebody edited the secret in mid-rotation. */
+export class PendingMismatchError extends RotationError {
+  readonly layer = 'rotation';
+  readonly retryHelps = true;
+}
+
+/** The pending version was given up: AWSPENDING is off it. The next RotateSecret starts afresh. */
+export class PendingGivenUpError extends RotationError {
+  readonly layer = 'rotation';
+  readonly retryHelps = false;
+}
+
+/** Secrets Manager answers with an older state than one it has already shown, and did not catch up in time. */
+export class StaleReadError extends RotationError {
+  readonly layer = 'Secrets Manager';
+  readonly retryHelps = true;
+}
+
+/** A call to Secrets Manager failed. `code` is AWS's name of the error. */
+export class SecretsManagerError extends RotationError {
+  readonly layer = 'Secrets Manager';
+  readonly retryHelps: boolean;
+  constructor(message: string, retryHelps: boolean, details: Details = {}) {
+    super(message, details);
+    this.retryHelps = retryHelps;
+  }
+}
+
+/** The host's name does not resolve. */
+export class HostNotFoundError extends RotationError {
+  readonly layer = 'DNS';
+  readonly retryHelps = true;
+}
+
+/** No TCP connection, or it broke. What was under way on it may have happened. */
+export class ConnectionError extends RotationError {
+  readonly layer = 'TCP';
+  readonly retryHelps = true;
+}
+
+/** The server offers no TLS, or its certificate does not verify. */
+export class TlsError extends RotationError {
+  readonly layer = 'TLS';
+  readonly retryHelps = false;
+}
+
+/** The server refused the password, or says what it says to a wrong one. */
+export class LoginRefusedError extends RotationError {
+  readonly layer = 'authentication';
+  readonly retryHelps = false;
+}
+
+/** The password is right, but the account may not log in: locked, expired, NOLOGIN, out of connections, no database. */
+export class LoginBarredError extends RotationError {
+  readonly layer = 'authentication';
+  readonly retryHelps = false;
+}
+
+/** The server lets this user not do what the rotation needs. */
+export class PrivilegeError extends RotationError {
+  readonly layer = 'privilege';
+  readonly retryHelps = false;
+}
+
+/** The server refuses the password itself (strength, history). Nothing has changed. */
+export class PasswordPolicyError extends RotationError {
+  readonly layer = 'password policy';
+  readonly retryHelps = false;
+}
+
+/** The server takes no writes: a replica, a reader endpoint, recovery. */
+export class ReadOnlyServerError extends RotationError {
+  readonly layer = 'database';
+  readonly retryHelps = false;
+}
+
+/** The server answered with an error that has no class of its own here; `code` tells which. */
+export class DatabaseError extends RotationError {
+  readonly layer = 'database';
+  readonly retryHelps = true;
+}
+
+/** Time ran out. A statement that was under way may have happened. */
+export class DeadlineError extends RotationError {
+  readonly layer = 'deadline';
+  readonly retryHelps = true;
+}
+
+/** A defect of ours. The message names the class of the original error only: its text could hold anything. */
+export class InternalError extends RotationError {
+  readonly layer = 'internal';
+  readonly retryHelps = true;
+}
+
+/** The error itself if it is ours, else an InternalError with the original's frames and none of its text. */
+export function ownError(error: unknown): RotationError {
+  if (error instanceof RotationError) return error;
+  const name = error instanceof Error && /^\w{1,60}$/.test(error.name) ? error.name : typeof error;
+  const internal = new InternalError(`Unexpected ${name}: a defect of the rotation function; please report it.`);
+  const frames = error instanceof Error ? (error.stack?.match(/^ {4}at .*$/gm) ?? []) : [];
+  internal.stack = [`${internal.name}: ${internal.message}`, ...frames].join('\n');
+  return internal;
+}

@@ -1,0 +1,100 @@
+import type { Deadline } from './deadline.ts';
+import type { Engine, LoginResult, Session } from './engine.ts';
+import { LoginRefusedError, type RotationError } from './errors.ts';
+import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
+import type { Readable } from './strategy.ts';
+import type { SecretVersions } from './versions.ts';
+
+/** More refused logins than these in one invocation could lock the account (MySQL's FAILED_LOGIN_ATTEMPTS and the like). */
+const MOST_REFUSALS = 4;
+
+export type Found<S extends Session> = { session: S; with: SecretValue };
+
+/**
+ * Logs in with what the secret's versions say, one after the other.
+ *
+ * Only a *refused* password leads to the next candidate: whatever else happens proves nothing about the password, or
+ * proves it right.
+ */
+export class Logins<S extends Session> {
+  readonly #engine: Engine<S>;
+  readonly #deadline: Deadline;
+  #refusals = 0;
+
+  constructor(engine: Engine<S>, deadline: Deadline) {
+    this.#engine = engine;
+    this.#deadline = deadline;
+  }
+
+  async try(value: SecretValue): Promise<LoginResult<S>> {
+    const result = await this.#engine.login(value.endpoint, value, this.#deadline);
+    if (result.is === 'refused') this.#refusals++;
+    return result;
+  }
+
+  /**
+   * That this value logs in, and nothing more: the session is closed.
+   * @throws the cause if it does not
+   */
+  async prove(value: SecretValue): Promise<void> {
+    const result = await this.try(value);
+    if (result.is !== 'accepted') throw result.why;
+    await result.session.close();
+  }
+
+  /** A session, or undefined if the password was refused. @throws the cause for anything else */
+  async unlessRefused(value: SecretValue): Promise<S | undefined> {
+    const result = await this.try(value);
+    if (result.is === 'accepted') return result.session;
+    if (result.is === 'refused') return undefined;
+    throw result.why;
+  }
+
+  /**
+   * A session with the first of `first` and then of all other versions, the newest first, that the server accepts.
+   * @throws {LoginRefusedError} when every known version is refused; the message says how many were not tried
+   */
+  async firstAccepted(first: readonly [Readable, ...Readable[]], versions: SecretVersions): Promise<Found<S>> {
+    const target = first[0].value;
+    const tried: SecretValue[] = [];
+    let why: RotationError | undefined;
+
+    const attempt = async (value: SecretValue): Promise<Found<S> | undefined> => {
+      if (!sameTarget(value, target) || tried.some(({ password }) => password.equals(value.password))) return undefined;
+      tried.push(value);
+      const result = await this.try(value);
+      if (result.is === 'accepted') return { session: result.session, with: value };
+      if (result.is !== 'refused') throw result.why;
+      why ??= result.why;
+      return undefined;
+    };
+
+    for (const { value } of first) {
+      const found = await attempt(value);
+      if (found) return found;
+    }
+    const others = (await versions.newestFirst()).filter((id) => !first.some(({ version }) => version.id === id));
+    while (others.length > 0 && this.#refusals < MOST_REFUSALS) {
+      const value = await this.#readable(versions, others.shift() as string);
+      const found = value && (await attempt(value));
+      if (found) return found;
+    }
+    throw new LoginRefusedError(
+      `The server refuses every password that the secret's versions hold for user "${target.username}" ` +
+        `(${tried.length} tried${others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : ''}): ` +
+        'set the password of AWSCURRENT in the database, or the right one in the secret.',
+      { user: target.username, host: target.endpoint.host, code: why?.code },
+    );
+  }
+
+  /** An old version may hold anything; one that cannot be read is no candidate. */
+  async #readable(versions: SecretVersions, id: string): Promise<SecretValue | undefined> {
+    const version = await versions.byId(id);
+    if (version === undefined) return undefined;
+    try {
+      return parseSecret({ text: version.text, called: id }, this.#engine);
+    } catch {
+      return undefined;
+    }
+  }
+}

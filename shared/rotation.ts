@@ -1,0 +1,278 @@
+import { lookup } from 'node:dns/promises';
+import type { Deadline } from './deadline.ts';
+import type { Engine, Session } from './engine.ts';
+import {
+  HostNotFoundError,
+  PendingGivenUpError,
+  PendingMismatchError,
+  RotationDisabledError,
+  RotationError,
+  TokenNotPendingError,
+} from './errors.ts';
+import type { RotationEvent } from './event.ts';
+import { Logins } from './login.ts';
+import type { PasswordGenerator } from './password.ts';
+import { parseSecret, type SecretValue, writeSuccessor } from './secret-value.ts';
+import { singleUser } from './single-user.ts';
+import { type Chosen, chooseStrategy, STRATEGY_TAG, type StrategyName } from './strategies.ts';
+import type { Readable, Rotation, Strategy } from './strategy.ts';
+import type { Description, SecretVersions, Version } from './versions.ts';
+
+/** What a step came to. `already`: the version is AWSCURRENT, an earlier attempt finished. */
+export type Outcome = 'done' | 'already' | 'checked AWSCURRENT only';
+
+/** Fills in as the step finds out, so that a failure too can be logged with it. */
+export type Report = { strategy?: string; warnings: Set<string> };
+
+export type Step<S extends Session> = {
+  engine: Engine<S>;
+  versions: SecretVersions;
+  deadline: Deadline;
+  event: RotationEvent;
+  settings: { defaultStrategy: StrategyName; newPassword: PasswordGenerator };
+  report: Report;
+};
+
+const CLEAR_TEXT = 'The secret says "ssl": false: passwords and statements cross the network in clear text.';
+
+/** Labels read longer ago than these milliseconds are read again before the database is changed. */
+const LABELS_BELIEVED = 1000;
+
+/**
+ * One step of a rotation. Each may be the first that a process sees, may run twice, may run beside itself; after any
+ * failure Secrets Manager starts again at createSecret with the same token.
+ */
+export function runStep<S extends Session>(step: Step<S>): Promise<Outcome> {
+  switch (step.event.step) {
+    case 'createSecret':
+      return createSecret(step);
+    case 'setSecret':
+      return setSecret(step);
+    case 'testSecret':
+      return testSecret(step);
+    case 'finishSecret':
+      return finishSecret(step);
+  }
+}
+
+/** Stores a pending value, or finds that a good one is there. Whatever can be known to fail later fails here, before. */
+async function createSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
+  const { versions, event, settings } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requirePending(description, event.token);
+  const current = readCurrent(step, version);
+  const { strategy } = choose(step, description, current.value);
+  await requireHost(current.value.endpoint.host, step.deadline);
+
+  const stored = await versions.pending(event.token);
+  if (stored !== undefined) {
+    await keepOrGiveUp(step, strategy, description, current, stored);
+    return 'done';
+  }
+  const successor = writeSuccessor(
+    { text: version.text, called: 'AWSCURRENT' },
+    strategy.next(current.value),
+    settings.newPassword(),
+  );
+  if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
+    // Another attempt was faster, or the read above was stale: what counts is what is stored.
+    const faster = await requirePendingValue(versions, event.token);
+    await keepOrGiveUp(step, strategy, description, current, faster);
+  }
+  return 'done';
+}
+
+/** Makes the pending password true in the database, and proves it. */
+async function setSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
+  const { versions, event } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requirePending(description, event.token);
+  const current = readCurrent(step, version);
+  const { strategy } = choose(step, description, current.value);
+  const pending = readFitting(step, strategy, current, await requirePendingValue(versions, event.token));
+  await strategy.set(rotation(step, description, current), pending);
+  return 'done';
+}
+
+/** Proves the pending password again. Whether rotation is still on does not matter any more: going on is the safer way. */
+async function testSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
+  const { versions, event, engine, deadline } = step;
+  const stored = await versions.pendingOnceVisible(event.token);
+  if (stored === undefined) return testWithoutPending(step);
+  const value = readPending(step, stored);
+  step.report.strategy = 'single-user';
+  await singleUser.test(new Logins(engine, deadline), value);
+  return 'done';
+}
+
+/**
+ * The pending version has no value: testSecret was called alone (RotateSecret with RotateImmediately false,
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the read is stale; or it is
+ * pending no more, because an earlier attempt finished.
+ */
+async function testWithoutPending<S extends Session>(step: Step<S>): Promise<Outcome> {
+  const { versions, event, engine, deadline } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requireToken(description, event.token);
+  const current = readCurrent(step, version);
+  const result = await new Logins(engine, deadline).try(current.value);
+  if (result.is === 'refused')
+    throw new PendingMismatchError(
+      'The pending version has no value yet, and the server refuses the password in AWSCURRENT: nothing can be tested.',
+      { user: result.why.user, host: result.why.host, code: result.why.code },
+    );
+  if (result.is !== 'accepted') throw result.why;
+  await result.session.close();
+  return 'checked AWSCURRENT only';
+}
+
+/** Moves AWSCURRENT. Nothing important may come after the move: it would never be retried. */
+async function finishSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
+  const { versions, event, engine, deadline } = step;
+  const version = await versions.current();
+  if (version.id === event.token) return 'already';
+  const stored = await versions.pendingOnceVisible(event.token);
+  if (stored === undefined) {
+    const { description, current } = await versions.describeWithCurrent();
+    if (current.id === event.token) return 'already';
+    requireToken(description, event.token);
+    throw noPendingValue();
+  }
+  const current = readCurrent(step, version);
+  const pending = readFitting(step, singleUser, current, stored);
+  step.report.strategy = 'single-user';
+  // AWSCURRENT is younger than the pending version: somebody edited it since setSecret, and may have set its password too.
+  if (version.createdAt >= stored.createdAt) await singleUser.test(new Logins(engine, deadline), pending.value);
+  await versions.promote(event.token, version.id);
+  return 'done';
+}
+
+function rotation<S extends Session>(step: Step<S>, description: Description, current: Readable): Rotation<S> {
+  const { engine, versions, deadline, event } = step;
+  const readAt = performance.now();
+  return {
+    engine,
+    versions,
+    token: event.token,
+    logins: new Logins(engine, deadline),
+    current,
+    async readyToChange() {
+      const labels = performance.now() - readAt > LABELS_BELIEVED ? await versions.describe() : description;
+      requirePending(labels, event.token);
+      if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
+        throw new PendingMismatchError('AWSCURRENT moved in mid-step: nothing was changed.');
+      deadline.requireReserve();
+    },
+  };
+}
+
+/** A stored pending value is kept if it fits; if not, it would be tried again for ever, so it is given up. */
+async function keepOrGiveUp<S extends Session>(
+  step: Step<S>,
+  strategy: Strategy,
+  description: Description,
+  current: Readable,
+  stored: Version,
+): Promise<void> {
+  const pending = readPendingOrWhyNot(step, stored);
+  const unfit =
+    pending instanceof RotationError ? `cannot be used (${pending.message})` : strategy.fits(current.value, pending);
+  if (unfit === undefined) return;
+  await strategy.withdraw(rotation(step, description, current), pending instanceof RotationError ? undefined : pending);
+  await step.versions.releasePending(step.event.token);
+  throw new PendingGivenUpError(
+    `The pending version ${unfit}, so it was given up and AWSPENDING taken off it; AWSCURRENT works. Start the rotation again.`,
+  );
+}
+
+function choose<S extends Session>(step: Step<S>, description: Description, current: SecretValue): Chosen {
+  const tag = description.tags.get(STRATEGY_TAG);
+  const chosen = chooseStrategy(current, tag, step.settings.defaultStrategy, step.engine);
+  step.report.strategy = chosen.name;
+  return chosen;
+}
+
+function readCurrent<S extends Session>(step: Step<S>, version: Version): Readable {
+  return { version, value: read(step, version, 'AWSCURRENT') };
+}
+
+function readPending<S extends Session>(step: Step<S>, version: Version): SecretValue {
+  return read(step, version, 'AWSPENDING');
+}
+
+function read<S extends Session>({ engine, report }: Step<S>, { text }: Version, called: string): SecretValue {
+  const value = parseSecret({ text, called }, engine);
+  if (value.endpoint.tls === 'off') report.warnings.add(CLEAR_TEXT);
+  return value;
+}
+
+function readPendingOrWhyNot<S extends Session>(step: Step<S>, version: Version): SecretValue | RotationError {
+  try {
+    return readPending(step, version);
+  } catch (error) {
+    if (error instanceof RotationError) return error;
+    throw error;
+  }
+}
+
+function readFitting<S extends Session>(
+  step: Step<S>,
+  strategy: Strategy,
+  current: Readable,
+  stored: Version,
+): Readable {
+  const value = readPending(step, stored);
+  const unfit = strategy.fits(current.value, value);
+  if (unfit !== undefined)
+    throw new PendingMismatchError(
+      `The pending version ${unfit}: it is no longer the successor of AWSCURRENT. The next attempt settles it.`,
+    );
+  return { version: stored, value };
+}
+
+async function requirePendingValue(versions: SecretVersions, token: string): Promise<Version> {
+  const stored = await versions.pendingOnceVisible(token);
+  if (stored === undefined) throw noPendingValue();
+  return stored;
+}
+
+function noPendingValue(): PendingMismatchError {
+  return new PendingMismatchError('The pending version has no value that can be read.');
+}
+
+/** RotationEnabled false stops a rotation until the database is changed, not after. */
+function requirePending(description: Description, token: string): void {
+  if (description.rotationEnabled === false)
+    throw new RotationDisabledError('Rotation is off for this secret (RotationEnabled is false): nothing was changed.');
+  requireToken(description, token);
+}
+
+function requireToken({ stages }: Description, token: string): void {
+  const labels = stages.get(token);
+  if (labels === undefined)
+    throw new TokenNotPendingError('The ClientRequestToken is no version of this secret: nothing was changed.');
+  if (!labels.includes('AWSPENDING'))
+    throw new TokenNotPendingError(
+      `The version of this ClientRequestToken is not AWSPENDING (${labels.join(', ') || 'it has no label'}): nothing was changed.`,
+    );
+}
+
+/** One look-up, so that a misspelt host fails before anything is stored. */
+async function requireHost(host: string, deadline: Deadline): Promise<void> {
+  try {
+    await deadline.spend('connecting', `the DNS look-up of ${host}`, () => lookup(host));
+  } catch (error) {
+    if (error instanceof RotationError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    throw new HostNotFoundError(
+      `The host ${host} does not resolve (${code}): correct the secret's "host", or the VPC's DNS.`,
+      {
+        host,
+        code,
+      },
+    );
+  }
+}

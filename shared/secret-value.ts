@@ -1,0 +1,185 @@
+import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import type { Endpoint, Engine, Session, Tls } from './engine.ts';
+import { EngineMismatchError, InvalidSecretError, UnsupportedHostError, UserNameError } from './errors.ts';
+import { Secret } from './secret.ts';
+import { certificatesIn } from './tls.ts';
+
+/**
+ * The value of a secret version. The keys are AWS's own,
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html, and ours beside them.
+ */
+export type SecretValue = {
+  engineKey: string;
+  username: string;
+  password: Secret;
+  endpoint: Endpoint;
+  masterarn: string | undefined;
+  /** Every key but `password`, as it stood: also those that we do not know. */
+  keys: Readonly<Record<string, unknown>>;
+};
+
+/** A version's text, and what to call that version in a message ("AWSCURRENT"). */
+export type SecretText = { text: Secret; called: string };
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads everything that the rotation will rely on, so that a secret that cannot be rotated fails here, before anything is
+ * stored. Messages name keys, never their values: a password may stand under any of them.
+ * @throws {InvalidSecretError | EngineMismatchError | UserNameError | UnsupportedHostError}
+ */
+export function parseSecret<S extends Session>({ text, called }: SecretText, engine: Engine<S>): SecretValue {
+  const json = parseJson(text, called);
+  const fail = (problem: string) => new InvalidSecretError(`The secret's ${called} version ${problem}.`);
+
+  const engineKey = requiredText(json, 'engine', fail);
+  if (!engine.engineKeys.includes(engineKey))
+    throw new EngineMismatchError(
+      `The secret's key "engine" is none of ${engine.engineKeys.join(', ')}: this is the rotation function for ${engine.name}.`,
+    );
+  const username = requiredText(json, 'username', fail);
+  const problem = engine.usernameProblem(username, engineKey);
+  if (problem !== undefined) throw new UserNameError(`The secret's key "username" ${problem}.`);
+
+  return {
+    engineKey,
+    username,
+    password: new Secret(requiredText(json, 'password', fail)),
+    endpoint: {
+      host: host(json, fail),
+      port: port(json, engine.defaultPort, fail),
+      database: optionalText(json, 'dbname', fail) ?? engine.defaultDatabase,
+      tls: tls(json, fail),
+      options: Object.fromEntries(
+        engine.optionKeys.flatMap((key) => {
+          const value = optionalText(json, key, fail);
+          return value === undefined ? [] : [[key, value]];
+        }),
+      ),
+    },
+    masterarn: optionalText(json, 'masterarn', fail),
+    keys: withoutPassword(json),
+  };
+}
+
+/** The JSON text of a successor: the same keys in the same order, another password, and whatever `changed` names. */
+export function writeSuccessor(current: SecretText, changed: Json, password: Secret): Secret {
+  return new Secret(
+    JSON.stringify({ ...parseJson(current.text, current.called), ...changed, password: password.reveal() }),
+  );
+}
+
+/** The names of the keys, beside `password`, in which two versions differ. */
+export function differingKeys(one: SecretValue, other: SecretValue): string[] {
+  const names = new Set([...Object.keys(one.keys), ...Object.keys(other.keys)]);
+  return [...names].filter((name) => !isDeepStrictEqual(one.keys[name], other.keys[name]));
+}
+
+/** Whether a password of the one could be a password of the other: the same user of the same server. */
+export function sameTarget(one: SecretValue, other: SecretValue): boolean {
+  return (
+    one.username === other.username &&
+    one.endpoint.host === other.endpoint.host &&
+    one.endpoint.port === other.endpoint.port
+  );
+}
+
+/** https://tc39.es/proposal-json-parse-with-source/, in Node 24 but not yet in TypeScript's library. */
+declare global {
+  interface JSON {
+    parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+    rawJSON(text: string): object;
+    isRawJSON(value: unknown): boolean;
+  }
+}
+
+/** JSON.parse's own message quotes the text it fails on, so it is not passed on. Numbers keep the digits they were written in. */
+function parseJson(text: Secret, called: string): Json {
+  let json: unknown;
+  try {
+    json = JSON.parse(text.reveal(), (_key, value, { source }) =>
+      typeof value === 'number' && source !== undefined && String(value) !== source ? JSON.rawJSON(source) : value,
+    );
+  } catch {
+    throw new InvalidSecretError(`The secret's ${called} version is not JSON.`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json) || JSON.isRawJSON(json))
+    throw new InvalidSecretError(`The secret's ${called} version is not a JSON object.`);
+  return json as Json;
+}
+
+type Fail = (problem: string) => InvalidSecretError;
+
+function requiredText(json: Json, key: string, fail: Fail): string {
+  const value = json[key];
+  if (value === undefined || value === null || value === '') throw fail(`lacks the key "${key}"`);
+  if (typeof value !== 'string') throw fail(`has a "${key}" that is no string`);
+  return value;
+}
+
+/** Absent, null and '' all mean: not given. The console writes '' for a field left empty. */
+function optionalText(json: Json, key: string, fail: Fail): string | undefined {
+  const value = json[key];
+  return value === undefined || value === null || value === '' ? undefined : requiredText(json, key, fail);
+}
+
+const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
+
+/** https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-endpoints.html shows the form of a proxy's names. */
+const RDS_PROXY = /\.proxy-[a-z0-9]+\.[a-z0-9-]+\.rds\.amazonaws\.com(\.cn)?\.?$/i;
+
+function host(json: Json, fail: Fail): string {
+  const key = optionalText(json, 'rotationhost', fail) === undefined ? 'host' : 'rotationhost';
+  const name = hostName(json, key, fail);
+  if (name === undefined) throw fail('lacks the key "host"');
+  if (RDS_PROXY.test(name))
+    throw new UnsupportedHostError(
+      `The secret's "${key}" is an RDS Proxy, which knows only the password in AWSCURRENT, so no new one can be tried ` +
+        'through it: give the database’s own endpoint in the key "rotationhost".',
+      { host: name },
+    );
+  return name;
+}
+
+/** Checked for its form, so that a connection URL put here by mistake, password and all, is neither used nor printed. */
+function hostName(json: Json, key: string, fail: Fail): string | undefined {
+  const name = optionalText(json, key, fail);
+  if (name !== undefined && isIP(name) === 0 && !HOST_NAME.test(name))
+    throw fail(`has a "${key}" that is neither a host name nor an IP address`);
+  return name;
+}
+
+function port(json: Json, otherwise: number, fail: Fail): number {
+  const value = json['port'] ?? '';
+  if (value === '') return otherwise;
+  const number = typeof value === 'string' && /^ *\d{1,5} *$/.test(value) ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > 65_535)
+    throw fail('has a "port" that is no number from 1 to 65535');
+  return number;
+}
+
+/** No TLS only if the secret says so in so many words: a misspelt value is refused, not guessed. */
+function tls(json: Json, fail: Fail): Tls {
+  const ca = optionalText(json, 'sslca', fail);
+  const certificates = ca === undefined ? [] : certificatesIn(ca);
+  if (certificates === undefined) throw fail('has an "sslca" that holds no readable PEM certificate');
+  const servername = hostName(json, 'sslservername', fail);
+  switch (typeof json['ssl'] === 'string' ? json['ssl'].toLowerCase() : json['ssl']) {
+    case undefined:
+    case null:
+    case '':
+    case true:
+    case 'true':
+      return { servername, ca: certificates };
+    case false:
+    case 'false':
+      return 'off';
+    default:
+      throw fail('has an "ssl" that is neither true nor false');
+  }
+}
+
+function withoutPassword({ password: _, ...keys }: Json): Json {
+  return keys;
+}

@@ -1,0 +1,55 @@
+import type { Engine } from './engine.ts';
+import { UnknownStrategyError } from './errors.ts';
+import type { SecretValue } from './secret-value.ts';
+import { singleUser } from './single-user.ts';
+import type { Strategy } from './strategy.ts';
+
+/** `auto`: alternating users if the secret names an admin secret (`masterarn`), as AWS's own functions decide; else single user. */
+export const STRATEGY_NAMES = [
+  'auto',
+  'single-user',
+  'single-user-by-admin',
+  'alternating-users',
+  'dual-password',
+] as const;
+export type StrategyName = (typeof STRATEGY_NAMES)[number];
+
+/** Over the function's default. Whoever may tag the secret may choose its strategy. */
+export const STRATEGY_TAG = 'rotation-strategy';
+
+export function isStrategyName(name: string): name is StrategyName {
+  return (STRATEGY_NAMES as readonly string[]).includes(name);
+}
+
+export type Chosen = { name: Exclude<StrategyName, 'auto'>; strategy: Strategy };
+
+/** @throws {UnknownStrategyError} for a tag that names none, and for one that this engine does not have, with the reason */
+export function chooseStrategy(
+  current: SecretValue,
+  tag: string | undefined,
+  otherwise: StrategyName,
+  engine: Engine,
+): Chosen {
+  const named = tag ?? otherwise;
+  if (!isStrategyName(named))
+    throw new UnknownStrategyError(`The secret's tag "${STRATEGY_TAG}" names none of ${STRATEGY_NAMES.join(', ')}.`);
+  const name = named !== 'auto' ? named : current.masterarn === undefined ? 'single-user' : 'alternating-users';
+  switch (name) {
+    case 'single-user':
+      return { name, strategy: singleUser };
+    case 'single-user-by-admin':
+      throw unsupported(name, engine, engine.byAdmin(current.engineKey));
+    case 'alternating-users':
+      throw unsupported(name, engine, engine.twins(current.engineKey));
+    case 'dual-password':
+      throw unsupported(name, engine, engine.overlap(current.engineKey));
+  }
+}
+
+function unsupported(name: StrategyName, engine: Engine, capability: object): UnknownStrategyError {
+  const reason = 'unsupported' in capability ? capability.unsupported : 'not in this version';
+  return new UnknownStrategyError(
+    `The strategy ${name} cannot be had for ${engine.name}: ${reason}. To let the user change its own password, even where ` +
+      `the secret has a "masterarn", tag the secret ${STRATEGY_TAG}=single-user.`,
+  );
+}

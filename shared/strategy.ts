@@ -1,0 +1,45 @@
+import type { Engine, Session } from './engine.ts';
+import type { Logins } from './login.ts';
+import type { SecretValue } from './secret-value.ts';
+import type { SecretVersions, Version } from './versions.ts';
+
+/** A version whose value has been read and understood. */
+export type Readable = { version: Version; value: SecretValue };
+
+/** What one step works on. */
+export type Rotation<S extends Session> = {
+  engine: Engine<S>;
+  versions: SecretVersions;
+  logins: Logins<S>;
+  token: string;
+  current: Readable;
+  /**
+   * To be called right before a change to the database: the labels still say what the change rests on, and time is left
+   * to prove it.
+   * @throws if not; nothing has changed then
+   */
+  readyToChange(): Promise<void>;
+};
+
+/** Which keys of the successor differ from AWSCURRENT's, beside the password. */
+export type Changed = Readonly<Record<string, unknown>>;
+
+/** Why a pending version is not the successor of AWSCURRENT, as the end of a sentence. */
+export type Unfit = string;
+
+/** How a pending version becomes true in the database. Two pure functions and three effects. */
+export interface Strategy {
+  next(current: SecretValue, previous?: SecretValue): Changed;
+  /** Undefined for every pending version made from `next` of this very AWSCURRENT. */
+  fits(current: SecretValue, pending: SecretValue): Unfit | undefined;
+  /** Returns only when the pending version has logged in and holds the rights of its predecessor. */
+  set<S extends Session>(rotation: Rotation<S>, pending: Readable): Promise<void>;
+  /** Repeats that proof, as far as the pending version can see it itself; changes nothing. */
+  test<S extends Session>(logins: Logins<S>, pending: SecretValue): Promise<void>;
+  /**
+   * Before a pending version that no longer fits loses its label: makes sure that AWSCURRENT works without it. `pending` is
+   * undefined where it cannot be read.
+   * @throws if AWSCURRENT cannot be made to work; the label must stay then
+   */
+  withdraw<S extends Session>(rotation: Rotation<S>, pending: SecretValue | undefined): Promise<void>;
+}

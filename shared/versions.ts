@@ -1,0 +1,263 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretVersionIdsCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  SecretsManagerServiceException,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager';
+import type { Deadline } from './deadline.ts';
+import { DeadlineError, ownError, type RotationError, SecretsManagerError, StaleReadError } from './errors.ts';
+import { Secret } from './secret.ts';
+
+/** A version and its value. `createdAt` is when the version was made; the value is what GetSecretValue showed. */
+export type Version = { id: string; text: Secret; createdAt: Date };
+
+/** What DescribeSecret shows: labels and tags, no values. */
+export type Description = {
+  arn: string;
+  /** undefined on a secret whose rotation was never configured */
+  rotationEnabled: boolean | undefined;
+  tags: ReadonlyMap<string, string>;
+  /** staging labels by version id */
+  stages: ReadonlyMap<string, readonly string[]>;
+};
+
+/** Pauses between reads that may lag behind a write, in milliseconds. */
+const BACKOFF = [100, 200, 400, 800] as const;
+
+/**
+ * Time-outs in milliseconds. In a VPC without a way to Secrets Manager, packets vanish: three attempts of these are over, and
+ * named for what they are, before the step's time for Secrets Manager is.
+ */
+const CLIENT = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 2000, requestTimeout: 3000, throwOnRequestTimeout: true },
+};
+
+const clients = new Map<string | undefined, SecretsManagerClient>();
+
+/** One client for each address in a process, so that connections are kept. */
+export function connectSecretsManager(endpoint: string | undefined): SecretsManagerClient {
+  const client = clients.get(endpoint) ?? new SecretsManagerClient({ ...CLIENT, ...(endpoint && { endpoint }) });
+  clients.set(endpoint, client);
+  return client;
+}
+
+/**
+ * The versions of one secret, as Secrets Manager keeps them. Reads are eventually consistent
+ * (https://github.com/aws/aws-sdk-js-v3/issues/7701), so a version that must be there is asked for again for a while.
+ */
+export class SecretVersions {
+  readonly secretId: string;
+  readonly #client: SecretsManagerClient;
+  readonly #deadline: Deadline;
+
+  constructor(client: SecretsManagerClient, secretId: string, deadline: Deadline) {
+    this.#client = client;
+    this.secretId = secretId;
+    this.#deadline = deadline;
+  }
+
+  async describe(): Promise<Description> {
+    const answer = await this.#call('DescribeSecret', (abortSignal) =>
+      this.#client.send(new DescribeSecretCommand({ SecretId: this.secretId }), { abortSignal }),
+    );
+    return {
+      arn: answer.ARN ?? this.secretId,
+      rotationEnabled: answer.RotationEnabled,
+      tags: new Map((answer.Tags ?? []).flatMap(({ Key, Value }) => (Key === undefined ? [] : [[Key, Value ?? '']]))),
+      stages: new Map(Object.entries(answer.VersionIdsToStages ?? {})),
+    };
+  }
+
+  /** The version that bears AWSCURRENT now. */
+  async current(): Promise<Version> {
+    const version = await this.#get({ VersionStage: 'AWSCURRENT' });
+    if (version === undefined)
+      throw new SecretsManagerError('The secret has no AWSCURRENT version: give it a value first.', false);
+    return version;
+  }
+
+  /** The value of this version if it bears AWSPENDING; undefined if it has no value (yet), or not that label. */
+  pending(token: string): Promise<Version | undefined> {
+    return this.#get({ VersionId: token, VersionStage: 'AWSPENDING' });
+  }
+
+  /** The same, asked for again for up to 1.5 seconds. */
+  async pendingOnceVisible(token: string): Promise<Version | undefined> {
+    for (const pause of BACKOFF) {
+      const version = await this.pending(token);
+      if (version !== undefined) return version;
+      await this.#pause(pause);
+    }
+    return this.pending(token);
+  }
+
+  /**
+   * Labels and AWSCURRENT's value, believed only when both reads name the same version.
+   * @throws {StaleReadError} when they go on to disagree
+   */
+  async describeWithCurrent(): Promise<{ description: Description; current: Version }> {
+    let description = await this.describe();
+    let current = await this.current();
+    for (const pause of BACKOFF) {
+      if (description.stages.get(current.id)?.includes('AWSCURRENT')) return { description, current };
+      await this.#pause(pause);
+      description = await this.describe();
+      current = await this.current();
+    }
+    if (description.stages.get(current.id)?.includes('AWSCURRENT')) return { description, current };
+    throw new StaleReadError('DescribeSecret and GetSecretValue do not agree on which version is AWSCURRENT.');
+  }
+
+  /** The value of a version, labelled or not; undefined if it has none. */
+  byId(id: string): Promise<Version | undefined> {
+    return this.#get({ VersionId: id });
+  }
+
+  /** Every version that Secrets Manager still keeps, the newest first, also those without a label. */
+  async newestFirst(): Promise<string[]> {
+    const found: { id: string; createdAt: number }[] = [];
+    let NextToken: string | undefined;
+    do {
+      const page = await this.#call('ListSecretVersionIds', (abortSignal) =>
+        this.#client.send(
+          new ListSecretVersionIdsCommand({ SecretId: this.secretId, IncludeDeprecated: true, NextToken }),
+          { abortSignal },
+        ),
+      );
+      for (const { VersionId, CreatedDate } of page.Versions ?? [])
+        if (VersionId !== undefined) found.push({ id: VersionId, createdAt: CreatedDate?.getTime() ?? 0 });
+      NextToken = page.NextToken;
+    } while (NextToken !== undefined);
+    return found.sort((a, b) => b.createdAt - a.createdAt).map(({ id }) => id);
+  }
+
+  /**
+   * Stores the pending value. VersionStages is always given: without it, PutSecretValue moves AWSCURRENT
+   * (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html).
+   * @returns `exists` if the version already has another value: an earlier or a concurrent attempt's
+   */
+  async putPending(token: string, text: Secret, rotationToken: Secret | undefined): Promise<'stored' | 'exists'> {
+    try {
+      await this.#call('PutSecretValue', (abortSignal) =>
+        this.#client.send(
+          new PutSecretValueCommand({
+            SecretId: this.secretId,
+            ClientRequestToken: token,
+            SecretString: text.reveal(),
+            VersionStages: ['AWSPENDING'],
+            RotationToken: rotationToken?.reveal(),
+          }),
+          { abortSignal },
+        ),
+      );
+      return 'stored';
+    } catch (error) {
+      if (error instanceof SecretsManagerError && error.code === 'ResourceExistsException') return 'exists';
+      throw error;
+    }
+  }
+
+  /**
+   * AWSCURRENT moves from one version to another, and from no other: whoever moved it meanwhile makes this fail. An error
+   * may hide that the move took place (an answer that was lost, a retry that found it done), so the label is read again.
+   */
+  async promote(token: string, from: string): Promise<void> {
+    try {
+      await this.#updateStage({ VersionStage: 'AWSCURRENT', MoveToVersionId: token, RemoveFromVersionId: from });
+    } catch (error) {
+      if (!(error instanceof SecretsManagerError) || (await this.current()).id !== token) throw error;
+    }
+  }
+
+  /** Takes AWSPENDING off the version; that it is off already is as good. */
+  async releasePending(token: string): Promise<void> {
+    try {
+      await this.#updateStage({ VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
+    } catch (error) {
+      if (!(error instanceof SecretsManagerError)) throw error;
+      if ((await this.describe()).stages.get(token)?.includes('AWSPENDING')) throw error;
+    }
+  }
+
+  #updateStage(input: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId: string }) {
+    return this.#call('UpdateSecretVersionStage', (abortSignal) =>
+      this.#client.send(new UpdateSecretVersionStageCommand({ SecretId: this.secretId, ...input }), { abortSignal }),
+    );
+  }
+
+  async #get(which: { VersionId?: string; VersionStage?: string }): Promise<Version | undefined> {
+    try {
+      const answer = await this.#call('GetSecretValue', (abortSignal) =>
+        this.#client.send(new GetSecretValueCommand({ SecretId: this.secretId, ...which }), { abortSignal }),
+      );
+      const id = answer.VersionId ?? which.VersionId;
+      if (id === undefined || answer.SecretString === undefined) return undefined;
+      return { id, text: new Secret(answer.SecretString), createdAt: answer.CreatedDate ?? new Date(0) };
+    } catch (error) {
+      if (error instanceof SecretsManagerError && isAbsent(error.code, which)) return undefined;
+      throw error;
+    }
+  }
+
+  /** No longer than there is time for another call. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(Math.min(ms, this.#deadline.left('Secrets Manager') / 2));
+  }
+
+  async #call<T>(operation: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await this.#deadline.spend('Secrets Manager', `Secrets Manager’s ${operation}`, send);
+    } catch (error) {
+      throw error instanceof DeadlineError ? error : wrapped(operation, error);
+    }
+  }
+}
+
+/**
+ * ResourceNotFoundException: no such version, or one without a value. What a version answers that does not bear the label
+ * asked for is documented nowhere; implementations answer this or InvalidRequestException, which otherwise means that the
+ * secret is being deleted.
+ */
+function isAbsent(code: string | undefined, asked: { VersionId?: string; VersionStage?: string }): boolean {
+  if (code === 'InvalidRequestException') return asked.VersionId !== undefined && asked.VersionStage !== undefined;
+  return code === 'ResourceNotFoundException';
+}
+
+/** Their messages name principals, actions and keys, which is what helps; others may quote what was sent. */
+const MESSAGE_IS_SAFE = new Set(['AccessDeniedException', 'DecryptionFailure', 'EncryptionFailure']);
+
+const MAY_PASS = new Set(['ThrottlingException', 'InternalServiceError', 'InvalidParameterException']);
+
+function wrapped(operation: string, error: unknown): RotationError {
+  if (error instanceof SecretsManagerServiceException) {
+    const status = error.$metadata.httpStatusCode ?? 0;
+    const text = MESSAGE_IS_SAFE.has(error.name) ? `: ${error.message}` : '';
+    return new SecretsManagerError(
+      `Secrets Manager refused ${operation} with ${error.name}${text}${/[.]$/.test(text) ? '' : '.'}`,
+      MAY_PASS.has(error.name) || status >= 500,
+      { code: error.name },
+    );
+  }
+  const code = networkCode(error);
+  if (code === undefined) return ownError(error);
+  return new SecretsManagerError(
+    `Secrets Manager could not be reached for ${operation} (${code}): a function in a VPC needs an interface endpoint ` +
+      'for secretsmanager or a NAT gateway, and a security group that lets it out on port 443.',
+    true,
+    { code },
+  );
+}
+
+/** Node's or the SDK's name for what happened on the network; undefined if it was something else. */
+function networkCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error.name === 'TimeoutError') return error.name;
+  return 'code' in error && typeof error.code === 'string' && /^[A-Z_]{1,60}$/.test(error.code)
+    ? error.code
+    : undefined;
+}
