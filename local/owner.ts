@@ -43,6 +43,17 @@ function startTime(pid: number): string | undefined {
   }
 }
 
+/** What a process was started as; empty if there is no such process. */
+export function commandLineOf(pid: number): string {
+  try {
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+}
+
 /** A new directory under the system's temporary one; it is gone when its user disposes of it, or its owner's successor. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), `${NAME}-${owner()}-`));

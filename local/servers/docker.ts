@@ -1,0 +1,95 @@
+/** A server in a container of the official image, by Testcontainers. */
+import {
+  type ContainerRuntimeClient,
+  GenericContainer,
+  getContainerRuntimeClient,
+  ImageName,
+  Wait,
+} from 'testcontainers';
+import { owner } from '../owner.ts';
+import { withFreePort } from './free-port.ts';
+import { commandLine, INITDB_OPTIONS, newAddress } from './postgres.ts';
+import type { Row } from './rows.ts';
+import type { Settings, Started, Unavailable } from './source.ts';
+
+const LABEL = 'secret-rotation-functions';
+const OWNER_LABEL = 'secret-rotation-functions.owner';
+
+export async function serverInDocker(row: Row, settings: Settings): Promise<Started | Unavailable> {
+  const docker = await dockerEngine();
+  if (docker === undefined) return { remedy: 'start Docker' };
+  const image = process.env[row.imageVariable] ?? row.image;
+  const problem = await fetchImage(docker, ImageName.fromString(image));
+  if (problem) return { remedy: `name in ${row.imageVariable} an image that Docker can get (${image}: ${problem})` };
+  return withFreePort((port) => startContainer(docker, image, port, settings));
+}
+
+/** @returns why there is no such image; undefined if there is */
+async function fetchImage(docker: ContainerRuntimeClient, image: ImageName): Promise<string | undefined> {
+  try {
+    await docker.image.pull(image); // does nothing for an image that Docker has
+    return (await docker.image.exists(image)) ? undefined : 'not found';
+  } catch (error) {
+    return error instanceof Error ? error.message.trim() : String(error);
+  }
+}
+
+async function startContainer(
+  docker: ContainerRuntimeClient,
+  image: string,
+  port: number,
+  settings: Settings,
+): Promise<Started> {
+  const host = docker.info.containerRuntime.host;
+  const address = newAddress(host === 'localhost' ? '127.0.0.1' : host, port);
+  const container = await new GenericContainer(image)
+    .withEnvironment({
+      POSTGRES_USER: address.superuser.username,
+      POSTGRES_PASSWORD: address.superuser.password,
+      POSTGRES_INITDB_ARGS: INITDB_OPTIONS.join(' '),
+      ...settings.environment,
+    })
+    .withCommand(commandLine(settings))
+    .withExposedPorts({ container: 5432, host: port }) // a port of Docker's choice would change with a restart
+    .withLabels({ [LABEL]: 'test', [OWNER_LABEL]: owner() })
+    .withWaitStrategy(Wait.forAll([])) // we wait for an answer to a query instead
+    .start();
+  const handle = docker.container.getById(container.getId());
+  return {
+    source: `Docker image ${image}`,
+    address,
+    logPlace: { container: container.getId() },
+    isRunning: async () => (await handle.inspect()).State.Running,
+    restart: () => handle.restart({ t: 10 }),
+    stop: async () => void (await container.stop()),
+  };
+}
+
+export async function containerLog(id: string): Promise<string> {
+  const docker = await getContainerRuntimeClient();
+  const log = await docker.container.getById(id).logs({ stdout: true, stderr: true, follow: false });
+  return withoutFrames(log);
+}
+
+/** Docker puts a header of eight bytes before each piece of output; the last four are its length. */
+function withoutFrames(log: Buffer): string {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < log.length; ) {
+    const end = at + 8 + log.readUInt32BE(at + 4);
+    pieces.push(log.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+export async function removeContainers(which: (owner: string) => boolean): Promise<void> {
+  const docker = (await dockerEngine())?.container.dockerode;
+  const ours = await docker?.listContainers({ all: true, filters: { label: [`${LABEL}=test`] } });
+  const doomed = ours?.filter(({ Labels }) => which(Labels[OWNER_LABEL] ?? ''));
+  // Another run may be removing the same ones.
+  await Promise.allSettled(doomed?.map(({ Id }) => docker?.getContainer(Id).remove({ force: true, v: true })) ?? []);
+}
+
+function dockerEngine(): Promise<ContainerRuntimeClient | undefined> {
+  return getContainerRuntimeClient().catch(() => undefined);
+}
