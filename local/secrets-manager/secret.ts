@@ -50,21 +50,27 @@ export function stagesOf(secret: Secret, versionId: string): string[] {
 }
 
 /**
- * Puts a label on a version, taking it off the one that had it.
- *
- * AWSPREVIOUS goes to the version that AWSCURRENT leaves (API_UpdateSecretVersionStage, API_PutSecretValue). If
- * AWSPENDING is still on that version, from its own rotation, it goes away: recorded for PutSecretValue, assumed for
- * UpdateSecretVersionStage. On any other version AWSPENDING stays where it is.
+ * Puts a label on a version, taking it off the one that had it. AWSPREVIOUS goes to the version that AWSCURRENT leaves;
+ * no other label follows (API_UpdateSecretVersionStage).
  */
 export function withLabel(secret: Secret, label: string, versionId: string): Secret {
   const labels = new Map(secret.labels);
   const left = labels.get(label);
   labels.set(label, versionId);
-  if (label === 'AWSCURRENT' && left !== undefined && left !== versionId) {
-    labels.set('AWSPREVIOUS', left);
-    if (labels.get('AWSPENDING') === left) labels.delete('AWSPENDING');
-  }
+  if (label === 'AWSCURRENT' && left !== undefined && left !== versionId) labels.set('AWSPREVIOUS', left);
   return { ...secret, labels };
+}
+
+/**
+ * The labels of a new value. If AWSCURRENT leaves a version that still has AWSPENDING from its own rotation, AWSPENDING
+ * goes away (recorded for PutSecretValue; after UpdateSecretVersionStage it is assumed to stay, as it does in moto). On
+ * any other version, that of a rotation under way, it stays.
+ */
+export function withLabelsOfNewValue(secret: Secret, labels: readonly string[], versionId: string): Secret {
+  const next = labels.reduce((rest, label) => withLabel(rest, label, versionId), secret);
+  const current = secret.labels.get('AWSCURRENT');
+  const left = current !== undefined && current !== next.labels.get('AWSCURRENT');
+  return left && next.labels.get('AWSPENDING') === current ? withoutLabel(next, 'AWSPENDING') : next;
 }
 
 export function withoutLabel(secret: Secret, label: string): Secret {

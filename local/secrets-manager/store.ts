@@ -27,6 +27,7 @@ import {
   type Value,
   type Version,
   withLabel,
+  withLabelsOfNewValue,
   withoutLabel,
   withoutVersion,
   withVersion,
@@ -215,15 +216,16 @@ export class SecretStore {
   }
 
   /**
-   * A rotation is over when AWSPENDING is on AWSCURRENT's version or on none (API_RotateSecret). AWSPREVIOUS counts as
-   * promoted: the version has been AWSCURRENT, and somebody stored another value since.
+   * A rotation is over when AWSPENDING is on AWSCURRENT's version or on none (API_RotateSecret). AWSPREVIOUS alone means
+   * promoted too: the version has been AWSCURRENT, and somebody stored another value since.
    */
   rotationState(arn: string, token: string): RotationState {
     const secret = this.#find(arn);
     const stages = stagesOf(secret, token);
-    if (stages.includes('AWSCURRENT') || stages.includes('AWSPREVIOUS')) return 'promoted';
+    const pending = stages.includes('AWSPENDING');
+    if (stages.includes('AWSCURRENT') || (stages.includes('AWSPREVIOUS') && !pending)) return 'promoted';
     if (!secret.rotation?.enabled) return 'cancelled';
-    return stages.includes('AWSPENDING') ? 'pending' : 'abandoned';
+    return pending ? 'pending' : 'abandoned';
   }
 
   /** What the service does once the version is AWSCURRENT: it takes AWSPENDING off it. */
@@ -271,8 +273,7 @@ export class SecretStore {
     const first = ![...secret.versions.values()].some((version) => version.value !== undefined);
     const wanted = first ? ['AWSCURRENT', ...labels] : labels;
     const stored = withVersion(secret, { id: token, createdAt: now, value });
-    const labelled = wanted.reduce((rest, label) => withLabel(rest, label, token), stored);
-    return trimmed(labelled, now);
+    return trimmed(withLabelsOfNewValue(stored, wanted, token), now);
   }
 
   #withPending(secret: Secret, token: string, kind: 'rotation' | 'test'): Secret {
