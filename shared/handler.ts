@@ -5,9 +5,8 @@ import { Deadline } from './deadline.ts';
 import type { Engine, Session } from './engine.ts';
 import { ownError, type RotationError } from './errors.ts';
 import { parseEvent, type RotationEvent } from './event.ts';
-import { passwordGenerator } from './password.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
-import { readSettings } from './settings.ts';
+import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
 
 /** Of Lambda's context, https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html, what we use. */
@@ -25,17 +24,14 @@ export function rotationHandler<S extends Session>(engine: Engine<S>) {
     journals.set(context, journal);
     const event = parseEvent(input);
     journal.event = event;
-    const settings = readSettings(process.env);
+    const settings = new Settings(process.env);
     const deadline = new Deadline(context.getRemainingTimeInMillis());
     return await runStep({
       engine,
       versions: new SecretVersions(connectSecretsManager(settings.endpoint), event.secretId, deadline),
       deadline,
       event,
-      settings: {
-        defaultStrategy: settings.defaultStrategy,
-        newPassword: passwordGenerator(settings.passwords, engine.password),
-      },
+      settings,
       report: journal.report,
     });
   }

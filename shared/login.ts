@@ -82,7 +82,7 @@ export class Logins<S extends Session> {
     throw new LoginRefusedError(
       `The server refuses every password that the secret's versions hold for user "${target.username}" ` +
         `(${tried.length} tried${others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : ''}): ` +
-        'set the password of AWSCURRENT in the database, or the right one in the secret.',
+        'create the user if it is missing, set AWSCURRENT’s password in the database, or put the right one into the secret.',
       { user: target.username, host: target.endpoint.host, code: why?.code },
     );
   }

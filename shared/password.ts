@@ -16,17 +16,11 @@ export type PasswordRules = {
 /** Fewer bits than these could be guessed offline from a verifier that a server's log or backup shows. */
 const FEWEST_BITS = 64;
 
-export type PasswordGenerator = () => Secret;
-
 /**
- * Checks the rules once, so that a function with unusable ones fails before it stores anything.
  * @param engine the characters that every client and server of the engine can bear, and its longest password
- * @throws {PasswordRulesError}
+ * @throws {PasswordRulesError} if the rules cannot be met
  */
-export function passwordGenerator(
-  rules: PasswordRules,
-  engine: { alphabet: string; longest: number },
-): PasswordGenerator {
+export function newPassword(rules: PasswordRules, engine: { alphabet: string; longest: number }): Secret {
   const types = characterTypes(rules, engine.alphabet);
   const alphabet = types.join('');
   if (alphabet === '') throw new PasswordRulesError('The settings for passwords exclude every character.');
@@ -39,14 +33,12 @@ export function passwordGenerator(
       `The settings for passwords make them too easy to guess: ${rules.length} characters out of ${alphabet.length} ` +
         `are less than ${FEWEST_BITS} bits. Raise PASSWORD_LENGTH or exclude fewer characters.`,
     );
-  return () => {
-    // Drawn anew until every type is there: this keeps all passwords that qualify equally likely.
-    for (;;) {
-      const password = Array.from({ length: rules.length }, () => alphabet[randomInt(alphabet.length)]).join('');
-      if (!rules.requireEachIncludedType || types.every((type) => [...password].some((c) => type.includes(c))))
-        return new Secret(password);
-    }
-  };
+  // Drawn anew until every type is there: this keeps all passwords that qualify equally likely.
+  for (;;) {
+    const password = Array.from({ length: rules.length }, () => alphabet[randomInt(alphabet.length)]).join('');
+    if (!rules.requireEachIncludedType || types.every((type) => [...password].some((c) => type.includes(c))))
+      return new Secret(password);
+  }
 }
 
 /** The characters that remain, by type; types of which none remains are left out. */

@@ -11,10 +11,11 @@ import {
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
 import { Logins } from './login.ts';
-import type { PasswordGenerator } from './password.ts';
+import { newPassword } from './password.ts';
 import { parseSecret, type SecretValue, writeSuccessor } from './secret-value.ts';
+import type { Settings } from './settings.ts';
 import { singleUser } from './single-user.ts';
-import { type Chosen, chooseStrategy, STRATEGY_TAG, type StrategyName } from './strategies.ts';
+import { type Chosen, chooseStrategy, STRATEGY_TAG } from './strategies.ts';
 import type { Readable, Rotation, Strategy } from './strategy.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
@@ -29,7 +30,7 @@ export type Step<S extends Session> = {
   versions: SecretVersions;
   deadline: Deadline;
   event: RotationEvent;
-  settings: { defaultStrategy: StrategyName; newPassword: PasswordGenerator };
+  settings: Pick<Settings, 'defaultStrategy' | 'passwords'>;
   report: Report;
 };
 
@@ -57,7 +58,7 @@ export function runStep<S extends Session>(step: Step<S>): Promise<Outcome> {
 
 /** Stores a pending value, or finds that a good one is there. Whatever can be known to fail later fails here, before. */
 async function createSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
-  const { versions, event, settings } = step;
+  const { versions, event, settings, engine } = step;
   const { description, current: version } = await versions.describeWithCurrent();
   if (version.id === event.token) return 'already';
   requirePending(description, event.token);
@@ -73,7 +74,7 @@ async function createSecret<S extends Session>(step: Step<S>): Promise<Outcome> 
   const successor = writeSuccessor(
     { text: version.text, called: 'AWSCURRENT' },
     strategy.next(current.value),
-    settings.newPassword(),
+    newPassword(settings.passwords, engine.password),
   );
   if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
     // Another attempt was faster, or the read above was stale: what counts is what is stored.
@@ -152,7 +153,6 @@ async function finishSecret<S extends Session>(step: Step<S>): Promise<Outcome> 
 
 function rotation<S extends Session>(step: Step<S>, description: Description, current: Readable): Rotation<S> {
   const { engine, versions, deadline, event } = step;
-  const readAt = performance.now();
   return {
     engine,
     versions,
@@ -160,7 +160,7 @@ function rotation<S extends Session>(step: Step<S>, description: Description, cu
     logins: new Logins(engine, deadline),
     current,
     async readyToChange() {
-      const labels = performance.now() - readAt > LABELS_BELIEVED ? await versions.describe() : description;
+      const labels = performance.now() - description.readAt > LABELS_BELIEVED ? await versions.describe() : description;
       requirePending(labels, event.token);
       if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
         throw new PendingMismatchError('AWSCURRENT moved in mid-step: nothing was changed.');

@@ -2,61 +2,65 @@ import { ConfigurationError, UnknownStrategyError } from './errors.ts';
 import type { PasswordRules } from './password.ts';
 import { isStrategyName, STRATEGY_NAMES, type StrategyName } from './strategies.ts';
 
-/** The function's settings. The names of the environment variables are those of AWS's own functions, and DEFAULT_STRATEGY ours. */
-export type Settings = {
-  /** Secrets Manager's address, where it is not the Region's public one. */
-  endpoint: string | undefined;
-  defaultStrategy: StrategyName;
-  passwords: PasswordRules;
-};
-
 /** As in AWS's own functions: characters that need escaping in URLs, shells or connection strings. */
 const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
 /**
- * Read in each invocation, so that a setting that cannot be used gives this error and not a function that fails to start.
- * @throws {ConfigurationError | UnknownStrategyError}
+ * The function's settings. The environment variables have the names that AWS's own functions give them, and DEFAULT_STRATEGY is
+ * ours. Each is read where it is needed, in each invocation: one that cannot be used stops the step that needs it, with its
+ * own error, and not a rotation that is half way through.
  */
-export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const text = (name: string) => environment[name] || undefined;
-  const flag = (name: string, otherwise: boolean) => readFlag(name, text(name), otherwise);
-  return {
-    endpoint: text('SECRETS_MANAGER_ENDPOINT'),
-    defaultStrategy: readStrategy(text('DEFAULT_STRATEGY') ?? 'auto'),
-    passwords: {
-      length: readLength(text('PASSWORD_LENGTH')),
-      excludeCharacters: text('EXCLUDE_CHARACTERS') ?? EXCLUDED_BY_DEFAULT,
-      excludeLowercase: flag('EXCLUDE_LOWERCASE', false),
-      excludeUppercase: flag('EXCLUDE_UPPERCASE', false),
-      excludeNumbers: flag('EXCLUDE_NUMBERS', false),
-      excludePunctuation: flag('EXCLUDE_PUNCTUATION', false),
-      requireEachIncludedType: flag('REQUIRE_EACH_INCLUDED_TYPE', true),
-    },
-  };
-}
+export class Settings {
+  readonly #environment: NodeJS.ProcessEnv;
 
-function readStrategy(name: string): StrategyName {
-  if (!isStrategyName(name))
-    throw new UnknownStrategyError(`DEFAULT_STRATEGY is none of ${STRATEGY_NAMES.join(', ')}.`);
-  return name;
-}
+  constructor(environment: NodeJS.ProcessEnv) {
+    this.#environment = environment;
+  }
 
-function readLength(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_LENGTH;
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new ConfigurationError('PASSWORD_LENGTH is no whole number from 1 to 9999.');
-  return Number(text);
-}
+  /** Secrets Manager's address, where it is not the Region's public one. */
+  get endpoint(): string | undefined {
+    return this.#text('SECRETS_MANAGER_ENDPOINT');
+  }
 
-function readFlag(name: string, text: string | undefined, otherwise: boolean): boolean {
-  switch (text?.toLowerCase()) {
-    case undefined:
-      return otherwise;
-    case 'true':
-      return true;
-    case 'false':
-      return false;
-    default:
-      throw new ConfigurationError(`${name} is neither true nor false.`);
+  /** @throws {UnknownStrategyError} */
+  get defaultStrategy(): StrategyName {
+    const name = this.#text('DEFAULT_STRATEGY') ?? 'auto';
+    if (!isStrategyName(name))
+      throw new UnknownStrategyError(`DEFAULT_STRATEGY is none of ${STRATEGY_NAMES.join(', ')}.`);
+    return name;
+  }
+
+  /** @throws {ConfigurationError} */
+  get passwords(): PasswordRules {
+    return {
+      length: this.#length(),
+      excludeCharacters: this.#text('EXCLUDE_CHARACTERS') ?? EXCLUDED_BY_DEFAULT,
+      excludeLowercase: this.#flag('EXCLUDE_LOWERCASE', false),
+      excludeUppercase: this.#flag('EXCLUDE_UPPERCASE', false),
+      excludeNumbers: this.#flag('EXCLUDE_NUMBERS', false),
+      excludePunctuation: this.#flag('EXCLUDE_PUNCTUATION', false),
+      requireEachIncludedType: this.#flag('REQUIRE_EACH_INCLUDED_TYPE', true),
+    };
+  }
+
+  #length(): number {
+    const text = this.#text('PASSWORD_LENGTH');
+    if (text === undefined) return DEFAULT_LENGTH;
+    if (!/^[1-9]\d{0,3}$/.test(text))
+      throw new ConfigurationError('PASSWORD_LENGTH is no whole number from 1 to 9999.');
+    return Number(text);
+  }
+
+  #flag(name: string, otherwise: boolean): boolean {
+    const text = this.#text(name)?.toLowerCase();
+    if (text === undefined) return otherwise;
+    if (text !== 'true' && text !== 'false') throw new ConfigurationError(`${name} is neither true nor false.`);
+    return text === 'true';
+  }
+
+  /** An empty value means none: that is how a template passes a parameter that was left empty. */
+  #text(name: string): string | undefined {
+    return this.#environment[name] || undefined;
   }
 }

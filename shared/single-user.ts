@@ -84,7 +84,12 @@ async function change<S extends Session>(rotation: Rotation<S>, found: Found<S>,
  */
 async function prove<S extends Session>(rotation: Rotation<S>, found: Found<S>, pending: SecretValue): Promise<void> {
   const { engine, logins, versions, token, current } = rotation;
-  const result = await logins.try(pending);
+  let result = await logins.try(pending);
+  if (result.is === 'barred') {
+    // Perhaps by a connection limit that the first session uses up; and the password being right, nothing is put back.
+    await found.session.close();
+    result = await logins.try(pending);
+  }
   if (result.is === 'accepted') return result.session.close();
   if (result.is !== 'refused' || found.with !== current.value) throw result.why;
   const labels = (await versions.describe()).stages.get(token) ?? [];

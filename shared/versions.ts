@@ -17,7 +17,8 @@ export type Version = { id: string; text: Secret; createdAt: Date };
 
 /** What DescribeSecret shows: labels and tags, no values. */
 export type Description = {
-  arn: string;
+  /** When it was asked for, on the clock of performance.now(). */
+  readAt: number;
   /** undefined on a secret whose rotation was never configured */
   rotationEnabled: boolean | undefined;
   tags: ReadonlyMap<string, string>;
@@ -51,22 +52,23 @@ export function connectSecretsManager(endpoint: string | undefined): SecretsMana
  * (https://github.com/aws/aws-sdk-js-v3/issues/7701), so a version that must be there is asked for again for a while.
  */
 export class SecretVersions {
-  readonly secretId: string;
+  readonly #secretId: string;
   readonly #client: SecretsManagerClient;
   readonly #deadline: Deadline;
 
   constructor(client: SecretsManagerClient, secretId: string, deadline: Deadline) {
     this.#client = client;
-    this.secretId = secretId;
+    this.#secretId = secretId;
     this.#deadline = deadline;
   }
 
   async describe(): Promise<Description> {
+    const readAt = performance.now();
     const answer = await this.#call('DescribeSecret', (abortSignal) =>
-      this.#client.send(new DescribeSecretCommand({ SecretId: this.secretId }), { abortSignal }),
+      this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }), { abortSignal }),
     );
     return {
-      arn: answer.ARN ?? this.secretId,
+      readAt,
       rotationEnabled: answer.RotationEnabled,
       tags: new Map((answer.Tags ?? []).flatMap(({ Key, Value }) => (Key === undefined ? [] : [[Key, Value ?? '']]))),
       stages: new Map(Object.entries(answer.VersionIdsToStages ?? {})),
@@ -77,7 +79,7 @@ export class SecretVersions {
   async current(): Promise<Version> {
     const version = await this.#get({ VersionStage: 'AWSCURRENT' });
     if (version === undefined)
-      throw new SecretsManagerError('The secret has no AWSCURRENT version: give it a value first.', false);
+      throw new SecretsManagerError('The secret has no AWSCURRENT version with a text value: give it one first.', false);
     return version;
   }
 
@@ -125,7 +127,7 @@ export class SecretVersions {
     do {
       const page = await this.#call('ListSecretVersionIds', (abortSignal) =>
         this.#client.send(
-          new ListSecretVersionIdsCommand({ SecretId: this.secretId, IncludeDeprecated: true, NextToken }),
+          new ListSecretVersionIdsCommand({ SecretId: this.#secretId, IncludeDeprecated: true, NextToken }),
           { abortSignal },
         ),
       );
@@ -146,7 +148,7 @@ export class SecretVersions {
       await this.#call('PutSecretValue', (abortSignal) =>
         this.#client.send(
           new PutSecretValueCommand({
-            SecretId: this.secretId,
+            SecretId: this.#secretId,
             ClientRequestToken: token,
             SecretString: text.reveal(),
             VersionStages: ['AWSPENDING'],
@@ -186,14 +188,14 @@ export class SecretVersions {
 
   #updateStage(input: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId: string }) {
     return this.#call('UpdateSecretVersionStage', (abortSignal) =>
-      this.#client.send(new UpdateSecretVersionStageCommand({ SecretId: this.secretId, ...input }), { abortSignal }),
+      this.#client.send(new UpdateSecretVersionStageCommand({ SecretId: this.#secretId, ...input }), { abortSignal }),
     );
   }
 
   async #get(which: { VersionId?: string; VersionStage?: string }): Promise<Version | undefined> {
     try {
       const answer = await this.#call('GetSecretValue', (abortSignal) =>
-        this.#client.send(new GetSecretValueCommand({ SecretId: this.secretId, ...which }), { abortSignal }),
+        this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, ...which }), { abortSignal }),
       );
       const id = answer.VersionId ?? which.VersionId;
       if (id === undefined || answer.SecretString === undefined) return undefined;
