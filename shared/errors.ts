@@ -210,7 +210,14 @@ export function ownError(error: unknown): RotationError {
   if (error instanceof RotationError) return error;
   const name = error instanceof Error && /^\w{1,60}$/.test(error.name) ? error.name : typeof error;
   const internal = new InternalError(`Unexpected ${name}: a defect of the rotation function; please report it.`);
-  const frames = error instanceof Error ? (error.stack?.match(/^ {4}at .*$/gm) ?? []) : [];
-  internal.stack = [`${internal.name}: ${internal.message}`, ...frames].join('\n');
+  internal.stack = `${internal.name}: ${internal.message}${frames(error)}`;
   return internal;
+}
+
+/** What stands behind the message in the stack; nothing if the message is not found there, for then it is not known where it ends. */
+function frames(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const stack = error.stack ?? '';
+  const start = stack.indexOf(error.message);
+  return start < 0 ? '' : (stack.slice(start + error.message.length).match(/^\n {4}at [\s\S]*$/)?.[0] ?? '');
 }

@@ -79,7 +79,10 @@ export class SecretVersions {
   async current(): Promise<Version> {
     const version = await this.#get({ VersionStage: 'AWSCURRENT' });
     if (version === undefined)
-      throw new SecretsManagerError('The secret has no AWSCURRENT version with a text value: give it one first.', false);
+      throw new SecretsManagerError(
+        'The secret has no AWSCURRENT version with a text value: give it one first.',
+        false,
+      );
     return version;
   }
 

@@ -1,0 +1,44 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigurationError, UnknownStrategyError } from '../../shared/errors.ts';
+import { Settings } from '../../shared/settings.ts';
+
+describe('the settings', () => {
+  test('that are absent or empty are AWS’s defaults', () => {
+    for (const environment of [
+      {},
+      { PASSWORD_LENGTH: '', EXCLUDE_CHARACTERS: '', DEFAULT_STRATEGY: '', SECRETS_MANAGER_ENDPOINT: '' },
+    ]) {
+      const settings = new Settings(environment);
+      expect(settings.defaultStrategy).toBe('auto');
+      expect(settings.endpoint).toBeUndefined();
+      expect(settings.passwords).toEqual({
+        length: 32,
+        excludeCharacters: '/@"\'\\',
+        excludeLowercase: false,
+        excludeUppercase: false,
+        excludeNumbers: false,
+        excludePunctuation: false,
+        requireEachIncludedType: true,
+      });
+    }
+  });
+
+  test.each([['0'], ['-1'], ['32.5'], ['many'], ['10000']])('a password length of %s is refused', (PASSWORD_LENGTH) => {
+    expect(() => new Settings({ PASSWORD_LENGTH }).passwords).toThrow(ConfigurationError);
+  });
+
+  test('a flag that is neither true nor false is refused by name', () => {
+    expect(() => new Settings({ EXCLUDE_NUMBERS: 'yes' }).passwords).toThrow(
+      'EXCLUDE_NUMBERS is neither true nor false.',
+    );
+  });
+
+  test('an unknown strategy is refused', () => {
+    expect(() => new Settings({ DEFAULT_STRATEGY: 'multi-user' }).defaultStrategy).toThrow(UnknownStrategyError);
+  });
+
+  test('one that cannot be used does not stand in the way of the others', () => {
+    const settings = new Settings({ PASSWORD_LENGTH: 'many', DEFAULT_STRATEGY: 'single-user' });
+    expect(settings.defaultStrategy).toBe('single-user');
+  });
+});
