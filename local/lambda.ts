@@ -11,16 +11,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FunctionError, Reply, Request } from './lambda-runtime.ts';
 import { temporaryDirectory } from './owner.ts';
-
-export type Invocation = {
-  outcome: 'success' | 'error' | 'timeout' | 'crash';
-  error?: { errorType: string; errorMessage: string };
-  ms: number;
-};
-export interface RunningFunction {
-  invoke(event: Record<string, unknown>): Promise<Invocation>;
-  stop(): Promise<void>;
-}
+import type { Invocation, RunningFunction } from './secrets-manager/rotation.ts';
 
 export type LambdaOptions = {
   /** The built file. It is copied, with its source map, to a directory from which no node_modules can be reached. */

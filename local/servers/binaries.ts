@@ -1,6 +1,6 @@
 /** PostgreSQL's programs: this machine's own, or those that npm brings. */
 import { execFile } from 'node:child_process';
-import { cp, readFile, realpath, symlink } from 'node:fs/promises';
+import { constants, cp, readFile, realpath, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { withFreePort } from './free-port.ts';
@@ -37,7 +37,7 @@ export async function embeddedServer(row: Row, settings: Settings): Promise<Star
  * libraries, which npm packages cannot hold and an install script, if npm may run it, makes afterwards.
  */
 async function copy(native: string, folder: string): Promise<string> {
-  await cp(native, folder, { recursive: true, verbatimSymlinks: true });
+  await cp(native, folder, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]'), // macOS needs none
   );

@@ -24,6 +24,11 @@ export async function serverInDocker(row: Row, settings: Settings): Promise<Star
   return withFreePort((port) => startContainer(docker, image, port, settings));
 }
 
+/** For every container that is started here, so that `removeContainers` finds it. */
+export function ownerLabels(): Record<string, string> {
+  return { [LABEL]: 'test', [OWNER_LABEL]: owner() };
+}
+
 /** @returns why there is no such image; undefined if there is */
 async function fetchImage(docker: ContainerRuntimeClient, image: ImageName): Promise<string | undefined> {
   try {
@@ -51,7 +56,7 @@ async function startContainer(
     })
     .withCommand(commandLine(settings))
     .withExposedPorts({ container: 5432, host: port }) // a port of Docker's choice would change with a restart
-    .withLabels({ [LABEL]: 'test', [OWNER_LABEL]: owner() })
+    .withLabels(ownerLabels())
     .withWaitStrategy(Wait.forAll([])) // we wait for an answer to a query instead
     .start();
   const handle = docker.container.getById(container.getId());

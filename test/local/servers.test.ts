@@ -1,0 +1,152 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { connect } from '../../local/servers/postgres.ts';
+import { type RowName, rows } from '../../local/servers/rows.ts';
+import { introduction, NoServer, type Server, type SourceName, startServer } from '../../local/servers/server.ts';
+import { tls } from '../fixtures/tls/tls.ts';
+import { describeServers } from '../servers.ts';
+
+/** A server from each source that this machine has; all tests of a source share it. */
+const candidates: { row: RowName; from: SourceName }[] = [
+  { row: 'postgres 18', from: 'docker' },
+  { row: 'postgres 15', from: 'docker' },
+  { row: 'postgres 18', from: 'path' },
+  { row: 'postgres 15', from: 'path' },
+  { row: 'postgres 18', from: 'embedded' },
+];
+const settings = { log_statement: 'all' };
+const starting = candidates.map(({ row, from }) => startServer(row, { from: [from], settings, tls }));
+const started = await Promise.allSettled(starting);
+
+afterAll(() => Promise.all(started.map((result) => result.status === 'fulfilled' && result.value.stop())));
+
+function describeSources(tests: (server: Server) => void): void {
+  for (const [index, { row, from }] of candidates.entries()) {
+    const result = started[index];
+    describe(`${row} from ${from}`, () => {
+      if (result?.status === 'fulfilled') return tests(result.value);
+      const absent = result?.reason instanceof NoServer ? test.skip : test;
+      absent(`${result?.reason}`, () => {
+        throw result?.reason;
+      });
+    });
+  }
+}
+
+describeSources((server) => {
+  test('has the version of its row, which it says itself', () => {
+    expect(server.version).toMatch(new RegExp(`^${server.row.split(' ')[1]}\\.\\d+$`));
+    expect(introduction(server)).toBe(`PostgreSQL ${server.version}, ${server.source}`);
+  });
+
+  test('speaks UTF-8, stores passwords as SCRAM and asks for them', async () => {
+    await using client = await connect(server);
+    const { rows } = await client.query(
+      `SELECT current_setting('server_encoding') encoding, current_setting('password_encryption') passwords`,
+    );
+    expect(rows).toEqual([{ encoding: 'UTF8', passwords: 'scram-sha-256' }]);
+
+    const wrong = connect({ ...server, superuser: { username: 'postgres', password: 'wrong' } });
+    await expect(wrong).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  test('shows at once in its log who logged in and who did not, and what its settings ask for', async () => {
+    await using client = await connect(server);
+    await client.query(`CREATE ROLE somebody LOGIN PASSWORD 'right'; SELECT 'asked'`);
+    const somebody = (password: string) => connect({ ...server, superuser: { username: 'somebody', password } });
+    await using _ = await somebody('right');
+    await somebody('wrong').catch(() => {});
+
+    const log = await server.log();
+
+    expect(log.match(/connection authorized: user=somebody/g)).toHaveLength(1);
+    expect(log.match(/password authentication failed for user "somebody"/g)).toHaveLength(1);
+    expect(log).toContain(`SELECT 'asked'`);
+  });
+
+  test('shows a certificate that its authority vouches for, and no other', async () => {
+    await using client = await connect({ ...server, host: 'localhost' }, { ca: tls.ca });
+    const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    expect(rows).toEqual([{ ssl: true }]);
+
+    await using _ = await connect({ ...server, host: '127.0.0.1' }, { ca: tls.ca });
+    await expect(connect(server, { ca: tls.otherCa })).rejects.toThrow('unable to verify the first certificate');
+  });
+
+  test('keeps address, data, TLS and log when restarted', async () => {
+    await using before = await connect(server);
+    await before.query('CREATE TABLE kept ()');
+
+    await server.restart();
+
+    await using after = await connect(server, { ca: tls.ca });
+    await expect(after.query('SELECT FROM kept')).resolves.toBeDefined();
+    await expect(before.query('SELECT')).rejects.toThrow();
+    expect(await server.log()).toContain('CREATE TABLE kept');
+  });
+});
+
+describeServers('the shared server', (server) => {
+  test('is reached, and its log read, from a test file', async () => {
+    const name = `visitor_${Math.random().toString(36).slice(2)}`;
+    await connect({ ...server, superuser: { username: name, password: 'wrong' } }).catch(() => {});
+
+    expect(await server.log()).toContain(`password authentication failed for user "${name}"`);
+  });
+
+  test('is used as it is when it is given by its address, and never stopped', async () => {
+    const { host, port, database, superuser } = server;
+    const variable = rows[server.row].addressVariable;
+    await using _ = setVariable(variable, `postgres://postgres:${superuser.password}@${host}:${port}/${database}`);
+
+    const given = await startServer(server.row);
+    expect(given).toMatchObject({ host, port, database, superuser, source: variable, version: server.version });
+    await expect(given.log()).rejects.toThrow(`named by ${variable} is not ours: its log cannot be read`);
+    await expect(given.restart()).rejects.toThrow(`named by ${variable} is not ours: it cannot be restarted`);
+    await given.stop();
+
+    await using client = await connect(server);
+    await expect(client.query('SELECT')).resolves.toBeDefined();
+  });
+
+  test('given by its address does not get settings, another source does', async () => {
+    await using _ = setVariable(rows[server.row].addressVariable, 'postgres://127.0.0.1:1/');
+
+    await expect(startServer(server.row, { settings, from: ['address'] })).rejects.toThrow(NoServer);
+  });
+
+  test('given by an address at which nothing answers is an error, not a reason to take another', async () => {
+    await using _ = setVariable(rows[server.row].addressVariable, 'postgres://127.0.0.1:1/');
+
+    await expect(startServer(server.row)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+});
+
+function setVariable(name: string, value: string): AsyncDisposable {
+  const before = process.env[name];
+  process.env[name] = value;
+  return {
+    [Symbol.asyncDispose]: async () => {
+      delete process.env[name];
+      if (before !== undefined) process.env[name] = before;
+    },
+  };
+}
+
+describe('a row without a server', () => {
+  test('says all that would help', async () => {
+    await using _ = setVariable('POSTGRES_OLD_IMAGE', 'no/such-image');
+    await using _path = setVariable('PATH', '/nowhere');
+
+    const start = startServer('postgres 15', { from: ['address', 'docker', 'embedded'] });
+
+    await expect(start).rejects.toThrow(
+      /^There is no server for postgres 15: give POSTGRES_OLD_URL or (start Docker|name in POSTGRES_OLD_IMAGE an image)/,
+    );
+  });
+
+  test('that fails to start shows the log', async () => {
+    const start = startServer('postgres 18', { from: ['embedded'], settings: { no_such_setting: 'x' } });
+
+    await expect(start).rejects.toThrow(/did not start:[\s\S]*unrecognized configuration parameter "no_such_setting"/);
+  });
+});
