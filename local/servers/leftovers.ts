@@ -42,8 +42,7 @@ async function removeDirectories(which: (owner: string) => boolean): Promise<voi
     const path = join(tmpdir(), name);
     if (who === undefined || !which(who) || !(await isMine(path))) continue;
     await stopAbandoned(path);
-    // The server's processes may write a little longer.
-    await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    await rm(path, { recursive: true, force: true });
   }
 }
 

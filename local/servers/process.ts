@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, lchown, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { commandLineOf, temporaryDirectory } from '../owner.ts';
 import { commandLine, INITDB_OPTIONS, newAddress, whenItAnswers } from './postgres.ts';
@@ -96,8 +97,8 @@ async function giveContents(home: string, { uid, gid }: User): Promise<void> {
 
 /** Stops the server in a directory whose owner is gone. */
 export async function stopAbandoned(home: string): Promise<void> {
-  const pidFile = await readFile(join(home, 'data', 'postmaster.pid'), 'utf8').catch(() => '');
-  const pid = Number.parseInt(pidFile, 10);
-  // The id may belong to somebody else by now.
-  if (pid > 0 && commandLineOf(pid).includes(basename(home))) process.kill(pid, 'SIGQUIT');
+  const pid = Number.parseInt(await readFile(join(home, 'data', 'postmaster.pid'), 'utf8').catch(() => ''), 10);
+  const isThere = () => pid > 0 && commandLineOf(pid).includes(basename(home)); // somebody else may have the id by now
+  if (isThere()) process.kill(pid, 'SIGQUIT');
+  for (let triesLeft = 500; isThere() && triesLeft > 0; triesLeft--) await sleep(20); // it kills its own after 5 s
 }

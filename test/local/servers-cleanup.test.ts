@@ -53,11 +53,12 @@ async function nextRun(): Promise<void> {
   expect(await once(run, 'exit')).toEqual([0, null]);
 }
 
-async function answers(server: ServerDescription): Promise<boolean> {
+async function isUp(server: ServerDescription): Promise<boolean> {
   try {
     await using client = await connect(server);
     return (await client.query('SELECT')).rowCount === 1;
-  } catch {
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' }); // anything else means that something is still there
     return false;
   }
 }
@@ -82,24 +83,24 @@ describe.each(sources)('a server from %s', (from) => {
     ['SIGTERM', 143],
   ] as const)('is removed when its owner ends by %s', async (signal, exitCode) => {
     const [child, server] = await owner('postgres 18', from);
-    expect(await answers(server)).toBe(true);
+    expect(await isUp(server)).toBe(true);
 
     expect(await end(child, signal)).toEqual([exitCode, null]);
 
-    expect(await answers(server)).toBe(false);
+    expect(await isUp(server)).toBe(false);
     expect(await hasTraces(server)).toBe(false);
   });
 
   test('is left alone by other runs while its owner lives, and removed by the next one after its owner was killed', async () => {
     const [child, server] = await owner('postgres 18', from);
     await nextRun();
-    expect(await answers(server)).toBe(true);
+    expect(await isUp(server)).toBe(true);
 
     await end(child, 'SIGKILL');
-    expect(await answers(server)).toBe(true);
+    expect(await isUp(server)).toBe(true);
     await nextRun();
 
-    expect(await answers(server)).toBe(false);
+    expect(await isUp(server)).toBe(false);
     expect(await hasTraces(server)).toBe(false);
   });
 });
@@ -107,7 +108,7 @@ describe.each(sources)('a server from %s', (from) => {
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
 asRoot('an ordinary user can start servers and leaves nothing behind', async () => {
   const [child, server] = await owner('postgres 18', 'embedded', nobody);
-  expect(await answers(server)).toBe(true);
+  expect(await isUp(server)).toBe(true);
 
   await end(child, 'SIGINT');
 
