@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
@@ -5,11 +6,22 @@ import type { Deadline } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, Engine, LoginResult, Session, Tls } from '../../shared/engine.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
-import { type Attempt, loginFailure, openingFailure, passwordFailure, statementFailure, unproven } from './errors.ts';
+import {
+  type Attempt,
+  loginFailure,
+  openingFailure,
+  passwordFailure,
+  rolledBack,
+  statementFailure,
+  unproven,
+} from './errors.ts';
 import { scramVerifier } from './scram.ts';
 
 /** The server must give up before the client does: the rest is for the answer's way back. */
 const SERVER_SHARE = 0.9;
+
+/** Of the server's time for a statement. Less than all of it, so that a wait for a lock ends as what it is. */
+const LOCK_SHARE = 0.9;
 
 /** How long the server gets to see us out, in milliseconds. */
 const GOODBYE = 500;
@@ -43,6 +55,12 @@ function usernameProblem(name: string): string | undefined {
   return name.includes('\0') ? 'has a NUL character, which PostgreSQL does not allow' : undefined;
 }
 
+/** One byte answers an SSLRequest: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
+const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
+  ['S', true],
+  ['N', false],
+]);
+
 async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
   const attempt: Attempt = {
     to,
@@ -50,11 +68,11 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     socket: new Socket(),
     offersTls: undefined,
     askedForPassword: false,
+    farewell: undefined,
   };
   const { socket } = attempt;
-  // The answer to SSLRequest is one byte, 'S' or 'N': https://www.postgresql.org/docs/current/protocol-flow.html
-  if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = first[0] === 0x53));
-  const limit = Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));
+  if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
+  const limit = serverLimit(until);
   const client = new pg.Client({
     host: to.host,
     port: to.port,
@@ -72,9 +90,10 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     idle_in_transaction_session_timeout: limit,
   });
   // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  client.on('error', () => {});
+  client.on('error', (error) => (attempt.farewell ??= error));
+  containParser(client);
   try {
-    await until.spend('connecting', `PostgreSQL at ${to.host}:${to.port}`, (signal) => {
+    await until.spend('connecting', named(attempt), (signal) => {
       signal.addEventListener('abort', () => socket.destroy());
       return client.connect();
     });
@@ -87,6 +106,37 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
   if (attempt.askedForPassword) return { is: 'accepted', session };
   await session.close();
   return unproven(attempt);
+}
+
+/**
+ * The driver's parser throws, out of a listener, at an answer that it does not know (a wish for GSSAPI, a truncated message):
+ * that would end the process. Here it becomes an error of the connection.
+ */
+function containParser(client: pg.Client): void {
+  const { connection } = client as unknown as {
+    connection: EventEmitter & { attachListeners(stream: EventEmitter): void };
+  };
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    attach(stream);
+    const [parse] = stream.listeners('data').slice(-1) as [(chunk: Buffer) => void];
+    stream.off('data', parse).on('data', (chunk: Buffer) => {
+      try {
+        parse(chunk);
+      } catch {
+        connection.emit('error', new Error('the driver cannot read the answer'));
+      }
+    });
+  };
+}
+
+/** Milliseconds. 0 would mean no limit at all. */
+function serverLimit(until: Deadline): number {
+  return Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));
+}
+
+function named({ to, username }: Attempt): string {
+  return `PostgreSQL at ${to.host}:${to.port} for user "${username}"`;
 }
 
 /**
@@ -123,16 +173,16 @@ class PostgresSession implements Session {
    * logged in (`ALTER ROLE … SET role`), and has reached the disk when COMMIT answers (`synchronous_commit`).
    */
   async transaction<T>(account: Account, work: () => Promise<T>): Promise<T> {
-    const limit = Math.max(1, Math.floor(this.#until.left('statements') * SERVER_SHARE));
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
-    await this.#run(
-      `BEGIN READ WRITE; SET LOCAL ROLE NONE; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = ${limit}; ` +
-        `SET LOCAL lock_timeout = ${limit}; SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
-      openingFailure,
-    );
     try {
+      await this.#run(
+        `BEGIN READ WRITE; SET LOCAL ROLE NONE; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
+          `SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
+        openingFailure,
+      );
       const result = await work();
-      await this.#run('COMMIT', statementFailure);
+      // A transaction in which a statement failed answers COMMIT with ROLLBACK, and calls that no error.
+      if ((await this.#run('COMMIT', statementFailure)) !== 'COMMIT') throw rolledBack(this.#attempt);
       return result;
     } catch (error) {
       // Best effort: what ends the session ends the transaction too.
@@ -144,7 +194,8 @@ class PostgresSession implements Session {
   /** PASSWORD alone: any other option beside it needs more rights than a user has over itself. */
   async setPassword(to: Secret): Promise<'set'> {
     const role = pg.escapeIdentifier(this.account.username);
-    await this.#run(`ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(await scramVerifier(to))}`, passwordFailure);
+    const verifier = pg.escapeLiteral(await scramVerifier(to));
+    await this.#run(`${this.#limits()}; ALTER ROLE ${role} PASSWORD ${verifier}`, passwordFailure);
     return 'set';
   }
 
@@ -154,12 +205,21 @@ class PostgresSession implements Session {
     clearTimeout(timer);
   }
 
-  async #run(statement: string, failure: typeof statementFailure): Promise<void> {
+  /** Anew before whatever may have to wait: less is left than there was at login. */
+  #limits(): string {
+    const limit = serverLimit(this.#until);
+    return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${Math.ceil(limit * LOCK_SHARE)}`;
+  }
+
+  /** @returns the last statement's command tag */
+  async #run(statements: string, failure: typeof statementFailure): Promise<string | undefined> {
     try {
-      await this.#until.spend('statements', `PostgreSQL at ${this.#attempt.to.host}`, (signal) => {
+      const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
         signal.addEventListener('abort', () => this.#socket.destroy());
-        return this.#client.query(statement);
+        return this.#client.query(statements);
       });
+      // Several statements give several results, which the driver's types do not know.
+      return [results].flat().at(-1)?.command;
     } catch (error) {
       throw failure(error, this.#attempt);
     }

@@ -25,47 +25,51 @@ export type Attempt = {
   readonly to: Endpoint;
   readonly username: string;
   readonly socket: Socket;
-  /** the server's answer to the wish for TLS */
+  /** the server's answer to the wish for TLS; undefined if it was none, or none that PostgreSQL gives */
   offersTls: boolean | undefined;
   askedForPassword: boolean;
+  /** what the connection broke with while nothing was asked of it */
+  farewell: Error | undefined;
 };
 
 type Failure = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
 /** After the password was found right, https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c */
-const BARRED: Record<string, { routine?: string; why: string }> = {
-  '28000': { routine: 'InitializeSessionUserId', why: 'has no LOGIN' },
-  '53300': { routine: 'InitializeSessionUserId', why: 'is at its CONNECTION LIMIT' },
-  '3D000': {
-    why: 'is right, but the database does not exist (the secret’s "dbname", or "postgres" where there is none)',
-  },
-  '55000': { why: 'is right, but the database takes no connections' },
-  '42501': { why: 'has no CONNECT right on the database' },
+const BARRED: Record<string, string> = {
+  '28000 InitializeSessionUserId': 'the role has no LOGIN',
+  '53300 InitializeSessionUserId': 'the role is at its CONNECTION LIMIT',
+  '53300 CheckMyDatabase': 'the database is at its CONNECTION LIMIT',
+  '3D000': 'the database does not exist (the secret’s "dbname", or "postgres" where there is none)',
+  '55000': 'the database takes no connections',
+  '42501': 'it has no CONNECT right on the database',
 };
 
 export function loginFailure(error: unknown, attempt: Attempt): Failure {
+  if (!isAnswer(error)) return { is: 'unknown', why: networkFailure(error, attempt) };
   const details = about(error, attempt);
-  if (!(error instanceof pg.DatabaseError)) return { is: 'unknown', why: networkFailure(error, attempt) };
+  const user = `user "${attempt.username}"`;
+  const server = `PostgreSQL at ${attempt.to.host}`;
   if (error.code === '28P01')
     return {
       is: 'refused',
       why: new LoginRefusedError(
-        `PostgreSQL refuses the password of user "${attempt.username}" (or there is no such user, or it has expired).`,
+        `${server} refuses the password of ${user} (or there is no such user, or it has expired).`,
         details,
       ),
     };
-  const barred = BARRED[error.code ?? ''];
-  if (barred && (barred.routine === undefined || barred.routine === error.routine))
+  const barred = BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code];
+  // A server that did not ask for the password, as pg_hba.conf's trust has it, says nothing about it.
+  if (barred && attempt.askedForPassword)
     return {
       is: 'barred',
-      why: new LoginBarredError(`User "${attempt.username}" may not log in: it ${barred.why}.`, details),
+      why: new LoginBarredError(`${server} lets ${user} not log in: the password is right, but ${barred}.`, details),
     };
   if (error.code === '28000')
     return {
       is: 'unknown',
       why: new LoginBarredError(
-        `PostgreSQL lets user "${attempt.username}" not log in from here with a password: look at pg_hba.conf, or for membership ` +
-          'in rds_iam.',
+        `${server} lets ${user} not log in from here with a password: look at pg_hba.conf, for membership in rds_iam` +
+          (attempt.to.tls === 'off' ? ', and for whether the server wants TLS ("ssl": true in the secret).' : '.'),
         details,
       ),
     };
@@ -77,22 +81,31 @@ export function unproven(attempt: Attempt): Failure {
   return {
     is: 'unknown',
     why: new DatabaseError(
-      `PostgreSQL let user "${attempt.username}" in without asking for a password (pg_hba.conf says trust, or the like), so no ` +
-        'password can be proven.',
+      `PostgreSQL at ${attempt.to.host} let user "${attempt.username}" in without asking for a password (pg_hba.conf says ` +
+        'trust, or the like), so no password can be proven.',
       about(undefined, attempt),
     ),
   };
 }
 
 export function statementFailure(error: unknown, attempt: Attempt): RotationError {
-  return error instanceof pg.DatabaseError ? serverFailure(error, attempt) : networkFailure(error, attempt);
+  const cause = error instanceof RotationError || isAnswer(error) ? error : (attempt.farewell ?? error);
+  return isAnswer(cause) ? serverFailure(cause, attempt) : networkFailure(cause, attempt);
+}
+
+export function rolledBack(attempt: Attempt): RotationError {
+  return new DatabaseError(
+    `PostgreSQL at ${attempt.to.host} rolled back the change for user "${attempt.username}", as a statement in it had failed.`,
+    about(undefined, attempt),
+  );
 }
 
 /** BEGIN READ WRITE is not for a server in recovery: a replica, Aurora's reader endpoint. */
 export function openingFailure(error: unknown, attempt: Attempt): RotationError {
-  return error instanceof pg.DatabaseError && (error.code === '0A000' || error.code === '25006')
+  return isAnswer(error) && (error.code === '0A000' || error.code === '25006')
     ? new ReadOnlyServerError(
-        `${attempt.to.host} is a replica or a reader endpoint and takes no writes: give the writer's in the secret's "host".`,
+        `PostgreSQL at ${attempt.to.host} takes no writes from user "${attempt.username}", for it is a replica or a reader ` +
+          `endpoint: give the writer's in the secret's "host".`,
         about(error, attempt),
       )
     : statementFailure(error, attempt);
@@ -102,45 +115,52 @@ export function openingFailure(error: unknown, attempt: Attempt): RotationError 
 const POLICY = new Set(['22023', '28000', '28P01', '0A000']);
 
 export function passwordFailure(error: unknown, attempt: Attempt): RotationError {
+  if (!isAnswer(error)) return statementFailure(error, attempt);
   const details = about(error, attempt);
-  if (!(error instanceof pg.DatabaseError)) return networkFailure(error, attempt);
   if (error.code === '42501')
     return new PrivilegeError(
-      `User "${attempt.username}" may not change its own password: where rds.restrict_password_commands is on, make it a ` +
+      `User "${attempt.username}" may not change its own password at ${attempt.to.host}: where rds.restrict_password_commands is on, make it a ` +
         'member of rds_password.',
       details,
     );
-  if (POLICY.has(error.code ?? ''))
+  if (POLICY.has(error.code))
     return new PasswordPolicyError(
-      `A password check on the server refuses the new password of user "${attempt.username}": adapt PASSWORD_LENGTH and ` +
-        'EXCLUDE_CHARACTERS to it, or let it accept SCRAM verifiers.',
+      `A password check of PostgreSQL at ${attempt.to.host} refuses the new password of user "${attempt.username}": adapt ` +
+        'PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it, or let it accept SCRAM verifiers.',
       details,
     );
   return serverFailure(error, attempt);
 }
 
-function serverFailure(error: pg.DatabaseError, attempt: Attempt): RotationError {
+function serverFailure(error: Answer, attempt: Attempt): RotationError {
   const details = about(error, attempt);
-  const { host } = attempt.to;
+  const server = `PostgreSQL at ${attempt.to.host}`;
+  const user = `user "${attempt.username}"`;
   switch (error.code) {
     case '57014':
-      return new DeadlineError('PostgreSQL stopped the statement at its time limit: nothing was changed.', details);
+      return new DeadlineError(
+        `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
+        details,
+      );
     case '55P03':
-      return new DeadlineError('Another session holds the lock on this user: nothing was changed.', details);
+      return new DeadlineError(
+        `Another session on ${server} holds a lock on ${user} for too long: nothing was changed.`,
+        details,
+      );
     case '25P03':
       return new DeadlineError(
-        'PostgreSQL ended the session, which had waited too long: nothing was changed.',
+        `${server} ended the session of ${user}, which had waited too long: nothing was changed.`,
         details,
       );
     case '42501':
-      return new PrivilegeError(`User "${attempt.username}" lacks a right that the rotation needs.`, details);
+      return new PrivilegeError(`${server} denies ${user} a right that the rotation needs.`, details);
   }
-  if (/^(08|57P)/.test(error.code ?? ''))
+  if (/^(08|57P)/.test(error.code))
     return new ConnectionError(
-      `PostgreSQL at ${host} is starting, stopping or not reachable (${error.code}).`,
+      `${server} is starting, stopping or not reachable (${error.code}) for ${user}.`,
       details,
     );
-  return new DatabaseError(`PostgreSQL at ${host} answered with error ${error.code}.`, details);
+  return new DatabaseError(`${server} answered ${user} with error ${error.code}.`, details);
 }
 
 const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME']);
@@ -155,37 +175,48 @@ const TCP = new Set([
 ]);
 
 function networkFailure(error: unknown, attempt: Attempt): RotationError {
-  if (error instanceof RotationError) return error;
   const details = about(error, attempt);
-  const { host, port, tls } = attempt.to;
+  // The deadline does not know whom it is about.
+  if (error instanceof DeadlineError) return new DeadlineError(error.message, details);
+  const { host, port } = attempt.to;
   const { code } = details;
+  const server = `${host}:${port}`;
+  const whose = `(user "${attempt.username}")`;
   if (code !== undefined && DNS.has(code))
-    return new HostNotFoundError(`The host ${host} does not resolve (${code}).`, details);
-  if (tls !== 'off' && attempt.offersTls === false)
+    return new HostNotFoundError(`The host ${host} ${whose} does not resolve (${code}).`, details);
+  if (attempt.offersTls === false)
     return new TlsError(
-      `PostgreSQL at ${host}:${port} offers no TLS: turn it on there, or say "ssl": false in the secret to do without.`,
+      `PostgreSQL at ${server} ${whose} offers no TLS: turn it on there, or say "ssl": false in the secret to do without.`,
       details,
     );
   if (attempt.offersTls && !attempt.askedForPassword && code !== undefined && !TCP.has(code))
     return new TlsError(
-      `The certificate of ${host}:${port} does not verify (${code}): give its authority in the secret's "sslca", or its ` +
+      `The certificate of ${server} ${whose} does not verify (${code}): give its authority in the secret's "sslca", or its ` +
         'name in "sslservername".',
       details,
     );
   if (code === undefined && !attempt.socket.closed)
     return new DatabaseError(
-      `The server at ${host}:${port} does not speak PostgreSQL's protocol, or asks for a way to authenticate other than ` +
+      `The server at ${server} ${whose} does not speak PostgreSQL's protocol, or asks for a way to authenticate other than ` +
         'scram-sha-256, md5 or password.',
       details,
     );
   return new ConnectionError(
-    `The connection to ${host}:${port} failed or broke (${code ?? 'closed by the server'}): look at security groups and at ` +
+    `The connection to ${server} ${whose} failed or broke (${code ?? 'closed by the server'}): look at security groups and at ` +
       'whether the server is up. A statement under way may have happened.',
     details,
   );
 }
 
+type Answer = pg.DatabaseError & { code: string };
+
+/** The server's own word, which bears a SQLSTATE. The driver's class alone is also what it makes of bytes it does not understand. */
+function isAnswer(error: unknown): error is Answer {
+  return error instanceof pg.DatabaseError && /^[0-9A-Z]{5}$/.test(error.code ?? '');
+}
+
 function about(error: unknown, { username, to }: Attempt) {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return { user: username, host: to.host, code };
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const known = typeof code === 'string' && (isAnswer(error) || !(error instanceof pg.DatabaseError));
+  return { user: username, host: to.host, code: known ? code : undefined };
 }

@@ -28,12 +28,12 @@ export async function scramVerifier(password: Secret): Promise<string> {
 }
 
 /**
- * SASLprep, or the password as it is where that forbids a character: what the server does with a plain password
+ * SASLprep, or the password as it is where that forbids a character or leaves nothing: what the server does with a plain password
  * (https://github.com/postgres/postgres/blob/master/src/common/saslprep.c). Ours are ASCII, but an old one, put back, may not be.
  */
 function normalized(password: string): string {
   try {
-    return saslprep(password);
+    return saslprep(password) || password;
   } catch {
     return password;
   }
