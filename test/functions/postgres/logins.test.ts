@@ -1,0 +1,318 @@
+import { describe, expect, test } from '@jest/globals';
+import { postgres } from '../../../functions/postgres/engine.ts';
+import { connect } from '../../../local/servers/postgres.ts';
+import type { Address } from '../../../local/servers/source.ts';
+import { Deadline } from '../../../shared/deadline.ts';
+import type { Credential, LoginResult } from '../../../shared/engine.ts';
+import {
+  ConnectionError,
+  DatabaseError,
+  DeadlineError,
+  HostNotFoundError,
+  LoginBarredError,
+  LoginRefusedError,
+  TlsError,
+} from '../../../shared/errors.ts';
+import { Secret } from '../../../shared/secret.ts';
+import { describeServers } from '../../servers.ts';
+import { errorResponse, fakeServer, message, says } from './fake.ts';
+import {
+  describeOwnServers,
+  endpoint,
+  eventually,
+  login,
+  newRole,
+  outcome,
+  type Session,
+  session,
+  sql,
+  unique,
+} from './support.ts';
+
+type Expected = { is: 'refused' | 'barred' | 'unknown'; why: unknown; layer: string; code?: string };
+
+function expectFailure(result: LoginResult<Session>, to: { host: string }, as: Credential, expected: Expected): void {
+  if (result.is === 'accepted') throw new Error('the login was accepted');
+  const { why } = result;
+  expect({ is: result.is, why: why.constructor, layer: why.layer, code: why.code }).toEqual({
+    code: undefined,
+    ...expected,
+  });
+  expect(why).toMatchObject({ user: as.username, host: to.host });
+  expect(why.message).toContain(as.username);
+  expect(why.message).toContain(to.host);
+  expect(why.message).not.toContain(as.password.reveal());
+}
+
+const REFUSED = { is: 'refused', why: LoginRefusedError, layer: 'authentication', code: '28P01' } as const;
+const barred = (code: string) => ({ is: 'barred', why: LoginBarredError, layer: 'authentication', code }) as const;
+const UNREACHABLE = { is: 'unknown', why: ConnectionError, layer: 'TCP' } as const;
+const DATABASE = { is: 'unknown', why: DatabaseError, layer: 'database' } as const;
+const TOO_LATE = { is: 'unknown', why: DeadlineError, layer: 'deadline' } as const;
+
+describeServers('a login', (server) => {
+  test('is accepted with the right password', async () => {
+    await using role = await newRole(server);
+
+    const result = await login(server, role);
+
+    expect(result).toMatchObject({ is: 'accepted', session: { account: { username: role.username, realm: '' } } });
+    if (result.is === 'accepted') await result.session.close();
+  });
+
+  test('finds the database "postgres" where none is named', async () => {
+    await using role = await newRole(server);
+
+    const result = await login(server, role, { database: undefined });
+
+    expect(result.is).toBe('accepted');
+    if (result.is === 'accepted') await result.session.close();
+  });
+
+  test('is refused with a wrong password', async () => {
+    await using role = await newRole(server);
+    const wrong = { username: role.username, password: new Secret(unique('wrong')) };
+
+    expectFailure(await login(server, wrong), server, wrong, REFUSED);
+  });
+
+  test('is refused for a user that does not exist', async () => {
+    const nobody = { username: unique('nobody'), password: new Secret(unique('password')) };
+
+    expectFailure(await login(server, nobody), server, nobody, REFUSED);
+  });
+
+  test.each([
+    ['whose VALID UNTIL has passed', "ALTER ROLE %I VALID UNTIL '2001-01-01'"],
+    ['without a password', 'ALTER ROLE %I PASSWORD NULL'],
+  ])('is refused for a user %s', async (_, more) => {
+    await using role = await newRole(server, { more });
+
+    expectFailure(await login(server, role), server, role, REFUSED);
+  });
+
+  test.each([
+    ['has NOLOGIN', 'ALTER ROLE %I NOLOGIN', '28000'],
+    ['has CONNECTION LIMIT 0', 'ALTER ROLE %I CONNECTION LIMIT 0', '53300'],
+  ])('is barred for a user that %s', async (_, more, code) => {
+    await using role = await newRole(server, { more });
+
+    expectFailure(await login(server, role), server, role, barred(code));
+    expect(await outcome(server, role, new Secret('wrong'))).toBe('refused');
+  });
+
+  test('is barred while another session takes up the CONNECTION LIMIT of 1', async () => {
+    await using role = await newRole(server, { options: 'CONNECTION LIMIT 1' });
+    await using _ = await session(server, role);
+
+    expectFailure(await login(server, role), server, role, barred('53300'));
+  });
+
+  test.each([
+    ['that does not exist', [], '3D000'],
+    ['that takes no connections', ['ALTER DATABASE %I ALLOW_CONNECTIONS false'], '55000'],
+    ['that the user may not connect to', ['REVOKE CONNECT ON DATABASE %I FROM PUBLIC'], '42501'],
+    ['at its CONNECTION LIMIT', ['ALTER DATABASE %I CONNECTION LIMIT 0'], '53300'],
+  ])('is barred for a database %s', async (_, statements, code) => {
+    await using role = await newRole(server);
+    const database = unique('database');
+    await using cleanUp = new AsyncDisposableStack();
+    if (statements.length > 0) {
+      await sql(server, `CREATE DATABASE ${database}`);
+      cleanUp.defer(async () => void (await sql(server, `DROP DATABASE ${database}`)));
+    }
+    for (const statement of statements) await sql(server, statement.replace('%I', database));
+
+    expectFailure(await login(server, role, { database }), server, role, barred(code));
+    const wrong = { username: role.username, password: new Secret('wrong') };
+    expect(await login(server, wrong, { database })).toMatchObject({ is: 'refused' });
+  });
+});
+
+/** Replaces pg_hba.conf: these lines, and the superuser as before. */
+async function setHba(server: Address, lines: string[]): Promise<void> {
+  const all = [...lines, 'host all postgres all scram-sha-256'].join('\n');
+  await using superuser = await connect(server);
+  const text = `SELECT unnest(string_to_array(${superuser.escapeLiteral(all)}, chr(10)))`;
+  await superuser.query(`COPY (${text}) TO PROGRAM 'cat > pg_hba.conf'`);
+  await superuser.query('SELECT pg_reload_conf()');
+  // A server reloads when it gets to it; whoever is named nowhere is let in before that and not after.
+  const nobody = { username: 'nobody', password: new Secret('x') };
+  await eventually(async () => (await login(server, nobody)).is === 'unknown');
+}
+
+await describeOwnServers(
+  'a login',
+  {
+    settings: {
+      max_connections: '8',
+      superuser_reserved_connections: '1',
+      max_wal_senders: '0',
+      hot_standby: 'off',
+    },
+  },
+  (server) => {
+    describe('where pg_hba.conf', () => {
+      test.each([
+        ['has no entry for the user', []],
+        ['rejects the user', ['host all %I all reject']],
+      ])('%s proves nothing', async (_, lines) => {
+        await using role = await newRole(server);
+        await setHba(
+          server,
+          lines.map((line) => line.replace('%I', role.username)),
+        );
+
+        expectFailure(await login(server, role), server, role, {
+          is: 'unknown',
+          why: LoginBarredError,
+          layer: 'authentication',
+          code: '28000',
+        });
+      });
+
+      test('lets the user in without a password proves nothing', async () => {
+        await using role = await newRole(server);
+        await setHba(server, [`host all ${role.username} all trust`]);
+        const wrong = { username: role.username, password: new Secret(unique('wrong')) };
+
+        expectFailure(await login(server, wrong), server, wrong, DATABASE);
+      });
+
+      test('asks no password of a user that may not log in proves nothing', async () => {
+        await using role = await newRole(server, { more: 'ALTER ROLE %I NOLOGIN' });
+        await setHba(server, [`host all ${role.username} all trust`]);
+        const wrong = { username: role.username, password: new Secret(unique('wrong')) };
+
+        expect(await login(server, wrong)).toMatchObject({ is: 'unknown' });
+      });
+
+      test.each(['md5', 'password'])('asks for the password by %s, it is proven all the same', async (method) => {
+        await using role = await newRole(server);
+        await setHba(server, [`host all ${role.username} all ${method}`]);
+
+        expect(await outcome(server, role, role.password)).toBe('accepted');
+        expect(await outcome(server, role, new Secret('wrong'))).toBe('refused');
+      });
+    });
+
+    test('proves nothing where too many are logged in', async () => {
+      await using role = await newRole(server);
+      await setHba(server, [`host all ${role.username} all scram-sha-256`]);
+      await using sessions = new AsyncDisposableStack();
+      const fill = async () => sessions.use(await connect(server));
+
+      // All but the superuser's own place, about which the server speaks after it has checked the password.
+      while ((await outcome(server, role, role.password)) === 'accepted') await fill();
+      expectFailure(await login(server, role), server, role, { ...DATABASE, code: '53300' });
+
+      while (await fill().catch(() => false));
+      expectFailure(await login(server, role), server, role, { ...DATABASE, code: '53300' });
+    });
+
+    // These come last: they leave the server unfit for others.
+    test('proves nothing while the server is stopping', async () => {
+      const role = await newRole(server);
+      await setHba(server, [`host all ${role.username} all scram-sha-256`]);
+      await using _ = await connect(server);
+
+      await sql(server, `COPY (SELECT) TO PROGRAM 'kill -TERM $(head -1 postmaster.pid)'`);
+
+      await eventually(async () => (await outcome(server, role, role.password)) !== 'accepted');
+      expectFailure(await login(server, role), server, role, { ...UNREACHABLE, code: '57P03' });
+    });
+
+    test('proves nothing while the server is starting', async () => {
+      const role = { username: unique(), password: new Secret(unique('password')) };
+      await server.restart();
+      // A crashed standby that serves no queries starts for ever.
+      await sql(server, `COPY (SELECT) TO PROGRAM 'cat > standby.signal'`);
+      await sql(server, `COPY (SELECT) TO PROGRAM 'kill -9 $PPID'`).catch(() => {});
+
+      await eventually(async () => {
+        const result = await login(server, role);
+        return result.is === 'unknown' && result.why.code === '57P03';
+      });
+
+      expectFailure(await login(server, role), server, role, { ...UNREACHABLE, code: '57P03' });
+    });
+  },
+);
+
+describe('a login that meets no PostgreSQL', () => {
+  const as = { username: 'nemo', password: new Secret('not-to-be-told') };
+  const soon = () => new Deadline(1500); // 500 ms of it for connecting
+  const knock = (to: { host: string; port: number }, tls: 'off' | { ca: [] } = 'off') =>
+    postgres.login(endpoint({ ...to, database: 'd', superuser: as as never }, { tls }), as, soon());
+
+  test('says that nothing listens there', async () => {
+    const free = await fakeServer(() => {});
+    await free[Symbol.asyncDispose]();
+
+    expectFailure(await knock(free), free, as, { ...UNREACHABLE, code: 'ECONNREFUSED' });
+  });
+
+  test('says that the host does not resolve', async () => {
+    const nowhere = { host: 'nowhere.invalid', port: 5432 };
+
+    expectFailure(await knock(nowhere), nowhere, as, {
+      is: 'unknown',
+      why: HostNotFoundError,
+      layer: 'DNS',
+      code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) as never,
+    });
+  });
+
+  test.each(['off', { ca: [] }] as const)('waits for an answer no longer than it may (TLS: %j)', async (tls) => {
+    let closed = false;
+    await using silent = await fakeServer((socket) => socket.resume().on('close', () => (closed = true)));
+    const started = performance.now();
+
+    const result = await knock(silent, tls as 'off');
+
+    expect(performance.now() - started).toBeLessThan(1000);
+    expectFailure(result, silent, as, TOO_LATE);
+    await eventually(async () => closed);
+  });
+
+  test.each(['off', { ca: [] }] as const)('is cut off (TLS: %j)', async (tls) => {
+    await using server = await fakeServer((socket) => socket.end());
+
+    expectFailure(await knock(server, tls as 'off'), server, as, UNREACHABLE);
+  });
+
+  const MYSQL = Buffer.from('4a0000000a382e302e333600', 'hex');
+  test.each([
+    ['another protocol', 'off', says(MYSQL)],
+    ['another protocol instead of TLS', { ca: [] }, says(MYSQL)],
+    ['a greeting that begins like a yes to TLS', { ca: [] }, says('SSH-2.0-OpenSSH_9.6\r\n')],
+    ['a greeting that begins like a no to TLS', { ca: [] }, says('NOTICE')],
+    ['a way to authenticate that the driver does not know (GSSAPI)', 'off', says(message('R', 7))],
+    ['an error without a SQLSTATE', 'off', says(errorResponse({ M: 'x' }))],
+    ['SASL mechanisms that the driver does not know', 'off', says(message('R', 10, 'SCRAM-SHA-512\0\0'))],
+  ] as const)('hears %s', async (_, tls, answer) => {
+    await using server = await fakeServer(answer);
+
+    expectFailure(await knock(server, tls as 'off'), server, as, DATABASE);
+  });
+
+  test('hears an HTTP server', async () => {
+    await using server = await fakeServer(says('HTTP/1.1 400 Bad Request\r\n\r\n'));
+
+    // The driver takes the text for the beginning of a long message and waits for the rest.
+    expectFailure(await knock(server), server, as, TOO_LATE);
+    expectFailure(await knock(server, { ca: [] }), server, as, DATABASE);
+  });
+
+  test('is told that there is no TLS', async () => {
+    await using server = await fakeServer(says('N'));
+
+    expectFailure(await knock(server, { ca: [] }), server, as, { is: 'unknown', why: TlsError, layer: 'TLS' });
+  });
+
+  test('is told that the server could not start a process for it, which is no answer about TLS', async () => {
+    await using server = await fakeServer(says('Ecould not fork new process for connection\n\0'));
+
+    expectFailure(await knock(server, { ca: [] }), server, as, DATABASE);
+  });
+});

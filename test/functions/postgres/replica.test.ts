@@ -1,0 +1,21 @@
+import { expect, test } from '@jest/globals';
+import { ReadOnlyServerError } from '../../../shared/errors.ts';
+import { Secret } from '../../../shared/secret.ts';
+import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';
+
+await describeOwnServers('a replica', {}, (server) => {
+  test('accepts a login and takes no new password', async () => {
+    const role = await newRole(server);
+    // Without a primary to follow it stays in recovery.
+    await sql(server, `COPY (SELECT) TO PROGRAM 'cat > standby.signal'`);
+    await server.restart();
+    await using own = await session(server, role);
+
+    const error = await failure(change(own.session, role.password, new Secret(unique('new'))));
+
+    expect(error).toBeInstanceOf(ReadOnlyServerError);
+    expect(error).toMatchObject({ layer: 'database', retryHelps: false, user: role.username, host: server.host });
+    expect(error.message).toContain("give the writer's");
+    expect(await outcome(server, role, role.password)).toBe('accepted');
+  });
+});
