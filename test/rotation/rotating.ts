@@ -1,0 +1,240 @@
+/** One secret, its user on a real server, and the built function, each in a place of its own. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import { expect } from '@jest/globals';
+import pg from 'pg';
+import { Lambda } from '../../local/lambda.ts';
+import type { Invocation, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
+import { stepEvent } from '../../local/secrets-manager/rotation.ts';
+import {
+  FUNCTION_ACCESS_KEY_ID,
+  FUNCTION_ARN,
+  type RotateOptions,
+  type SecretsManagerEmulator,
+  startSecretsManager,
+} from '../../local/secrets-manager/server.ts';
+import { connect } from '../../local/servers/postgres.ts';
+import type { ServerDescription } from '../../local/servers/server.ts';
+
+const BUNDLE = fileURLToPath(new URL('../../dist/postgres/index.mjs', import.meta.url));
+
+/** Sent with each event, and looked for in everything that a function's process writes. */
+const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
+
+export type Json = Record<string, unknown>;
+
+export type RotatingOptions = {
+  /** Over the secret's first value. */
+  secret?: Json;
+  tags?: Record<string, string>;
+  environment?: Record<string, string>;
+  timeoutMs?: number;
+  /** The secret is made, its user in the database is not. */
+  withoutUser?: boolean;
+};
+
+export class Rotating implements AsyncDisposable {
+  readonly user: string;
+  readonly manager: SecretsManagerEmulator;
+  readonly #server: ServerDescription;
+  readonly #options: RotatingOptions;
+  readonly #secrets = new Set<string>([ROTATION_TOKEN]);
+  /** Every process that was started, the latest last. */
+  readonly processes: Lambda[] = [];
+
+  static async on(server: ServerDescription, options: RotatingOptions = {}): Promise<Rotating> {
+    const rotating = new Rotating(server, options, await startSecretsManager());
+    const password = newPassword();
+    if (!options.withoutUser) await rotating.sql(`CREATE ROLE ${rotating.user} LOGIN PASSWORD '${password}'`);
+    const { host, port } = server;
+    const value = { engine: 'postgres', host, port, username: rotating.user, password, ssl: false, ...options.secret };
+    rotating.manager.store.createSecret({
+      Name: 'app',
+      ClientRequestToken: randomUUID(),
+      SecretString: rotating.remember(value),
+      Tags: Object.entries(options.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+    });
+    return rotating;
+  }
+
+  private constructor(server: ServerDescription, options: RotatingOptions, manager: SecretsManagerEmulator) {
+    this.user = `app_${randomBytes(6).toString('hex')}`;
+    this.#server = server;
+    this.#options = options;
+    this.manager = manager;
+  }
+
+  /** As the server's superuser. */
+  async sql(statement: string, values: unknown[] = []): Promise<Json[]> {
+    await using superuser = await connect(this.#server);
+    return (await superuser.query(statement, values)).rows;
+  }
+
+  /** By a person, past the function. */
+  setPassword(password: string) {
+    return this.sql(`ALTER ROLE ${this.user} PASSWORD '${password}'`);
+  }
+
+  start = async (): Promise<Lambda> => {
+    const lambda = await Lambda.start({
+      bundle: BUNDLE,
+      environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
+      credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
+      ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
+    });
+    this.processes.push(lambda);
+    return lambda;
+  };
+
+  /** One attempt, unless told otherwise. */
+  rotate(options: Partial<RotateOptions> = {}): Promise<RotationResult> {
+    return this.manager.rotate('app', {
+      start: this.start,
+      attempts: 1,
+      rotationToken: ROTATION_TOKEN,
+      ...options,
+    });
+  }
+
+  /** Registers a pending version as RotateSecret does, for steps invoked by hand. */
+  begin(token: string = randomUUID()): string {
+    return this.manager.store.beginRotation({
+      SecretId: 'app',
+      ClientRequestToken: token,
+      RotationLambdaARN: FUNCTION_ARN,
+    }).token;
+  }
+
+  /** A step in a process of its own. */
+  async step(step: Step | string, token: string): Promise<Invocation> {
+    return this.invoke({ ...stepEvent(step as Step, this.arn, token, ROTATION_TOKEN) });
+  }
+
+  async invoke(event: Json): Promise<Invocation> {
+    const lambda = await this.start();
+    try {
+      return await lambda.invoke(event);
+    } finally {
+      await lambda.stop();
+    }
+  }
+
+  get arn(): string {
+    return this.manager.store.describeSecret({ SecretId: 'app' }).ARN;
+  }
+
+  /** Staging labels by version id. */
+  get labels(): Record<string, string[]> {
+    return this.manager.store.describeSecret({ SecretId: 'app' }).VersionIdsToStages ?? {};
+  }
+
+  /** The value of the version with this label, or of this id. */
+  value(which: string = 'AWSCURRENT'): Json {
+    const byId = which in this.labels;
+    const found = this.manager.store.getSecretValue({
+      SecretId: 'app',
+      ...(byId ? { VersionId: which } : { VersionStage: which }),
+    });
+    return JSON.parse('SecretString' in found ? found.SecretString : '{}');
+  }
+
+  password(which?: string): string {
+    return String(this.value(which)['password']);
+  }
+
+  /** What a person does in the console: a new version that is AWSCURRENT. */
+  edit(changes: Json): void {
+    this.manager.store.putSecretValue({
+      SecretId: 'app',
+      ClientRequestToken: randomUUID(),
+      SecretString: this.remember({ ...this.value(), ...changes }),
+    });
+  }
+
+  /** A pending value that somebody else stored. */
+  putPending(token: string, text: string): void {
+    this.manager.store.putSecretValue({
+      SecretId: 'app',
+      ClientRequestToken: token,
+      SecretString: text,
+      VersionStages: ['AWSPENDING'],
+    });
+  }
+
+  async logsIn(password: string): Promise<boolean> {
+    const { host, port, database } = this.#server;
+    const client = new pg.Client({ host, port, database, user: this.user, password, connectionTimeoutMillis: 10_000 });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return true;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === '28P01') return false;
+      throw error;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Both in the secret and in the database, this rotation is complete. */
+  async expectComplete(token: string): Promise<void> {
+    expect(this.labels[token]).toEqual(['AWSCURRENT']);
+    expect(await this.logsIn(this.password())).toBe(true);
+    expect(Object.values(this.labels).flat()).not.toContain('AWSPENDING');
+  }
+
+  /** Calls that the function made to Secrets Manager. */
+  get calls(): string[] {
+    return this.manager.calls.filter(({ by }) => by === 'function').map(({ operation }) => operation);
+  }
+
+  get output(): string {
+    return this.processes.map(({ output }) => output).join('');
+  }
+
+  /** What the function logged, line by line, as CloudWatch would have it. */
+  get logged(): Json[] {
+    return this.output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
+  }
+
+  remember(value: Json): string {
+    this.#secrets.add(String(value['password']));
+    return JSON.stringify(value);
+  }
+
+  /** Ends everything, and looks for every password there was in everything that was written. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of Object.keys(this.labels)) {
+      try {
+        this.#secrets.add(this.password(id));
+      } catch {
+        // A version without a value, or with a broken one.
+      }
+    }
+    await Promise.all(this.processes.map((process) => process.stop()));
+    await this.manager[Symbol.asyncDispose]();
+    await this.sql(`DROP ROLE IF EXISTS ${this.user}`).catch(() => {});
+    for (const secret of this.#secrets) for (const form of forms(secret)) expect(this.output).not.toContain(form);
+  }
+}
+
+/** Starts with characters that change when a text is quoted. */
+export function newPassword(): string {
+  return `"\\&%<é ${randomBytes(12).toString('base64url')}`;
+}
+
+/** The text as JSON, URLs, SQL, shells, inspect and base64 would write it. */
+function forms(secret: string): string[] {
+  return [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret),
+    secret.replaceAll("'", "''"),
+    inspect(secret).slice(1, -1),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  ];
+}

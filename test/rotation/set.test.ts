@@ -1,0 +1,320 @@
+/** DESIGN's failures of setSecret for a single user, each on a real server with the built function. */
+
+import { once } from 'node:events';
+import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { ServiceError } from '../../local/secrets-manager/errors.ts';
+import { type Server, startServer } from '../../local/servers/server.ts';
+import { describeServers } from '../servers.ts';
+import { newPassword, Rotating } from './rotating.ts';
+
+const DENIED = new ServiceError(
+  'AccessDeniedException',
+  'not authorized to perform: secretsmanager:UpdateSecretVersionStage',
+);
+
+/** Rotates as far as setSecret, so that the pending password is the one that works. */
+async function changedButNotPromoted(rotating: Rotating): Promise<string> {
+  rotating.manager.hooks = {
+    before: ({ operation }) => (operation === 'UpdateSecretVersionStage' ? DENIED : undefined),
+  };
+  const { token } = await rotating.rotate();
+  rotating.manager.hooks = {};
+  expect(rotating.labels[token]).toEqual(['AWSPENDING']);
+  expect(await rotating.logsIn(rotating.password(token))).toBe(true);
+  expect(await rotating.logsIn(rotating.password())).toBe(false);
+  return token;
+}
+
+function cancel(rotating: Rotating): void {
+  rotating.manager.store.cancelRotateSecret({ SecretId: 'app' });
+}
+
+function removePendingLabel(rotating: Rotating, token: string): void {
+  rotating.manager.store.updateSecretVersionStage({
+    SecretId: 'app',
+    VersionStage: 'AWSPENDING',
+    RemoveFromVersionId: token,
+  });
+}
+
+/** Failed logins of the user in the server's own log. */
+async function failedLogins(rotating: Rotating, log: Promise<string>): Promise<number> {
+  return (await log).match(new RegExp(`authentication failed for user "${rotating.user}"`, 'g'))?.length ?? 0;
+}
+
+/** Between function and server; `onBytes` sees what passes. */
+async function proxy(
+  server: { host: string; port: number },
+  onBytes: (from: 'client' | 'server', bytes: Buffer) => void | Promise<void>,
+): Promise<TcpServer & { port: number } & AsyncDisposable> {
+  const listener = createServer((client) => {
+    const upstream = dial(server.port, server.host);
+    for (const [from, source, target] of [
+      ['client', client, upstream],
+      ['server', upstream, client],
+    ] as const) {
+      let before = Promise.resolve();
+      source.on('data', (bytes) => {
+        before = before.then(() => onBytes(from, bytes)).then(() => void target.write(bytes));
+      });
+      source.on('error', () => target.destroy()).on('close', () => target.destroy());
+    }
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as { port: number };
+  return Object.assign(listener, { port, [Symbol.asyncDispose]: async () => void listener.close() });
+}
+
+describeServers('setSecret', (server) => {
+  test('killed after the commit and before its answer: the next attempt finishes without a person', async () => {
+    let committing = false;
+    let killed = false;
+    const kill: { now?: () => void } = {};
+    await using between = await proxy(server, (from, bytes) => {
+      if (from === 'client' && bytes.includes('COMMIT')) committing = true;
+      if (from === 'server' && committing && !killed) {
+        killed = true;
+        kill.now?.();
+      }
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    kill.now = () => rotating.processes.at(-1)?.kill();
+    const before = rotating.password();
+
+    const { succeeded, token, attempts } = await rotating.rotate({
+      attempts: 2,
+      onStep: {
+        after: async (step, attempt) => {
+          if (step !== 'setSecret' || attempt !== 1) return;
+          expect(await rotating.logsIn(before)).toBe(false);
+          expect(await rotating.logsIn(rotating.password('AWSPENDING'))).toBe(true);
+        },
+      },
+    });
+
+    expect(attempts[0]?.steps.at(-1)).toMatchObject({ step: 'setSecret', outcome: 'crash' });
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+
+  test('twice at once: both end well', async () => {
+    await using rotating = await Rotating.on(server);
+    const token = rotating.begin();
+    await rotating.step('createSecret', token);
+    const both = await Promise.all([rotating.step('setSecret', token), rotating.step('setSecret', token)]);
+    expect(both.map(({ outcome }) => outcome)).toEqual(['success', 'success']);
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test('of an earlier attempt, its statement held up until a later attempt has finished, does no harm', async () => {
+    const held: { commit?: Promise<void> } = {};
+    await using between = await proxy(server, async (from, bytes) => {
+      if (from === 'client' && bytes.includes('COMMIT')) await held.commit;
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    const token = rotating.begin();
+    await rotating.step('createSecret', token);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held.commit = promise;
+    const first = await rotating.start();
+    const late = first.invoke({ Step: 'setSecret', SecretId: rotating.arn, ClientRequestToken: token });
+    await sleep(500);
+    delete held.commit;
+    const later = rotating.rotate();
+    await sleep(500);
+    resolve();
+    await late;
+    const { succeeded } = await later;
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+
+  test('cancelled after the change and started again', async () => {
+    await using rotating = await Rotating.on(server);
+    const token = await changedButNotPromoted(rotating);
+    cancel(rotating);
+    expect((await rotating.step('createSecret', token)).error?.errorType).toBe('RotationDisabledError');
+
+    const again = await rotating.rotate();
+
+    expect(again).toMatchObject({ succeeded: true, token });
+    await rotating.expectComplete(token);
+  });
+
+  test('cancelled in mid-rotation is gone on with: stopping half way would be worse', async () => {
+    await using rotating = await Rotating.on(server);
+    const token = await changedButNotPromoted(rotating);
+    cancel(rotating);
+    for (const step of ['testSecret', 'finishSecret'])
+      expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
+    expect(rotating.labels[token]).toContain('AWSCURRENT');
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+  });
+
+  test('cancelled, label removed, new token, with another password in AWSPREVIOUS and after two abandoned tokens', async () => {
+    await using rotating = await Rotating.on(server);
+    await rotating.rotate(); // now there is an AWSPREVIOUS, of another password
+    const first = await changedButNotPromoted(rotating);
+    cancel(rotating);
+    removePendingLabel(rotating, first);
+    const second = rotating.begin();
+    await rotating.step('createSecret', second); // abandoned before it reached the database
+    cancel(rotating);
+    removePendingLabel(rotating, second);
+    expect(await rotating.logsIn(rotating.password())).toBe(false);
+
+    const { succeeded, token } = await rotating.rotate();
+
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+    expect([first, second]).not.toContain(token);
+  });
+
+  test('finds that AWSPREVIOUS is what works: the database was restored', async () => {
+    await using rotating = await Rotating.on(server);
+    await rotating.rotate();
+    await rotating.setPassword(rotating.password('AWSPREVIOUS'));
+    const { succeeded, token } = await rotating.rotate();
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+
+  test('tries at most four passwords lest the account be locked, and says how many versions remain', async () => {
+    await using rotating = await Rotating.on(server);
+    for (let i = 0; i < 5; i++) rotating.edit({ password: newPassword() });
+    await rotating.setPassword('known to nobody');
+    const { error } = await rotating.rotate();
+    expect(error).toMatch(/LoginRefusedError.*\(4 tried, 3 versions not tried lest the account be locked\)/);
+    expect(await failedLogins(rotating, server.log())).toBe(4);
+  });
+
+  test('does not try versions of another user, host or port, nor a password twice', async () => {
+    await using rotating = await Rotating.on(server);
+    const { password } = rotating.value();
+    for (const change of [{ username: 'other' }, { host: 'localhost' }, { port: 1 }, { note: 'same password' }])
+      rotating.edit({ ...change, password: 'note' in change ? password : newPassword() });
+    rotating.edit({ username: rotating.user, host: server.host, port: server.port, password });
+    await rotating.setPassword('known to nobody');
+    const { error } = await rotating.rotate();
+    expect(error).toMatch(/LoginRefusedError.*\(2 tried\)/);
+    expect(await failedLogins(rotating, server.log())).toBe(2);
+  });
+
+  test('names a network fault, changes nothing, and the next attempt finishes', async () => {
+    let cut = true;
+    await using between = await proxy(server, (from, bytes) => {
+      if (cut && from === 'client' && bytes.includes('SCRAM-SHA-256')) throw new Error('cut');
+    });
+    between.on('connection', (socket) => cut && socket.destroy());
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    const { error } = await rotating.rotate();
+    expect(error).toMatch(/setSecret: error, ConnectionError: The connection to 127\.0\.0\.1:\d+ .*failed or broke/);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    cut = false;
+    const { succeeded, token } = await rotating.rotate();
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+
+  test('waits for a database that is asleep', async () => {
+    await using between = await proxy(server, async (from) => {
+      if (from === 'client') await sleep(300);
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test.each([
+    ['NOLOGIN', 'LOGIN', /LoginBarredError.*has no LOGIN/],
+    [
+      "VALID UNTIL '2020-01-01'",
+      "VALID UNTIL 'infinity'",
+      /LoginRefusedError.*it has expired|LoginRefusedError.*refuses every/,
+    ],
+    ['CONNECTION LIMIT 0', 'CONNECTION LIMIT -1', /LoginBarredError.*CONNECTION LIMIT/],
+  ])(
+    'with the user %s: said by name, nothing changed, and finished once the user is back',
+    async (bar, lift, message) => {
+      await using rotating = await Rotating.on(server);
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${bar}`);
+      const stored = () => rotating.sql('SELECT rolpassword FROM pg_authid WHERE rolname = $1', [rotating.user]);
+      const before = await stored();
+
+      const { error, token } = await rotating.rotate();
+
+      expect(error).toMatch(message);
+      expect(await stored()).toEqual(before);
+      expect(rotating.labels[token]).toEqual(['AWSPENDING']);
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${lift}`);
+      expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
+      await rotating.expectComplete(token);
+    },
+  );
+
+  test('before the user exists: says so, and finishes once it does', async () => {
+    await using rotating = await Rotating.on(server, { withoutUser: true });
+    const { error, token } = await rotating.rotate();
+    expect(error).toMatch(/LoginRefusedError.*create the user if it is missing/);
+    await rotating.sql(`CREATE ROLE ${rotating.user} LOGIN PASSWORD '${rotating.password()}'`);
+    expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
+    await rotating.expectComplete(token);
+  });
+
+  test('with a setting of the role in its way (role, read-only, asynchronous commit)', async () => {
+    await using rotating = await Rotating.on(server);
+    const { user } = rotating;
+    await rotating.sql(`CREATE ROLE ${user}_owner`);
+    await rotating.sql(`GRANT ${user}_owner TO ${user}`);
+    await rotating.sql(`ALTER ROLE ${user} SET role = '${user}_owner'`);
+    await rotating.sql(`ALTER ROLE ${user} SET default_transaction_read_only = on`);
+    await rotating.sql(`ALTER ROLE ${user} SET synchronous_commit = off`);
+    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.sql(`DROP ROLE ${user}_owner`);
+  });
+
+  test('after AWSCURRENT was edited following the change: AWSCURRENT is made to work, and the next rotation is whole', async () => {
+    await using rotating = await Rotating.on(server);
+    const result = await rotating.rotate({
+      attempts: 2,
+      onStep: { after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }) },
+    });
+    expect(result.error).toMatch(/PendingGivenUpError/);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    const { token } = await rotating.rotate();
+    await rotating.expectComplete(token);
+    expect(rotating.value()).toMatchObject({ note: 'edited' });
+  });
+
+  test('never takes the label off the only password that works', async () => {
+    await using rotating = await Rotating.on(server);
+    const token = await changedButNotPromoted(rotating);
+    // Neither AWSCURRENT nor the pending version, which names another port now, can be made to work.
+    rotating.edit({ port: server.port, note: 'edited' });
+    await rotating.setPassword('known to nobody');
+    const { error } = await rotating.rotate();
+    expect(error).toMatch(/LoginRefusedError.*AWSPENDING is left as it is/);
+    expect(rotating.labels[token]).toEqual(['AWSPENDING']);
+  });
+});
+
+describeServers('setSecret, on a server of its own,', (row) => {
+  test('is finished by a later attempt when the server restarts in mid-step', async () => {
+    await using server: Server = await startServer(row.row, { from: ['docker', 'path', 'embedded'] });
+    let restarted = false;
+    await using between = await proxy(server, async (from, bytes) => {
+      if (restarted || from !== 'client' || !bytes.includes('ALTER ROLE')) return;
+      restarted = true;
+      await server.restart();
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    const { succeeded, token, attempts, error } = await rotating.rotate({ attempts: 2 });
+    expect(error).toBeUndefined();
+    expect(restarted).toBe(true);
+    expect(attempts[0]?.steps.at(-1)?.error?.errorType).toBe('ConnectionError');
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+});
