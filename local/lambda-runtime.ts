@@ -3,6 +3,8 @@
  * It knows nothing but Node: the bundle must bring everything else.
  * What it does on an error is what aws/aws-lambda-nodejs-runtime-interface-client does (src/Errors.js, src/index.mjs).
  */
+import { realpathSync } from 'node:fs';
+import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -20,6 +22,18 @@ export type FunctionError = { errorType: string; errorMessage: string };
 type Handler = (event: unknown, context: object) => unknown;
 
 const env = process.env;
+const taskRoot = pathToFileURL(join(realpathSync(env['LAMBDA_TASK_ROOT'] ?? '.'), '/')).href;
+
+/** On Lambda there is nothing else to load; here a node_modules may lie in any directory above. */
+function loadOnlyOwnFiles(): void {
+  registerHooks({
+    resolve(specifier, context, next) {
+      const found = next(specifier, context);
+      if (found.url.startsWith('node:') || found.url.startsWith(taskRoot)) return found;
+      throw Object.assign(new Error(`Cannot find '${specifier}'`), { code: 'ERR_MODULE_NOT_FOUND' });
+    },
+  });
+}
 
 function contextOf(request: Request): object {
   return {
@@ -66,9 +80,7 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
 
 async function load(): Promise<Handler> {
   const [file, name] = (env['_HANDLER'] ?? '').split('.');
-  const bundle: Record<string, unknown> = await import(
-    pathToFileURL(join(env['LAMBDA_TASK_ROOT'] ?? '', `${file}.mjs`)).href
-  );
+  const bundle: Record<string, unknown> = await import(`${taskRoot}${file}.mjs`);
   const handler = bundle[name ?? ''];
   if (typeof handler !== 'function') throw new Error(`The bundle exports no function "${name}"`);
   return handler as Handler;
@@ -94,6 +106,7 @@ process.on('unhandledRejection', (reason) => {
   process.exit(128);
 });
 
+loadOnlyOwnFiles();
 const handler = await load();
 process.on('message', (request: Request) => answer(handler, request));
 await reply({ is: 'ready' });

@@ -87,12 +87,15 @@ function withoutFrames(log: Buffer): string {
   return Buffer.concat(pieces).toString();
 }
 
-export async function removeContainers(which: (owner: string) => boolean): Promise<void> {
+/** @returns how many there were */
+export async function removeContainers(which: (owner: string) => boolean): Promise<number> {
   const docker = (await dockerEngine())?.container.dockerode;
-  const ours = await docker?.listContainers({ all: true, filters: { label: [`${LABEL}=test`] } });
-  const doomed = ours?.filter(({ Labels }) => which(Labels[OWNER_LABEL] ?? ''));
+  if (docker === undefined) return 0;
+  const ours = await docker.listContainers({ all: true, filters: { label: [`${LABEL}=test`] } });
+  const doomed = ours.filter(({ Labels }) => which(Labels[OWNER_LABEL] ?? ''));
   // Another run may be removing the same ones.
-  await Promise.allSettled(doomed?.map(({ Id }) => docker?.getContainer(Id).remove({ force: true, v: true })) ?? []);
+  await Promise.allSettled(doomed.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
+  return doomed.length;
 }
 
 function dockerEngine(): Promise<ContainerRuntimeClient | undefined> {

@@ -6,9 +6,9 @@ import { isGone, owner, ownerOfDirectory, thisProcess } from '../owner.ts';
 import { removeContainers } from './docker.ts';
 import { stopAbandoned } from './process.ts';
 
-/** All that this process and the processes of its run have started. */
-export async function removeOwn(): Promise<void> {
-  await remove((who) => who === thisProcess);
+/** All that this process and the processes of its run have started. Answers whether there was anything. */
+export function removeOwn(): Promise<boolean> {
+  return remove((who) => who === thisProcess);
 }
 
 let prepared: Promise<void> | undefined;
@@ -26,24 +26,30 @@ async function prepare(): Promise<void> {
 function removeOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, async () => {
-      await removeOwn();
-      process.exit(128 + constants.signals[signal]);
+      process.exitCode = 128 + constants.signals[signal];
+      // A start that is under way is tried again when its server vanishes, but not for ever.
+      for (let passesLeft = 5; passesLeft > 0 && (await removeOwn()); passesLeft--);
+      process.exit();
     });
   }
 }
 
-async function remove(which: (owner: string) => boolean): Promise<void> {
-  await Promise.all([removeContainers(which), removeDirectories(which)]);
+async function remove(which: (owner: string) => boolean): Promise<boolean> {
+  const counts = await Promise.all([removeContainers(which), removeDirectories(which)]);
+  return counts.some((count) => count > 0);
 }
 
-async function removeDirectories(which: (owner: string) => boolean): Promise<void> {
+async function removeDirectories(which: (owner: string) => boolean): Promise<number> {
+  let count = 0;
   for (const name of await readdir(tmpdir())) {
     const who = ownerOfDirectory(name);
     const path = join(tmpdir(), name);
     if (who === undefined || !which(who) || !(await isMine(path))) continue;
     await stopAbandoned(path);
-    await rm(path, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true, maxRetries: 5 });
+    count++;
   }
+  return count;
 }
 
 async function isMine(path: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Lambda, type LambdaOptions } from '../../local/lambda.ts';
 
@@ -78,11 +79,14 @@ describe('a function of the local Lambda host', () => {
     await using lambda = await start(`
       const { readdirSync } = await import('node:fs');
       console.log(readdirSync('.').join());
-      await import('pg').catch((error) => console.log(error.code));`);
+      await import('pg').catch((error) => console.log(error.code));
+      await import(event.file).catch((error) => console.log(error.code));
+      const { createRequire } = await import('module');
+      try { createRequire(import.meta.url)(event.file) } catch (error) { console.log(error.code) }`);
 
-    await lambda.invoke({});
+    await lambda.invoke({ file: fileURLToPath(new URL('../../node_modules/pg/lib/defaults.js', import.meta.url)) });
 
-    expect(lambda.output).toBe('index.mjs\nERR_MODULE_NOT_FOUND\n');
+    expect(lambda.output).toBe(`index.mjs\n${'ERR_MODULE_NOT_FOUND\n'.repeat(3)}`);
   });
 
   test('gets the context that Lambda gives', async () => {
