@@ -129,6 +129,7 @@ class Emulator implements SecretsManagerEmulator {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rotations.close();
+    if (!this.#server.listening) return;
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, 'close');
@@ -139,10 +140,7 @@ class Emulator implements SecretsManagerEmulator {
     const begun = performance.now();
     const operation = String(request.headers['x-amz-target']).replace('secretsmanager.', '');
     const by = this.#functionKeys.has(accessKeyId(request)) ? 'function' : 'other';
-    const body = parsed(await text(request));
-    const { answer, fault } = await (by === 'function'
-      ? this.#troubled(operation, body)
-      : this.#plain(operation, body));
+    const { answer, fault } = await this.#answer(operation, by, parsed(await text(request)));
     this.calls.push({
       operation,
       by,
@@ -155,8 +153,9 @@ class Emulator implements SecretsManagerEmulator {
     send(request, response, answer);
   }
 
-  async #plain(operation: string, request: Body): Promise<Outcome> {
-    return { answer: this.#perform(operation, request) };
+  async #answer(operation: string, by: Call['by'], request: Body | undefined): Promise<Outcome> {
+    if (request === undefined) return { answer: new ServiceError('SerializationException', 'The body is not JSON') };
+    return by === 'function' ? this.#troubled(operation, request) : { answer: this.#perform(operation, request) };
   }
 
   /** A call of the function under test: between hooks, and with a fault if one is due. */
@@ -223,8 +222,12 @@ function accessKeyId(request: IncomingMessage): string {
   return /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1] ?? '';
 }
 
-function parsed(body: string): Body {
-  return JSON.parse(body);
+function parsed(body: string): Body | undefined {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 /** HTTP 500 (API_PutSecretValue and every other page, under Errors). */

@@ -17,8 +17,8 @@ import {
   UpdateSecretVersionStageCommand,
   type UpdateSecretVersionStageCommandInput,
 } from '@aws-sdk/client-secrets-manager';
-import { afterAll, describe, expect, test } from '@jest/globals';
-import { FUNCTION_ARN, startSecretsManager } from '../../local/secrets-manager/server.ts';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { FUNCTION_ARN, type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { motoEndpoint } from './moto.ts';
 import { clientOf, id, refusal } from './secrets-manager-client.ts';
 
@@ -594,24 +594,30 @@ const DIFFERENCES: readonly Difference[] = [
 
 const moto = await motoEndpoint();
 if (moto === undefined && process.env['REQUIRE_SERVERS'] === 'all') {
-  throw new Error('REQUIRE_SERVERS=all, but there is no moto: start Docker, or set MOTO_ENDPOINT');
+  throw new Error(
+    'REQUIRE_SERVERS=all, but there is no moto: start Docker with MOTO_IMAGE at hand, or set MOTO_ENDPOINT',
+  );
 }
-const remedy = moto === undefined ? ' (skipped: start Docker, or set MOTO_ENDPOINT)' : '';
+const remedy = moto === undefined ? ' (skipped: start Docker with MOTO_IMAGE at hand, or set MOTO_ENDPOINT)' : '';
 
 (moto === undefined ? describe.skip : describe)(`the emulator and moto answer alike${remedy}`, () => {
-  const emulator = startSecretsManager();
+  let emulator: SecretsManagerEmulator;
   // A moto given by its address may have seen an earlier run.
   const run = Date.now().toString(36);
 
+  beforeAll(async () => {
+    emulator = await startSecretsManager();
+  });
+
   afterAll(async () => {
-    await (await emulator)[Symbol.asyncDispose]();
+    await emulator[Symbol.asyncDispose]();
     await moto?.stop();
   });
 
   test.each(Object.entries(SCENARIOS))('%s', async (name, scenario) => {
     const secret = `${run}/${Object.keys(SCENARIOS).indexOf(name)}`;
 
-    const ours = await scenario(new Subject(clientOf((await emulator).endpoint), secret));
+    const ours = await scenario(new Subject(clientOf(emulator.endpoint), secret));
     const theirs = await scenario(new Subject(clientOf(moto?.endpoint ?? ''), secret));
 
     const known = DIFFERENCES.find((difference) => difference.case === name);
