@@ -8,7 +8,7 @@ import {
 } from 'testcontainers';
 import { owner } from '../owner.ts';
 import { withFreePort } from './free-port.ts';
-import { commandLine, INITDB_OPTIONS, newAddress } from './postgres.ts';
+import { commandLine, INITDB_OPTIONS, newAddress, whenItHasStarted } from './postgres.ts';
 import type { Row } from './rows.ts';
 import type { Settings, Started, Unavailable } from './source.ts';
 
@@ -59,15 +59,22 @@ async function startContainer(
     .withLabels(ownerLabels())
     .withWaitStrategy(Wait.forAll([])) // we wait for an answer to a query instead
     .start();
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(async () => void (await container.stop()));
   const handle = docker.container.getById(container.getId());
-  return {
-    source: `Docker image ${image}`,
-    address,
-    logPlace: { container: container.getId() },
-    isRunning: async () => (await handle.inspect()).State.Running,
-    restart: () => handle.restart({ t: 10 }),
-    stop: async () => void (await container.stop()),
-  };
+  const started = await whenItHasStarted(
+    {
+      source: `Docker image ${image}`,
+      address,
+      logPlace: { container: container.getId() },
+      isRunning: async () => (await handle.inspect()).State.Running,
+      restart: () => handle.restart({ t: 10 }),
+      stop: () => resources.disposeAsync(),
+    },
+    () => containerLog(container.getId()),
+  );
+  const resources = cleanUp.move();
+  return started;
 }
 
 export async function containerLog(id: string): Promise<string> {

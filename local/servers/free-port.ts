@@ -1,19 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** Between finding a free port and using it somebody else may take it, so a start that fails is tried again. */
+/** Between finding a free port and using it somebody else may take it: then, and only then, another one is tried. */
 export async function withFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
-  for (let triesLeft = 2; ; triesLeft--) {
+  for (let triesLeft = 5; ; triesLeft--) {
+    const port = await free(0);
     try {
-      return await start(await freePort());
+      return await start(port);
     } catch (error) {
-      if (triesLeft === 0) throw error;
+      const isStillFree = await free(port).catch(() => undefined);
+      if (isStillFree || triesLeft === 0) throw error;
     }
   }
 }
 
-async function freePort(): Promise<number> {
-  await using server = createServer().listen(0, '127.0.0.1');
+/** @returns the port; for 0, one that is free */
+async function free(port: number): Promise<number> {
+  await using server = createServer().listen(port, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }

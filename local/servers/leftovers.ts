@@ -27,7 +27,7 @@ function removeOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, async () => {
       process.exitCode = 128 + constants.signals[signal];
-      // A start that is under way is tried again when its server vanishes, but not for ever.
+      // What is just being started may show up while the rest is removed.
       for (let passesLeft = 5; passesLeft > 0 && (await removeOwn()); passesLeft--);
       process.exit();
     });

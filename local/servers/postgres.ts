@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Address, Settings } from './source.ts';
+import type { Address, Settings, Started } from './source.ts';
 
 const SUPERUSER = 'postgres';
 const ALWAYS = {
@@ -63,6 +63,16 @@ export async function whenItAnswers(
       const refused = error instanceof pg.DatabaseError && error.code?.startsWith('28');
       if (refused || Date.now() > deadline || !(await isRunning())) throw error;
     }
+  }
+}
+
+/** Waits as `whenItAnswers` does, for a server that was just started: what its log says is the reason if it never does. */
+export async function whenItHasStarted(started: Started, log: () => Promise<string>): Promise<Started> {
+  try {
+    await whenItAnswers(started.address, started.isRunning);
+    return started;
+  } catch (cause) {
+    throw new Error(`${started.source} did not start:\n${await log()}`, { cause });
   }
 }
 

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { commandLineOf, temporaryDirectory } from '../owner.ts';
-import { commandLine, INITDB_OPTIONS, newAddress, whenItAnswers } from './postgres.ts';
+import { commandLine, INITDB_OPTIONS, newAddress, whenItHasStarted } from './postgres.ts';
 import type { Address, Settings, Started } from './source.ts';
 
 const run = promisify(execFile);
@@ -46,21 +46,21 @@ export async function startProcess(
   };
   cleanUp.defer(() => end('SIGQUIT')); // the data is not needed again
 
-  const started = {
-    source,
-    address,
-    logPlace: { file: log },
-    isRunning: async () => isRunning(server),
-    restart: async () => {
-      await end('SIGINT');
-      server = start();
+  const started = await whenItHasStarted(
+    {
+      source,
+      address,
+      logPlace: { file: log },
+      isRunning: async () => isRunning(server),
+      restart: async () => {
+        await end('SIGINT');
+        server = start();
+      },
+      stop: () => resources.disposeAsync(),
     },
-    stop: () => release.disposeAsync(),
-  };
-  await whenItAnswers(address, started.isRunning).catch(async (cause) => {
-    throw new Error(`${source} did not start:\n${await readFile(log, 'utf8')}`, { cause });
-  });
-  const release = cleanUp.move();
+    () => readFile(log, 'utf8'),
+  );
+  const resources = cleanUp.move();
   return started;
 }
 
