@@ -102,18 +102,26 @@ export async function sessionsOf(server: Address, { username }: Credential): Pro
   return rows.map(({ state }) => state);
 }
 
-/** Like describeServers, with servers that no other test file uses. */
+/**
+ * Like describeServers, with servers that no other test file uses.
+ * @param prepare returns why the tests have to be skipped on this server, if they have to
+ */
 export async function describeOwnServers(
   name: string,
   options: ServerOptions,
   tests: (server: Server) => void,
+  prepare: (server: Server) => Promise<string | undefined> = async () => undefined,
 ): Promise<void> {
   const servers = await Promise.all(rowNames.map((row) => startServer(row, options).catch(orAbsent)));
+  const skipped = await Promise.all(
+    servers.map((server) => (server instanceof NoServer ? server.message : prepare(server))),
+  );
   for (const [index, row] of rowNames.entries()) {
     const server = servers[index] as Server | NoServer;
     describe(`${name}, ${row}`, () => {
-      if (server instanceof NoServer) return test.skip(`skipped: ${server.message}`, () => {});
-      afterAll(() => server.stop());
+      if (!(server instanceof NoServer)) afterAll(() => server.stop());
+      const why = skipped[index];
+      if (why !== undefined || server instanceof NoServer) return test.skip(`skipped: ${why}`, () => {});
       return tests(server);
     });
   }

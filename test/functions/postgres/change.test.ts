@@ -1,0 +1,225 @@
+import { expect, jest, test } from '@jest/globals';
+import pg from 'pg';
+import { postgres } from '../../../functions/postgres/engine.ts';
+import { connect } from '../../../local/servers/postgres.ts';
+import { ConnectionError, DatabaseError, PasswordPolicyError, PrivilegeError } from '../../../shared/errors.ts';
+import { Secret } from '../../../shared/secret.ts';
+import { describeServers } from '../../servers.ts';
+import { relay } from './fake.ts';
+import {
+  change,
+  eventually,
+  failure,
+  newRole,
+  outcome,
+  type Role,
+  session,
+  sessionsOf,
+  sql,
+  unique,
+} from './support.ts';
+
+describeServers('changing the own password', (server) => {
+  const expectChanged = async (role: Role, to: Secret) => {
+    expect(await outcome(server, role, to)).toBe('accepted');
+    expect(await outcome(server, role, role.password)).toBe('refused');
+  };
+  const expectUnchanged = async (role: Role, to: Secret) => {
+    expect(await outcome(server, role, to)).toBe('refused');
+    expect(await outcome(server, role, role.password)).toBe('accepted');
+  };
+  const newPassword = () => new Secret(unique('new'));
+
+  test.each([
+    ['as it is', 'SELECT'],
+    ['with password_encryption = md5', 'ALTER ROLE %I SET password_encryption = md5'],
+    ['that acts as another one', 'ALTER ROLE %I SET role = pg_monitor; GRANT pg_monitor TO %I'],
+    ['with default_transaction_read_only = on', 'ALTER ROLE %I SET default_transaction_read_only = on'],
+    ['with a statement_timeout of its own', 'ALTER ROLE %I SET statement_timeout = 1'],
+    ['with escapes in plain strings', 'ALTER ROLE %I SET standard_conforming_strings = off'],
+  ])('works for a user %s, and stores SCRAM', async (_, more) => {
+    await using role = await newRole(server, { more });
+    const to = newPassword();
+    await using own = await session(server, role);
+
+    expect(await change(own.session, role.password, to)).toBe('set');
+
+    await expectChanged(role, to);
+    const name = pg.escapeLiteral(role.username);
+    const [stored] = await sql(server, `SELECT rolpassword FROM pg_authid WHERE rolname = ${name}`);
+    expect(stored).toEqual({ rolpassword: expect.stringMatching(/^SCRAM-SHA-256\$4096:/) });
+  });
+
+  test('waits for the disk, and is done as the user itself, whatever its settings say', async () => {
+    await using role = await newRole(server, {
+      more: 'ALTER ROLE %I SET synchronous_commit = off; ALTER ROLE %I SET role = pg_monitor; GRANT pg_monitor TO %I',
+    });
+    await using own = await session(server, role);
+    const query = jest.spyOn(pg.Client.prototype, 'query');
+    let seen: unknown;
+
+    await postgres.exclusively(own.session, own.session.account, async () => {
+      const client = query.mock.contexts[0] as pg.Client;
+      query.mockRestore();
+      const settings = await client.query(
+        "SELECT current_setting('synchronous_commit') synchronous, current_user = session_user itself",
+      );
+      seen = settings.rows;
+    });
+
+    expect(seen).toEqual([{ synchronous: 'on', itself: true }]);
+  });
+
+  test('leaves open sessions alone', async () => {
+    await using role = await newRole(server);
+    const address = { ...server, superuser: { username: role.username, password: role.password.reveal() } };
+    await using application = await connect(address);
+    await using own = await session(server, role);
+
+    await change(own.session, role.password, newPassword());
+
+    await expect(application.query('SELECT')).resolves.toBeDefined();
+  });
+
+  test('does not happen if the work goes on to fail', async () => {
+    await using role = await newRole(server);
+    const to = newPassword();
+    await using own = await session(server, role);
+
+    const work = postgres.exclusively(own.session, own.session.account, async () => {
+      await postgres.changeOwnPassword(own.session, role.password, to);
+      throw new Error('labels have moved');
+    });
+
+    await expect(work).rejects.toThrow('labels have moved');
+    await expectUnchanged(role, to);
+    // The session is as good as before.
+    expect(await change(own.session, role.password, to)).toBe('set');
+    await expectChanged(role, to);
+  });
+
+  test('is not called done if the work hides that it failed', async () => {
+    await using role = await newRole(server);
+    await using own = await session(server, role);
+    // A statement that has to fail, and not the session with it.
+    Object.assign(own.session, { account: { username: unique('nobody'), realm: '' } });
+
+    const error = await failure(
+      postgres.exclusively(own.session, own.session.account, async () => {
+        await postgres.changeOwnPassword(own.session, role.password, newPassword()).catch(() => {});
+      }),
+    );
+
+    expect(error).toBeInstanceOf(DatabaseError);
+    expect(error.message).toContain('rolled back');
+  });
+
+  test('may be tried by two at once: one after the other, neither fails', async () => {
+    await using role = await newRole(server);
+    const both = [newPassword(), newPassword()] as const;
+    await using one = await session(server, role);
+    await using other = await session(server, role);
+
+    const order: string[] = [];
+    const slowly = (own: typeof one, to: Secret) =>
+      postgres.exclusively(own.session, own.session.account, async () => {
+        order.push('begin');
+        await postgres.changeOwnPassword(own.session, role.password, to);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        order.push('end');
+      });
+    await Promise.all([slowly(one, both[0]), slowly(other, both[1])]);
+
+    expect(order).toEqual(['begin', 'end', 'begin', 'end']);
+    const outcomes = await Promise.all(both.map((to) => outcome(server, role, to)));
+    expect(outcomes.toSorted()).toEqual(['accepted', 'refused']);
+    expect(await outcome(server, role, role.password)).toBe('refused');
+  });
+
+  test('of two users goes on side by side', async () => {
+    await using role = await newRole(server);
+    await using another = await newRole(server);
+    await using one = await session(server, role);
+    await using other = await session(server, another);
+    const to = newPassword();
+
+    await postgres.exclusively(one.session, one.session.account, () => change(other.session, another.password, to));
+
+    await expectChanged(another, to);
+  });
+
+  test('does not happen if the connection breaks before COMMIT', async () => {
+    await using role = await newRole(server);
+    const to = newPassword();
+    await using wire = await relay(server);
+    await using own = await session({ ...server, host: wire.host, port: wire.port }, role);
+
+    const error = await failure(
+      postgres.exclusively(own.session, own.session.account, async () => {
+        await postgres.changeOwnPassword(own.session, role.password, to);
+        wire.cut();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ layer: 'TCP', retryHelps: true, user: role.username, host: wire.host });
+    await eventually(async () => (await sessionsOf(server, role)).length === 0);
+    await expectUnchanged(role, to);
+  });
+
+  test('does not happen if an administrator ends the session meanwhile, and says so', async () => {
+    await using role = await newRole(server);
+    const to = newPassword();
+    await using own = await session(server, role);
+
+    const error = await failure(
+      postgres.exclusively(own.session, own.session.account, async () => {
+        await postgres.changeOwnPassword(own.session, role.password, to);
+        await sql(
+          server,
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${pg.escapeLiteral(role.username)}`,
+        );
+        await eventually(async () => (await sessionsOf(server, role)).length === 0);
+      }),
+    );
+
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ code: '57P01', user: role.username, host: server.host });
+    await expectUnchanged(role, to);
+  });
+
+  test('names the right that is missing', async () => {
+    // Seen on PostgreSQL 15: only a superuser changes the password of a role with REPLICATION. Where that is no longer so,
+    // a role without a right over itself is not to be had, and the statement for somebody else's role has to do.
+    await using role = await newRole(server, server.row === 'postgres 15' ? { options: 'REPLICATION' } : {});
+    await using another = await newRole(server);
+    await using own = await session(server, role);
+    if (server.row !== 'postgres 15')
+      Object.assign(own.session, { account: { username: another.username, realm: '' } });
+    const to = newPassword();
+
+    const error = await failure(change(own.session, role.password, to));
+
+    expect(error).toBeInstanceOf(PrivilegeError);
+    expect(error).toMatchObject({ layer: 'privilege', retryHelps: false, code: '42501', user: role.username });
+    expect(error.message).toContain(role.username);
+    await expectUnchanged(role, to);
+  });
+
+  test('names the password policy', async () => {
+    // The one thing that passwordcheck can tell of a verifier is whether it is the user's own name's.
+    await using role = await newRole(server, { more: "ALTER ROLE %I SET session_preload_libraries = 'passwordcheck'" });
+    const to = new Secret(role.username);
+    await using own = await session(server, role);
+
+    const error = await failure(change(own.session, role.password, to));
+
+    expect(error).toBeInstanceOf(PasswordPolicyError);
+    expect(error).toMatchObject({ layer: 'password policy', retryHelps: false, code: '22023', user: role.username });
+    await expectUnchanged(role, to);
+    // Another one is welcome, in the same session.
+    const better = newPassword();
+    expect(await change(own.session, role.password, better)).toBe('set');
+    await expectChanged(role, better);
+  });
+});
