@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util';
+
+export const ENGINES = ['postgres'] as const;
+export const STRATEGIES = ['single-user'] as const;
+
+export type Options = {
+  rotations: number;
+  engine: (typeof ENGINES)[number];
+  strategy: (typeof STRATEGIES)[number];
+  json: boolean;
+  help: boolean;
+};
+
+export const HELP = `Rotates a database password on this machine, with the built function, and measures what an application feels.
+
+  npm run demo                       three rotations of a PostgreSQL password
+  npm run demo -- --rotations 10     as many as you like
+
+Options
+  --rotations N       how many rotations, one after the other (3)
+  --engine NAME       ${ENGINES.join(', ')}
+  --strategy NAME     ${STRATEGIES.join(', ')}
+  --json              one JSON document on stdout; progress goes to stderr
+  --help              this text
+
+Needs Node and npm only. PostgreSQL comes with npm, Secrets Manager and Lambda are played by this repository; nothing
+is left behind. Since function and server share this machine, they talk without TLS.
+
+Exit code: 0 all was as promised, 1 something was not, 2 an option cannot be used, 130 Ctrl-C.`;
+
+/** An option that cannot be used, in one sentence. */
+export class UsageError extends Error {}
+
+/** @throws {UsageError} */
+export function parseOptions(args: string[]): Options {
+  const { rotations, engine, strategy, json, help } = parse(args);
+  return {
+    rotations: wholeNumber('--rotations', rotations),
+    engine: oneOf('--engine', engine, ENGINES),
+    strategy: oneOf('--strategy', strategy, STRATEGIES),
+    json,
+    help,
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        rotations: { type: 'string', default: '3' },
+        engine: { type: 'string', default: ENGINES[0] },
+        strategy: { type: 'string', default: STRATEGIES[0] },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+  } catch (error) {
+    // Node says what is wrong in the first sentence, and talks of positional arguments in those that follow.
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
+    throw new UsageError(`${sentence}; npm run demo -- --help shows the options.`);
+  }
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`${option} takes a whole number from 1 on, not "${text}".`);
+  return Number(text);
+}
+
+function oneOf<T extends string>(option: string, text: string, there: readonly T[]): T {
+  const found = there.find((name) => name === text);
+  if (found === undefined) throw new UsageError(`There is no ${option} "${text}"; there is ${there.join(', ')}.`);
+  return found;
+}
