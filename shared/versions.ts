@@ -261,8 +261,6 @@ function wrapped(operation: string, error: unknown): RotationError {
 /** Node's or the SDK's name for what happened on the network; undefined if it was something else. */
 function networkCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if (error.name === 'TimeoutError') return error.name;
-  return 'code' in error && typeof error.code === 'string' && /^[A-Z_]{1,60}$/.test(error.code)
-    ? error.code
-    : undefined;
+  if ('code' in error && typeof error.code === 'string' && /^[A-Z_]{1,60}$/.test(error.code)) return error.code;
+  return error.name === 'TimeoutError' ? error.name : undefined;
 }
