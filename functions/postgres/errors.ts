@@ -28,7 +28,7 @@ export type Attempt = {
   /** the server's answer to the wish for TLS; undefined if it was none, or none that PostgreSQL gives */
   offersTls: boolean | undefined;
   askedForPassword: boolean;
-  /** what the connection broke with while nothing was asked of it */
+  /** what the connection broke with, perhaps while nothing was asked of it */
   farewell: Error | undefined;
 };
 
@@ -62,14 +62,17 @@ export function loginFailure(error: unknown, attempt: Attempt): Failure {
   if (barred && attempt.askedForPassword)
     return {
       is: 'barred',
-      why: new LoginBarredError(`${server} lets ${user} not log in: the password is right, but ${barred}.`, details),
+      why: new LoginBarredError(
+        `${server} does not let ${user} log in: the password is right, but ${barred}.`,
+        details,
+      ),
     };
   if (error.code === '28000')
     return {
       is: 'unknown',
       why: new LoginBarredError(
-        `${server} lets ${user} not log in from here with a password: look at pg_hba.conf, for membership in rds_iam` +
-          (attempt.to.tls === 'off' ? ', and for whether the server wants TLS ("ssl": true in the secret).' : '.'),
+        `${server} does not let ${user} log in from here with a password: look at pg_hba.conf, or for membership in rds_iam` +
+          (attempt.to.tls === 'off' ? ', or whether the server wants TLS ("ssl": true in the secret).' : '.'),
         details,
       ),
     };
@@ -100,15 +103,9 @@ export function rolledBack(attempt: Attempt): RotationError {
   );
 }
 
-/** BEGIN READ WRITE is not for a server in recovery: a replica, Aurora's reader endpoint. */
+/** A server in recovery does not know BEGIN READ WRITE. */
 export function openingFailure(error: unknown, attempt: Attempt): RotationError {
-  return isAnswer(error) && (error.code === '0A000' || error.code === '25006')
-    ? new ReadOnlyServerError(
-        `PostgreSQL at ${attempt.to.host} takes no writes from user "${attempt.username}", for it is a replica or a reader ` +
-          `endpoint: give the writer's in the secret's "host".`,
-        about(error, attempt),
-      )
-    : statementFailure(error, attempt);
+  return isAnswer(error) && error.code === '0A000' ? readOnly(error, attempt) : statementFailure(error, attempt);
 }
 
 /** What passwordcheck and its like answer to a password, besides errors of the statement. */
@@ -119,8 +116,8 @@ export function passwordFailure(error: unknown, attempt: Attempt): RotationError
   const details = about(error, attempt);
   if (error.code === '42501')
     return new PrivilegeError(
-      `User "${attempt.username}" may not change its own password at ${attempt.to.host}: where rds.restrict_password_commands is on, make it a ` +
-        'member of rds_password.',
+      `PostgreSQL at ${attempt.to.host} does not let user "${attempt.username}" change its own password: where ` +
+        'rds.restrict_password_commands is on, make it a member of rds_password.',
       details,
     );
   if (POLICY.has(error.code))
@@ -130,6 +127,15 @@ export function passwordFailure(error: unknown, attempt: Attempt): RotationError
       details,
     );
   return serverFailure(error, attempt);
+}
+
+/** In a transaction that began with READ WRITE it is the server that does not write, not the user's settings. */
+function readOnly(error: Answer, attempt: Attempt): RotationError {
+  return new ReadOnlyServerError(
+    `PostgreSQL at ${attempt.to.host} takes no writes from user "${attempt.username}", for it is a replica or a reader ` +
+      `endpoint: give the writer's in the secret's "host".`,
+    about(error, attempt),
+  );
 }
 
 function serverFailure(error: Answer, attempt: Attempt): RotationError {
@@ -144,7 +150,7 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
       );
     case '55P03':
       return new DeadlineError(
-        `Another session on ${server} holds a lock on ${user} for too long: nothing was changed.`,
+        `Another session of ${server} held a lock on ${user} for too long: nothing was changed.`,
         details,
       );
     case '25P03':
@@ -152,6 +158,8 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
         `${server} ended the session of ${user}, which had waited too long: nothing was changed.`,
         details,
       );
+    case '25006':
+      return readOnly(error, attempt);
     case '42501':
       return new PrivilegeError(`${server} denies ${user} a right that the rotation needs.`, details);
   }
@@ -210,7 +218,7 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
 
 type Answer = pg.DatabaseError & { code: string };
 
-/** The server's own word, which bears a SQLSTATE. The driver's class alone is also what it makes of bytes it does not understand. */
+/** The server's own word, which bears a SQLSTATE. The driver gives its class to bytes that it does not understand, too. */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof pg.DatabaseError && /^[0-9A-Z]{5}$/.test(error.code ?? '');
 }
