@@ -23,9 +23,9 @@ import {
   unique,
 } from './support.ts';
 
-/** Of 6 s in all, a sixth is for statements. */
-const REMAINING = 6000;
-const STATEMENTS = 1000;
+/** Of 12 s in all, a sixth is for statements. */
+const REMAINING = 12_000;
+const STATEMENTS = 2000;
 
 /** A transaction of somebody else that holds what a change needs; it ends by rollback. */
 async function holding(

@@ -49,6 +49,24 @@ export function errorResponse(fields: Record<string, string>): Buffer {
   );
 }
 
+export const READY = message('Z', 'I');
+export const accepting = () => Buffer.concat([message('R', 0), READY]);
+export const done = () => Buffer.concat([message('C', 'SELECT 1\0'), READY]);
+
+/** Asks for the password in plain text, then says these things, each in answer to a message. */
+export function inTurn(...answers: ((heard: string) => Buffer)[]): (socket: Socket) => void {
+  return (socket) => {
+    socket.once('data', () => {
+      socket.write(message('R', 3));
+      socket.on('data', (bytes) => {
+        // Type and length before, NUL after.
+        const answer = answers.shift();
+        if (answer) socket.write(answer(bytes.subarray(5, -1).toString()));
+      });
+    });
+  };
+}
+
 /** Passes everything on, until it is told otherwise. */
 export async function relay(to: { host: string; port: number }): Promise<Listening & { stall(): void; cut(): void }> {
   const pairs: [Socket, Socket][] = [];

@@ -111,7 +111,7 @@ await describeOwnServers(
       await using role = await newRole(server);
       await using holder = await connect(server);
       await holder.query(`BEGIN; ALTER ROLE ${pg.escapeIdentifier(role.username)} PASSWORD 'never committed'`);
-      await using own = await session(server, role, new Deadline(3000));
+      await using own = await session(server, role, new Deadline(9000));
 
       const error = await failure(change(own.session, role.password, new Secret(unique('new'))));
 

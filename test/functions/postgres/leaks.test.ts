@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -8,7 +7,7 @@ import { Deadline } from '../../../shared/deadline.ts';
 import { RotationError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { describeServers } from '../../servers.ts';
-import { errorResponse, fakeServer, message, relay } from './fake.ts';
+import { accepting, done, errorResponse, fakeServer, inTurn, message, READY, relay } from './fake.ts';
 import { change, endpoint, failure, login, newRole, outcome, session, unique } from './support.ts';
 
 /** Changes under JSON, URL, SQL and shell quoting, and is not to be found by accident. */
@@ -138,26 +137,10 @@ describeServers('the password stays hidden', (server) => {
   });
 });
 
-/** Asks for the password in plain text, then says these things, each in answer to a message. */
-function treacherous(...answers: ((heard: string) => Buffer)[]): (socket: Socket) => void {
-  return (socket) => {
-    socket.once('data', () => {
-      socket.write(message('R', 3));
-      socket.on('data', (bytes) => {
-        // Type and length before, NUL after.
-        const answer = answers.shift();
-        if (answer) socket.write(answer(bytes.subarray(5, -1).toString()));
-      });
-    });
-  };
-}
-
 describe('the password stays hidden from a server that repeats all it hears', () => {
   const LETTERS = ['M', 'D', 'H', 'W', 'q', 's', 't', 'c', 'd', 'n', 'F', 'L', 'R', 'P', 'p', 'S', 'V'];
   const quoting = (heard: string, code: string) =>
     errorResponse({ ...Object.fromEntries(LETTERS.map((letter) => [letter, heard])), C: code });
-  const ready = message('Z', 'I');
-  const accepting = () => Buffer.concat([message('R', 0), ready]);
   const as = { username: 'nemo', password: new Secret(nasty()) };
   const at = (to: { host: string; port: number }) =>
     postgres.login(
@@ -169,7 +152,7 @@ describe('the password stays hidden from a server that repeats all it hears', ()
   test.each([...['28P01', '28000', '53300', '3D000', '55000', '42501', '57P03', '08P01', 'XX000', '', 'no SQLSTATE']])(
     'in a login that fails with "%s"',
     async (code) => {
-      await using server = await fakeServer(treacherous((heard) => quoting(heard, code)));
+      await using server = await fakeServer(inTurn((heard) => quoting(heard, code)));
 
       const result = await at(server);
 
@@ -179,7 +162,7 @@ describe('the password stays hidden from a server that repeats all it hears', ()
   );
 
   test('in a login that fails with the password for a SQLSTATE', async () => {
-    await using server = await fakeServer(treacherous((heard) => quoting(heard, heard)));
+    await using server = await fakeServer(inTurn((heard) => quoting(heard, heard)));
 
     const result = await at(server);
 
@@ -190,10 +173,9 @@ describe('the password stays hidden from a server that repeats all it hears', ()
   test.each([
     ...['57014', '55P03', '25P03', '42501', '25006', '22023', '28P01', '57P01', 'XX000', '42601', '', 'no SQLSTATE'],
   ])('in a statement that fails with "%s"', async (code) => {
-    const done = () => Buffer.concat([message('C', 'SELECT 1\0'), ready]);
     for (const before of [[], [done]]) {
-      const failing = (heard: string) => Buffer.concat([quoting(`${heard} ${as.password.reveal()}`, code), ready]);
-      await using server = await fakeServer(treacherous(accepting, ...before, failing, done));
+      const failing = (heard: string) => Buffer.concat([quoting(`${heard} ${as.password.reveal()}`, code), READY]);
+      await using server = await fakeServer(inTurn(accepting, ...before, failing, done));
       const result = await at(server);
       if (result.is !== 'accepted') throw result.why;
 
@@ -213,7 +195,7 @@ describe('the password stays hidden from a server that repeats all it hears', ()
       message('\x01', 0),
       Buffer.from('T\0\0\0\x04'),
     ]) {
-      await using server = await fakeServer(treacherous((heard) => Buffer.concat([bytes, quoting(heard, 'XX000')])));
+      await using server = await fakeServer(inTurn((heard) => Buffer.concat([bytes, quoting(heard, 'XX000')])));
 
       const result = await at(server);
 

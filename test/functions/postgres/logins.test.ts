@@ -156,6 +156,11 @@ await describeOwnServers(
       test.each([
         ['has no entry for the user', []],
         ['rejects the user', ['host all %I all reject']],
+        // It asks for the password, and says about it what it says about a missing entry: as PAM, with which RDS checks tokens.
+        [
+          'has a RADIUS server asked, which is not there,',
+          ['host all %I all radius radiusservers="127.0.0.1" radiusports="1" radiussecrets="x"'],
+        ],
       ])('%s proves nothing', async (_, lines) => {
         await using role = await newRole(server);
         await setHba(

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { ReadOnlyServerError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
+import { accepting, done, errorResponse, fakeServer, inTurn, READY } from './fake.ts';
 import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';
 
 await describeOwnServers('a replica', {}, (server) => {
@@ -18,4 +19,15 @@ await describeOwnServers('a replica', {}, (server) => {
     expect(error.message).toContain("give the writer's");
     expect(await outcome(server, role, role.password)).toBe('accepted');
   });
+});
+
+test('a reader that finds out late is understood, too', async () => {
+  const late = () => Buffer.concat([errorResponse({ C: '25006', M: 'read-only' }), READY]);
+  await using server = await fakeServer(inTurn(accepting, done, late, done));
+  const as = { username: 'nemo', password: new Secret('password') };
+  await using own = await session({ ...server, database: 'd', superuser: { username: '', password: '' } }, as);
+
+  const error = await failure(change(own.session, as.password, new Secret('next')));
+
+  expect(error).toBeInstanceOf(ReadOnlyServerError);
 });

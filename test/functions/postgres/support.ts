@@ -84,9 +84,9 @@ export async function failure(work: Promise<unknown>): Promise<RotationError> {
   return result.reason;
 }
 
-/** Asks again until the answer is yes, for three seconds at most. */
+/** Asks again until the answer is yes, for ten seconds at most. */
 export async function eventually(question: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 3000;
+  const end = performance.now() + 10_000;
   while (!(await question())) {
     if (performance.now() > end) throw new Error(`never true: ${question}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
