@@ -155,6 +155,22 @@ describe('a rotation', () => {
     expect((await labels())?.[id('second')]).toEqual(['AWSCURRENT']);
   });
 
+  test('is not started twice: while it runs, RotateSecret is refused or, with its token, repeated', async () => {
+    await startEmulator();
+    outcomes = {
+      async setSecret() {
+        await rotateOverHttp();
+        expect((await refusal(rotateOverHttp({}, id('third')))).name).toBe('InvalidRequestException');
+        return undefined;
+      },
+    };
+
+    await rotateOverHttp();
+
+    expect(await emulator.rotationEnded(SecretId)).toMatchObject({ succeeded: true, token: id('second') });
+    expect(started).toBe(1);
+  });
+
   test('sends the RotationToken if there is one', async () => {
     await startEmulator({ rotationToken: 'rt-1' });
 
