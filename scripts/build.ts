@@ -23,12 +23,19 @@ const environmentCredentials: Plugin = {
   },
 };
 
+export type BuildOptions = {
+  /** Instead of dist/<engine>/index.mjs. */
+  outfile?: string;
+  /** Beside our own. */
+  plugins?: readonly Plugin[];
+};
+
 /** Builds one engine's function; resolves to what went into it. */
-export async function buildFunction(engine: string): Promise<Metafile> {
+export async function buildFunction(engine: string, { outfile, plugins = [] }: BuildOptions = {}): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [`functions/${engine}/handler.ts`],
-    outfile: `dist/${engine}/index.mjs`,
+    outfile: outfile ?? `dist/${engine}/index.mjs`,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -43,7 +50,7 @@ export async function buildFunction(engine: string): Promise<Metafile> {
     metafile: true,
     // pg's optional binding to libpq, which is never there.
     external: ['pg-native'],
-    plugins: [environmentCredentials],
+    plugins: [environmentCredentials, ...plugins],
     // pg is CommonJS and requires Node's own modules.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });

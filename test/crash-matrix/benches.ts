@@ -1,0 +1,65 @@
+/** Servers to run points on, several at once, and the points that there are. */
+import type { RowName } from '../../local/servers/rows.ts';
+import { type ServerOptions, startServer } from '../../local/servers/server.ts';
+import { tls } from '../fixtures/tls/tls.ts';
+import { Administrator } from './administrator.ts';
+import { cutsOf, type Point, pointsOf } from './points.ts';
+import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
+
+/** Each bench has a server of its own. */
+export async function openBenches(
+  row: RowName,
+  bundle: string,
+  count: number,
+  from?: ServerOptions['from'],
+): Promise<{ benches: Bench[] } & AsyncDisposable> {
+  await using opening = new AsyncDisposableStack();
+  const { certificate, key } = tls;
+  const open = async (): Promise<Bench> => {
+    const server = opening.use(await startServer(row, { tls: { certificate, key }, ...(from && { from }) }));
+    return { server, administrator: opening.use(new Administrator(server)), bundle };
+  };
+  const benches = await Promise.all(Array.from({ length: count }, open));
+  const opened = opening.move();
+  return { benches, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/**
+ * Finds the points by a rotation without a fault.
+ * @throws if that rotation is not what it should be: nothing could be learnt from faults then
+ */
+export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
+  const normal = await runNormal(bench);
+  return { points: pointsOf(normal.seen), normal };
+}
+
+/** The same for a rotation over TLS. */
+export async function findCuts(bench: Bench): Promise<Point[]> {
+  return cutsOf((await runNormal(bench, { tls: true })).connections);
+}
+
+export async function runNormal(bench: Bench, options: Omit<RunOptions, 'point'> = {}): Promise<Result> {
+  const result = await runPoint(bench, options);
+  if (result.violations.length > 0 || result.outcome !== 'converged')
+    throw new Error(`A normal rotation fails: ${result.violations.join('; ')}\n${result.timeline}`);
+  return result;
+}
+
+/** Every point once, on whichever bench is free. */
+export async function runPoints(
+  benches: readonly Bench[],
+  points: readonly Point[],
+  onResult: (result: Result & { point: Point }) => void = () => {},
+): Promise<(Result & { point: Point })[]> {
+  const left = [...points];
+  const results: (Result & { point: Point })[] = [];
+  const work = async (bench: Bench) => {
+    for (let point = left.shift(); point !== undefined; point = left.shift()) {
+      const result = { ...(await runPoint(bench, { point })), point };
+      results.push(result);
+      onResult(result);
+    }
+  };
+  await Promise.all(benches.map(work));
+  return results;
+}

@@ -1,0 +1,144 @@
+/** Proxies between the function and its database. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Direction, ListeningProxy, Pass } from './message.ts';
+import { errorResponse, type Frame, Framer } from './postgres-protocol.ts';
+
+type Address = { host: string; port: number };
+
+/** Reads along: every message of PostgreSQL's protocol in clear text goes through `pass`. */
+export function startDatabaseProxy(target: Address, pass: Pass): Promise<ListeningProxy> {
+  let connections = 0;
+  return listen(target, (client, server) => {
+    const link = new Link(client, server, ++connections, pass);
+    return Promise.all([link.run('→'), link.run('←')]);
+  });
+}
+
+/**
+ * Knows nothing of what passes, as over TLS. For each connection `opened` gives a function that is told of bytes before they are handed on,
+ * both directions together, and says how many of them may go on; if not all, the connection is cut after those.
+ */
+export function startCuttingProxy(
+  target: Address,
+  opened: (connection: number) => (bytes: number) => number,
+): Promise<ListeningProxy> {
+  let connections = 0;
+  return listen(target, (client, server) => {
+    const allowed = opened(++connections);
+    const run = async (from: Socket, to: Socket) => {
+      for await (const chunk of from as AsyncIterable<Buffer>) {
+        const count = allowed(chunk.length);
+        to.write(chunk.subarray(0, count));
+        if (count < chunk.length) {
+          client.destroySoon();
+          server.destroySoon();
+          return;
+        }
+      }
+      to.end();
+    };
+    return Promise.all([run(client, server), run(server, client)]);
+  });
+}
+
+async function listen(
+  target: Address,
+  serve: (client: Socket, server: Socket) => Promise<unknown>,
+): Promise<ListeningProxy> {
+  const open = new Set<Socket>();
+  const proxy = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const server = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    for (const socket of [client, server]) {
+      open.add(socket);
+      socket.on('error', () => {}); // that it closes is all that matters
+      socket.on('close', () => open.delete(socket));
+    }
+    // A side that breaks off, as a killed process does, ends its half of the link only: what is held goes on afterwards.
+    serve(client, server).catch(() => {});
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      proxy.close();
+      for (const socket of open) socket.destroy();
+      await once(proxy, 'close');
+    },
+  };
+}
+
+class Link {
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #connection: number;
+  readonly #pass: Pass;
+  #loggedIn = false;
+  /** An error was put in place of the answer: the rest of it is swallowed, up to ReadyForQuery. */
+  #swallowing = false;
+
+  constructor(client: Socket, server: Socket, connection: number, pass: Pass) {
+    this.#client = client;
+    this.#server = server;
+    this.#connection = connection;
+    this.#pass = pass;
+  }
+
+  /** One direction, until it ends. */
+  async run(direction: Direction): Promise<void> {
+    const [from, to] = direction === '→' ? [this.#client, this.#server] : [this.#server, this.#client];
+    const framer = new Framer(direction);
+    try {
+      for await (const chunk of from as AsyncIterable<Buffer>)
+        for (const frame of framer.push(chunk)) await this.#passOn(direction, frame, to);
+    } finally {
+      to.end();
+    }
+  }
+
+  async #passOn(direction: Direction, frame: Frame, to: Socket): Promise<void> {
+    const ready = direction === '←' && frame.name === 'ReadyForQuery';
+    if (direction === '←' && this.#swallowing) {
+      if (ready) {
+        this.#swallowing = false;
+        await write(to, frame.bytes);
+      }
+      return;
+    }
+    await this.#pass({
+      ...frame,
+      connection: this.#connection,
+      direction,
+      forward: () => write(to, frame.bytes),
+      drop: () => this.#drop(),
+      fail: () => this.#fail(frame, ready),
+    });
+    if (ready) this.#loggedIn = true;
+  }
+
+  #drop(): void {
+    this.#client.destroy();
+    this.#server.destroy();
+  }
+
+  /** While logging in, an error ends the connection; afterwards, the query. */
+  #fail({ bytes }: Frame, ready: boolean): void {
+    if (!this.#loggedIn) {
+      this.#client.end(errorResponse('FATAL'));
+      this.#server.destroy();
+      return;
+    }
+    this.#client.write(errorResponse('ERROR'));
+    if (ready) this.#client.write(bytes);
+    else this.#swallowing = true;
+  }
+}
+
+/** Resolves when the kernel has the bytes, or when the socket is closed and never will. */
+function write(to: Socket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    if (!to.writable) resolve();
+    else to.write(bytes, () => resolve());
+  });
+}

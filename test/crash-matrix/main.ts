@@ -1,0 +1,175 @@
+/**
+ * npm run crash-matrix: kills, drops, delays and falsifies at every message of a rotation, and checks DESIGN's promises after each.
+ * Exit code 0 if all were kept, 1 if not, 2 for wrong options.
+ */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { temporaryDirectory } from '../../local/owner.ts';
+import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
+import { introduction } from '../../local/servers/server.ts';
+import { buildFunction } from '../../scripts/build.ts';
+import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
+import { type Point, tenthOf } from './points.ts';
+import {
+  isFailure,
+  type PointResult,
+  probing,
+  replay,
+  table,
+  verdict,
+  windowSummary,
+  writeDocument,
+} from './report.ts';
+import type { Bench, Result } from './run-point.ts';
+import { measureWindow } from './window.ts';
+
+const USAGE = `npm run crash-matrix -- [options]
+  --server NAME     ${rowNames.join(', ')}; the first unless given
+  --engine NAME     postgres
+  --strategy NAME   single-user
+  --workers N       points at a time, each on a server of its own; twice the number of cores unless given
+Without one of these the full matrix, which writes docs/crash-matrix.md:
+  --writes          what changes something, and the answers to it
+  --tenth           those, and a tenth of the rest, another tenth each day
+  --point ID        one point, with its timeline
+  --window          how long AWSCURRENT alone does not log in`;
+
+const DOCUMENT = new URL('../../docs/crash-matrix.md', import.meta.url);
+const WINDOW_RUNS = 20;
+
+type Selection = 'full' | 'writes' | 'tenth' | 'window' | { point: string };
+type Options = { row: RowName; workers: number; selection: Selection };
+
+/** @throws with what is wrong */
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      server: { type: 'string', default: rowNames[0] as string },
+      engine: { type: 'string', default: 'postgres' },
+      strategy: { type: 'string', default: 'single-user' },
+      workers: { type: 'string', default: String(2 * availableParallelism()) },
+      writes: { type: 'boolean' },
+      tenth: { type: 'boolean' },
+      window: { type: 'boolean' },
+      point: { type: 'string' },
+    },
+  });
+  const { server, engine, strategy, point } = values;
+  const row = rowNames.find((name) => name === server);
+  if (row === undefined) throw new Error(`--server is none of ${rowNames.join(', ')}`);
+  if (engine !== 'postgres') throw new Error('--engine is not postgres');
+  if (strategy !== 'single-user') throw new Error('--strategy is not single-user');
+  const workers = Number(values.workers);
+  if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers is no number from 1 on');
+  const chosen = (['writes', 'tenth', 'window'] as const).filter((name) => values[name]);
+  if (chosen.length + (point === undefined ? 0 : 1) > 1)
+    throw new Error('--writes, --tenth, --point and --window exclude each other');
+  const selection = point === undefined ? (chosen[0] ?? 'full') : { point };
+  return { row, workers: selection === 'window' || point !== undefined ? 1 : workers, selection };
+}
+
+/** @returns whether every promise was kept */
+async function run({ row, workers, selection }: Options): Promise<boolean> {
+  await using folder = await temporaryDirectory();
+  const bundle = join(folder.path, 'postgres', 'index.mjs');
+  await buildFunction('postgres', { outfile: bundle });
+  await using opened = await openBenches(row, bundle, workers);
+  const [bench] = opened.benches as [Bench];
+  console.log(`${workers} × ${introduction(bench.server)}`);
+  if (selection === 'window') return await showWindow(bench);
+  if (typeof selection === 'object') return await runOne(bench, selection.point);
+  return await (selection === 'full' ? runFull(row, opened.benches) : runSome(row, opened.benches, selection));
+}
+
+async function showWindow(bench: Bench): Promise<boolean> {
+  const window = await measureWindow(bench, WINDOW_RUNS);
+  for (const { grewBy, slept, interval, agrees } of window.runs)
+    console.log(
+      `slept ${slept.toFixed(1)} ms, window grew by ${grewBy.toFixed(1)} ms, interval ${interval.toFixed(1)} ms${agrees ? '' : '  ✗'}`,
+    );
+  console.log(windowSummary(window));
+  return window.runs.filter(({ agrees }) => !agrees).length <= 1;
+}
+
+async function runOne(bench: Bench, id: string): Promise<boolean> {
+  const points = id.startsWith('tls/') ? await findCuts(bench) : (await findPoints(bench)).points;
+  const point = points.find((candidate) => candidate.id === id);
+  if (point === undefined) {
+    console.log(`There is no such point; there are:\n${points.map((each) => each.id).join('\n')}`);
+    return false;
+  }
+  const [result] = (await runPoints([bench], [point])) as [PointResult];
+  console.log(`${result.timeline}\n\n${verdict(result)}`);
+  return !isFailure(result) && result.delivered;
+}
+
+async function runSome(row: RowName, benches: readonly Bench[], selection: 'writes' | 'tenth'): Promise<boolean> {
+  const [bench] = benches as [Bench];
+  const { points } = await findPoints(bench);
+  const chosen =
+    selection === 'writes'
+      ? points.filter(({ write }) => write)
+      : tenthOf([...points, ...(await findCuts(bench))], today());
+  const results = await runShowing(row, benches, chosen);
+  return !results.some(isFailure);
+}
+
+async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean> {
+  const started = performance.now();
+  const [bench] = benches as [Bench];
+  const window = await measureWindow(bench, WINDOW_RUNS);
+  console.log(windowSummary(window));
+  const { points, normal } = await findPoints(bench);
+  const results = await runShowing(row, benches, [...points, ...(await findCuts(bench))]);
+  await writeDocument(DOCUMENT, {
+    row,
+    server: `${rows[row].product} ${bench.server.version}`,
+    workers: benches.length,
+    cores: availableParallelism(),
+    minutes: (performance.now() - started) / 60_000,
+    date: new Date().toISOString().slice(0, 10),
+    normal: countsOf(normal),
+    window,
+    results,
+  });
+  return !results.some(isFailure);
+}
+
+function countsOf({ seen }: Result): { calls: number; logins: number } {
+  return {
+    calls: seen.filter(({ peer, direction }) => peer === 'sm' && direction === '→').length,
+    logins: seen.filter(({ name }) => name === 'Authentication:Ok').length,
+  };
+}
+
+/** Says what fails at once, and how it goes now and then. */
+async function runShowing(row: RowName, benches: readonly Bench[], points: readonly Point[]): Promise<PointResult[]> {
+  let done = 0;
+  const results = await runPoints(benches, points, (result) => {
+    done++;
+    if (isFailure(result))
+      console.log(`\n${result.timeline}\n${verdict(result)}\n${result.point.id}\n${replay(row, result.point)}\n`);
+    else if (!result.delivered) console.log(`not reached: ${result.point.id}`);
+    if (done % 25 === 0 || done === points.length) console.log(`${done} of ${points.length}`);
+  });
+  console.log(`\n${table(results)}\n\nProber: ${probing(results)}.`);
+  return results;
+}
+
+/** Days since 1970. */
+function today(): number {
+  return Math.floor(Date.now() / 86_400_000);
+}
+
+function optionsOrUsage(): Options {
+  try {
+    return readOptions();
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const kept = await run(optionsOrUsage());
+process.exitCode = kept ? 0 : 1;

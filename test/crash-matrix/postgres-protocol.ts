@@ -1,0 +1,103 @@
+/**
+ * PostgreSQL's messages in clear text, https://www.postgresql.org/docs/current/protocol-message-formats.html: each has a
+ * letter and a length, but for the client's first, which has no letter.
+ */
+import type { Direction } from './message.ts';
+
+export type Frame = { name: string; about: string; bytes: Buffer };
+
+/** Cuts a stream of bytes into messages, whatever pieces it comes in. */
+export class Framer {
+  readonly #direction: Direction;
+  #rest: Buffer = Buffer.alloc(0);
+  #started: boolean;
+
+  constructor(direction: Direction) {
+    this.#direction = direction;
+    this.#started = direction === '←';
+  }
+
+  *push(bytes: Buffer): Generator<Frame> {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    for (;;) {
+      const letters = this.#started ? 1 : 0;
+      if (this.#rest.length < letters + 4) return;
+      const length = letters + this.#rest.readInt32BE(letters);
+      if (this.#rest.length < length) return;
+      const frame = this.#rest.subarray(0, length);
+      this.#rest = this.#rest.subarray(length);
+      if (this.#started) yield this.#direction === '→' ? fromClient(frame) : fromServer(frame);
+      else yield { name: 'Startup', about: '', bytes: frame };
+      this.#started = true;
+    }
+  }
+}
+
+function fromClient(bytes: Buffer): Frame {
+  const letter = String.fromCharCode(bytes[0] ?? 0);
+  switch (letter) {
+    case 'p':
+      return { name: 'SASL', about: '', bytes };
+    case 'Q': {
+      const statement = firstText(bytes);
+      return { name: `Query:${keyword(statement)}`, about: statement.replaceAll(/'[^']*'/g, "'…'"), bytes };
+    }
+    case 'X':
+      return { name: 'Terminate', about: '', bytes };
+    default:
+      return { name: letter, about: '', bytes };
+  }
+}
+
+/** Of the first statement in a query that is more than a setting for those after it. */
+function keyword(statements: string): string {
+  const keywords = statements.split(';').map((statement) => /\w+/.exec(statement)?.[0] ?? '');
+  return keywords.find((word) => word !== 'SET') ?? 'SET';
+}
+
+const AUTHENTICATION: Record<number, string> = { 0: 'Ok', 10: 'SASL', 11: 'SASLContinue', 12: 'SASLFinal' };
+const FROM_SERVER: Record<string, string> = {
+  D: 'DataRow',
+  E: 'ErrorResponse',
+  K: 'BackendKeyData',
+  N: 'NoticeResponse',
+  T: 'RowDescription',
+  Z: 'ReadyForQuery',
+};
+
+function fromServer(bytes: Buffer): Frame {
+  const letter = String.fromCharCode(bytes[0] ?? 0);
+  switch (letter) {
+    case 'R': {
+      const kind = bytes.readInt32BE(5);
+      return { name: `Authentication:${AUTHENTICATION[kind] ?? kind}`, about: '', bytes };
+    }
+    case 'S':
+      return { name: `ParameterStatus:${firstText(bytes)}`, about: '', bytes };
+    case 'C':
+      return {
+        name: `CommandComplete:${firstText(bytes)
+          .replaceAll(/[^A-Z]+/g, '-')
+          .replace(/-$/, '')}`,
+        about: '',
+        bytes,
+      };
+    case 'E':
+      return { name: 'ErrorResponse', about: /\0C(\w{5})\0/.exec(bytes.toString('latin1'))?.[1] ?? '', bytes };
+    default:
+      return { name: FROM_SERVER[letter] ?? letter, about: '', bytes };
+  }
+}
+
+/** Up to the first NUL. */
+function firstText(bytes: Buffer): string {
+  return bytes.toString('utf8', 5, bytes.indexOf(0, 5));
+}
+
+/** What a server answers that met a bug of its own: it says nothing about what was asked. */
+export function errorResponse(severity: 'ERROR' | 'FATAL'): Buffer {
+  const fields = Buffer.from(`S${severity}\0V${severity}\0CXX000\0MPut here by the crash matrix.\0\0`);
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}

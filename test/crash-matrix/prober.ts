@@ -1,0 +1,118 @@
+/** An application that logs in throughout, with what the secret's labels say. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { login, type Verdict } from './login.ts';
+import type { Labels, Subject } from './subject.ts';
+import type { Timeline } from './timeline.ts';
+
+/** Milliseconds between two probes: a hundred a second, if the machine can. */
+export const PROBE_INTERVAL = 10;
+/** Probes under way; a server that is slow is not asked more. */
+const MOST_AT_ONCE = 8;
+
+/** Times are on the clock of performance.now(). */
+type Probe = { at: number; current: Verdict };
+
+export type ProbeReport = {
+  /** When no labelled password logged in. */
+  lockOuts: number[];
+  /** Where AWSCURRENT alone did not log in: from the first refused login to the first that was not. */
+  windows: { from: number; to: number }[];
+  logins: number;
+  seconds: number;
+};
+
+export class Prober {
+  readonly #subject: Subject;
+  readonly #timeline: Timeline;
+  readonly #probes: Probe[] = [];
+  readonly #lockOuts: number[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #started = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #pendingSeen: string | undefined;
+
+  constructor(subject: Subject, timeline: Timeline) {
+    this.#subject = subject;
+    this.#timeline = timeline;
+  }
+
+  start(): void {
+    this.#started = performance.now();
+    this.#resume();
+  }
+
+  /** The version that was AWSPENDING and logged in where AWSCURRENT did not; undefined after a person changed the password. */
+  get pendingSeen(): string | undefined {
+    return this.#pendingSeen;
+  }
+
+  /** What people do to the password is not the function's doing: nobody looks meanwhile. */
+  async whileNobodyLooks(work: () => Promise<void>): Promise<void> {
+    await this.#pause();
+    await work();
+    this.#pendingSeen = undefined;
+    this.#resume();
+  }
+
+  async stop(): Promise<ProbeReport> {
+    await this.#pause();
+    const seconds = (performance.now() - this.#started) / 1000;
+    return { lockOuts: this.#lockOuts, windows: windows(this.#probes), logins: this.#probes.length, seconds };
+  }
+
+  /** Resolves after the next probes, so that what is true now has been seen. */
+  async lookAgain(): Promise<void> {
+    await sleep(2 * PROBE_INTERVAL);
+    await Promise.all(this.#underWay);
+  }
+
+  #resume(): void {
+    this.#timer = setInterval(() => {
+      if (this.#underWay.size >= MOST_AT_ONCE) return;
+      const probe = this.#probe().finally(() => this.#underWay.delete(probe));
+      this.#underWay.add(probe);
+    }, PROBE_INTERVAL);
+  }
+
+  async #pause(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#underWay);
+  }
+
+  async #probe(): Promise<void> {
+    const labels = this.#subject.labels();
+    const { verdict, at } = await login(this.#subject.who(labels.current));
+    if (verdict !== 'unknown') this.#probes.push({ at, current: verdict });
+    if (verdict === 'refused') await this.#lookForLockOut(labels, at);
+  }
+
+  /**
+   * Labels read, all passwords that they name refused, labels read again and equal. AWSCURRENT is tried once more at the end: if the
+   * database went from AWSPENDING's password to AWSCURRENT's between the two logins, both were refused though one was always good.
+   */
+  async #lookForLockOut({ current, pending }: Labels, at: number): Promise<void> {
+    for (const labelled of pending === undefined ? [] : [pending, current]) {
+      const { verdict } = await login(this.#subject.who(labelled));
+      if (verdict === 'accepted' && labelled === pending) this.#pendingSeen = pending.id;
+      if (verdict !== 'refused') return;
+    }
+    const now = this.#subject.labels();
+    if (now.current.id !== current.id || now.pending?.id !== pending?.id) return;
+    this.#lockOuts.push(at);
+    this.#timeline.add('LOCK-OUT: no password that a label names logs in', at);
+  }
+}
+
+function windows(probes: readonly Probe[]): ProbeReport['windows'] {
+  const found: ProbeReport['windows'] = [];
+  let open: { from: number; to: number } | undefined;
+  for (const { at, current } of probes.toSorted((a, b) => a.at - b.at)) {
+    if (current === 'refused') {
+      open ??= { from: at, to: Number.POSITIVE_INFINITY };
+    } else if (open !== undefined) {
+      found.push({ ...open, to: at });
+      open = undefined;
+    }
+  }
+  return open === undefined ? found : [...found, open];
+}

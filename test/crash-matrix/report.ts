@@ -1,0 +1,140 @@
+/** Results for people: on the terminal, and in docs/crash-matrix.md. */
+import { readFile, writeFile } from 'node:fs/promises';
+import type { RowName } from '../../local/servers/rows.ts';
+import { KINDS, type Kind, kindOf, type Point } from './points.ts';
+import type { Result } from './run-point.ts';
+import { median, type WindowReport } from './window.ts';
+
+export type PointResult = Result & { point: Point };
+
+/** The command that runs this point alone. */
+export function replay(row: RowName, { id }: Point): string {
+  return `npm run crash-matrix -- --engine postgres --strategy single-user --server '${row}' --point '${id}'`;
+}
+
+export function isFailure({ violations }: Result): boolean {
+  return violations.length > 0;
+}
+
+export function verdict({ delivered, outcome, cause, violations }: Result): string {
+  const ended = `${outcome}${cause === undefined ? '' : ` (${cause})`}`;
+  if (violations.length > 0) return `FAILED, ${ended}: ${violations.join('; ')}`;
+  return delivered ? ended : 'not reached';
+}
+
+type Counts = Record<
+  'points' | 'converged' | 'refused' | 'not reached' | 'not converged' | 'lock-outs' | 'others',
+  number
+>;
+
+function count(results: readonly PointResult[]): Counts {
+  const those = (which: (result: PointResult) => boolean) => results.filter(which).length;
+  return {
+    points: results.length,
+    converged: those(({ delivered, outcome }) => delivered && outcome === 'converged'),
+    refused: those(({ delivered, outcome }) => delivered && outcome === 'refused'),
+    'not reached': those(({ delivered }) => !delivered),
+    'not converged': those(({ outcome }) => outcome === 'not converged'),
+    'lock-outs': those(({ probes }) => probes.lockOuts.length > 0),
+    others: those(
+      (result) => isFailure(result) && result.outcome !== 'not converged' && result.probes.lockOuts.length === 0,
+    ),
+  };
+}
+
+const COLUMNS = ['points', 'converged', 'refused', 'not reached', 'not converged', 'lock-outs', 'others'] as const;
+const HEADINGS = [
+  'points',
+  'converged',
+  'refused',
+  'not reached',
+  'not converged',
+  'lock-outs',
+  'other promise broken',
+];
+
+/** One line a kind of fault, in Markdown. */
+export function table(results: readonly PointResult[]): string {
+  const line = (name: string, of: readonly PointResult[]) => {
+    const counts = count(of);
+    return [name, ...COLUMNS.map((column) => counts[column])];
+  };
+  const kinds = (Object.keys(KINDS) as Kind[]).map(
+    (kind) => [kind, results.filter(({ point }) => kindOf(point) === kind)] as const,
+  );
+  const lines = [
+    ['', ...HEADINGS],
+    ['---', ...HEADINGS.map(() => '--:')],
+    ...kinds.filter(([, of]) => of.length > 0).map(([kind, of]) => line(KINDS[kind], of)),
+    line('**all**', results),
+  ];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** What the prober did, in one sentence. */
+export function probing(results: readonly Result[]): string {
+  const rates = results.map(({ probes: { logins, seconds } }) => logins / seconds);
+  const logins = results.reduce((sum, { probes }) => sum + probes.logins, 0);
+  return `${logins.toLocaleString('en')} logins with what AWSCURRENT said, ${median(rates).toFixed(0)} a second (median)`;
+}
+
+export function windowSummary({ sleep, window, windowWithSleep, runs }: WindowReport): string {
+  const agreeing = runs.filter(({ agrees }) => agrees).length;
+  const grewBy = median(runs.map((run) => run.grewBy));
+  const interval = median(runs.map((run) => run.interval));
+  return (
+    `AWSCURRENT alone did not log in for ${window.toFixed(0)} ms (median of ${runs.length} rotations without a fault). With the database's ` +
+    `answer to COMMIT held back for ${sleep} ms it was ${windowWithSleep.toFixed(0)} ms; the prober saw the window grow by ` +
+    `${grewBy.toFixed(0)} ms (median), and by what the proxy had waited, give or take one probe interval (${interval.toFixed(1)} ms), in ` +
+    `${agreeing} of ${runs.length} rotations.`
+  );
+}
+
+export type FullRun = {
+  row: RowName;
+  /** "PostgreSQL 18.1" */
+  server: string;
+  workers: number;
+  cores: number;
+  minutes: number;
+  date: string;
+  normal: { calls: number; logins: number };
+  window: WindowReport;
+  results: readonly PointResult[];
+};
+
+/** Replaces this server's part of the document and leaves the others' as they are. */
+export async function writeDocument(file: URL, run: FullRun): Promise<void> {
+  const before = await readFile(file, 'utf8');
+  const begin = `<!-- ${run.row}, single-user -->`;
+  const end = `<!-- end of ${run.row}, single-user -->`;
+  const part = `${begin}\n${section(run)}\n${end}`;
+  const start = before.indexOf(begin);
+  const rest = before.indexOf(end) + end.length;
+  const document = start < 0 ? `${before.trimEnd()}\n\n${part}\n` : before.slice(0, start) + part + before.slice(rest);
+  await writeFile(file, document);
+}
+
+function section({ row, server, workers, cores, minutes, date, normal, window, results }: FullRun): string {
+  const causes = Map.groupBy(
+    results.filter(({ outcome }) => outcome === 'refused'),
+    ({ cause }) => cause,
+  );
+  const refusals = [...causes].map(([cause, of]) => `${cause} ${of.length}`);
+  const failed = results.filter(isFailure);
+  return [
+    `## ${server}, single user`,
+    '',
+    table(results),
+    '',
+    `- When: ${date}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
+    `- How: \`npm run crash-matrix -- --server '${row}'\`.`,
+    `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins.`,
+    `- Prober: ${probing(results)}.`,
+    `- ${windowSummary(window)}`,
+    `- Causes of refusals: ${refusals.length > 0 ? refusals.join(', ') : 'none, as nothing was refused'}.`,
+    ...(failed.length > 0
+      ? ['', 'Failed:', '', ...failed.map((result) => `- \`${result.point.id}\`: ${verdict(result)}`)]
+      : []),
+  ].join('\n');
+}

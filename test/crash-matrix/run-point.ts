@@ -1,0 +1,260 @@
+/** One point of the matrix: a rotation with one fault in it, all that the service does afterwards, and the promises checked. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Invocation, OnStep, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
+import type { Server } from '../../local/servers/server.ts';
+import { tls as certificates } from '../fixtures/tls/tls.ts';
+import type { Administrator } from './administrator.ts';
+import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
+import { Functions, TIMEOUT } from './functions.ts';
+import { type Judgement, judge } from './judge.ts';
+import { login } from './login.ts';
+import type { GapFault, Point } from './points.ts';
+import { type ProbeReport, Prober } from './prober.ts';
+import type { Seen } from './recorder.ts';
+import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
+import { Subject } from './subject.ts';
+import { Timeline } from './timeline.ts';
+import { type Times, Wire, type WireOptions } from './wire.ts';
+
+/** What a worker has to itself: a server with the certificate of test/fixtures/tls, and the built function. */
+export type Bench = { server: Server; administrator: Administrator; bundle: string };
+
+/** Without a point, a normal run. */
+export type RunOptions = WireOptions & { tls?: boolean };
+
+export type Result = Judgement & {
+  point: Point | undefined;
+  /** Whether the fault has reached its target; if not, the rest says nothing about the point. */
+  delivered: boolean;
+  probes: ProbeReport;
+  timeline: string;
+  seen: readonly Seen[];
+  /** Over TLS: the bytes of each connection of the first attempt, by its place. */
+  connections: ReadonlyMap<string, number>;
+  times: Times;
+};
+
+export async function runPoint(bench: Bench, options: RunOptions = {}): Promise<Result> {
+  await using run = new Run(bench, options, await Subject.create(bench.server, bench.administrator));
+  return await run.perform();
+}
+
+/** No session or statement of the function lives longer on the server: its share of the time-out, and some grace. */
+const SERVER_LIMIT = Math.round(TIMEOUT / 6) + 250;
+
+class Run implements AsyncDisposable {
+  readonly #bench: Bench;
+  readonly #options: RunOptions;
+  readonly #subject: Subject;
+  readonly #functions: Functions;
+  readonly #prober: Prober;
+  readonly #wire: Wire;
+  readonly #timeline = new Timeline();
+  readonly #violations: string[] = [];
+  readonly #rotationToken = `rotation-token-${randomUUID()}`;
+  readonly #cleanUp = new AsyncDisposableStack();
+  #delivered = false;
+  #unlock: (() => Promise<void>) | undefined;
+  #restarting: Promise<void> | undefined;
+
+  constructor(bench: Bench, options: RunOptions, subject: Subject) {
+    const { point } = options;
+    this.#bench = bench;
+    this.#options = options;
+    this.#subject = this.#cleanUp.use(subject);
+    this.#wire = new Wire(options, this.#timeline, {
+      kill: () => this.#functions.kill(),
+      restartServer: () => this.#restartServer(),
+    });
+    this.#functions = new Functions({
+      bundle: bench.bundle,
+      twice: point?.fault === 'twice' ? point.place : undefined,
+      onAttemptEnd: () => this.#wire.attemptEnds.happens(),
+    });
+    this.#prober = new Prober(subject, this.#timeline);
+    this.#cleanUp.defer(async () => void (await this.#prober.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#cleanUp.disposeAsync();
+  }
+
+  async perform(): Promise<Result> {
+    const endpoint = await this.#connect();
+    this.#prober.start();
+    const rotations = await this.#rotate(endpoint);
+    this.#wire.end();
+    await this.#prober.lookAgain();
+    const probes = await this.#prober.stop();
+    await this.#requireNoSession();
+    this.#requireNoProcess();
+    const judgement = await judge({
+      subject: this.#subject,
+      rotation: rotations.at(-1) as RotationResult,
+      probes,
+      violations: this.#violations,
+      written: this.#written(rotations),
+      rotationToken: this.#rotationToken,
+    });
+    return {
+      ...judgement,
+      point: this.#options.point,
+      delivered: this.#delivered || this.#wire.delivered,
+      probes,
+      timeline: this.#finish(probes),
+      seen: this.#wire.recorder.seen,
+      connections: this.#wire.connections,
+      times: this.#wire.times,
+    };
+  }
+
+  /** @returns where the function finds Secrets Manager */
+  async #connect(): Promise<string> {
+    const { point, tls = point?.on === 'connection' } = this.#options;
+    const { host, port } = this.#bench.server;
+    const database = tls
+      ? await startCuttingProxy({ host, port }, this.#wire.count)
+      : await startDatabaseProxy({ host, port }, this.#wire.pass);
+    const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);
+    this.#cleanUp.use(database);
+    this.#cleanUp.use(manager);
+    const trust = tls ? { ssl: true, sslca: certificates.ca } : { ssl: false };
+    await this.#subject.establish({ host: '127.0.0.1', port: database.port, ...trust });
+    return `http://127.0.0.1:${manager.port}`;
+  }
+
+  /** RotateSecret; and once more, as a person or the schedule would, if that rotation ends without success. */
+  async #rotate(endpoint: string): Promise<RotationResult[]> {
+    const onStep: OnStep = {
+      before: (step) => this.#before(step),
+      after: (step, _, invocation) => this.#after(step, invocation),
+    };
+    const start = async () => {
+      await this.#restarting;
+      return this.#functions.startAttempt({ SECRETS_MANAGER_ENDPOINT: endpoint });
+    };
+    const rotations: RotationResult[] = [];
+    while (rotations.length < 2 && !rotations.at(-1)?.succeeded) {
+      this.#timeline.add(rotations.length === 0 ? 'RotateSecret' : `Over: ${rotations[0]?.error}. RotateSecret again`);
+      const options = { start, onStep, rotationToken: this.#rotationToken };
+      rotations.push(await this.#subject.emulator.rotate(Subject.secretId, options));
+    }
+    return rotations;
+  }
+
+  async #before(step: Step): Promise<void> {
+    const { attempt } = this.#functions;
+    this.#wire.begin(step, attempt);
+    this.#timeline.add(`${step}, attempt ${attempt}`);
+    if (this.#isDue('step', step, 'locked')) this.#unlock = await this.#subject.lock();
+  }
+
+  async #after(step: Step, invocation: Invocation): Promise<void> {
+    this.#timeline.add(`${step}: ${described(invocation)}`);
+    const { beside } = this.#functions;
+    if (this.#isDue('step', step, 'twice') && beside !== undefined) {
+      this.#delivered = true;
+      this.#timeline.add(`⚡ invoked beside it: ${described(beside)}`);
+    }
+    this.#wire.invocationEnds.happens();
+    await this.#restarting;
+    await this.#requireNoSession();
+    if (this.#isDue('step', step, 'locked')) await this.#endLock(step);
+    await this.#lookAtLabels();
+    const { point } = this.#options;
+    if (point?.on === 'gap' && this.#isDue('gap', step, point.fault)) await this.#strikeGap(point.fault);
+  }
+
+  #isDue(on: Point['on'], step: Step, fault: string): boolean {
+    const { point } = this.#options;
+    return this.#functions.attempt === 1 && point?.on === on && point.place === step && point.fault === fault;
+  }
+
+  /** Delivered if the function has tried to change what was locked. */
+  async #endLock(step: Step): Promise<void> {
+    await this.#unlock?.();
+    this.#delivered = this.#wire.recorder.seen.some((seen) => seen.step === step && seen.name === 'Query:ALTER');
+  }
+
+  async #strikeGap(fault: GapFault): Promise<void> {
+    this.#timeline.add(`⚡ ${fault}`);
+    if (fault === 'cancel') this.#subject.cancelRotation();
+    if (fault === 'edit-key') this.#subject.addKey();
+    if (fault === 'edit-password') await this.#prober.whileNobodyLooks(() => this.#subject.changePassword());
+    if (fault === 'restart') await this.#restartServer();
+    this.#delivered = true;
+  }
+
+  #restartServer(): Promise<void> {
+    this.#restarting = this.#bench.server.restart();
+    return this.#restarting;
+  }
+
+  /** A session whose client is gone may live until its server-side limit; one whose message is held back may only not be busy longer. */
+  async #requireNoSession(): Promise<void> {
+    const latest = performance.now() + SERVER_LIMIT;
+    const search = () => this.#subject.sessions(this.#wire.holds ? { busySince: SERVER_LIMIT } : {});
+    let found = await search();
+    while (found.length > 0 && !this.#wire.holds && performance.now() < latest) {
+      await sleep(20);
+      found = await search();
+    }
+    if (found.length > 0) this.#violate(`the server still has sessions of the function: ${found.join(', ')}`);
+  }
+
+  #requireNoProcess(): void {
+    if (this.#functions.processes.some(({ pid }) => isRunning(pid))) this.#violate('a process of the function is left');
+  }
+
+  /** For the timeline, and to see a password that went back although AWSPENDING still stands on what replaced it. */
+  async #lookAtLabels(): Promise<void> {
+    const { current, pending } = this.#subject.labels();
+    const logins = await Promise.all([current, pending].map((is) => is && login(this.#subject.who(is))));
+    const [ofCurrent, ofPending = 'no value'] = logins.map((result) => result?.verdict);
+    const stages = Object.entries(this.#subject.stages).map(([id, labels]) => `${id} ${labels.join('+')}`);
+    this.#timeline.add(`labels: ${stages.join(', ')}; AWSCURRENT ${ofCurrent}, AWSPENDING ${ofPending}`);
+    const wentBack = ofPending === 'refused' && ofCurrent === 'accepted' && pending?.id === this.#prober.pendingSeen;
+    // One that does not fit any more is being given up, and that may take two attempts.
+    if (wentBack && pending && this.#subject.saysWhatPeopleWrote(pending))
+      this.#violate('the password went back to AWSCURRENT’s, and AWSPENDING still stands on the other');
+  }
+
+  #violate(violation: string): void {
+    this.#timeline.add(`VIOLATION: ${violation}`);
+    this.#violations.push(violation);
+  }
+
+  /** Everything of the function's in which no secret may be. */
+  #written(rotations: readonly RotationResult[]): string {
+    const { processes, beside } = this.#functions;
+    return JSON.stringify([
+      processes.map(({ output }) => output),
+      rotations,
+      beside,
+      this.#wire.recorder.sent.map(String),
+    ]);
+  }
+
+  #finish({ windows }: ProbeReport): string {
+    for (const { from, to } of windows) {
+      this.#timeline.add('prober: AWSCURRENT alone does not log in from here on', from);
+      this.#timeline.add('prober: AWSCURRENT logs in again', to);
+    }
+    const ids = new Set([...this.#subject.versions.map(({ id }) => id), ...Object.keys(this.#subject.stages)]);
+    for (const [index, id] of [...ids].entries()) this.#timeline.call(id, `version ${index + 1}`);
+    return this.#timeline.toString();
+  }
+}
+
+function described({ outcome, error, ms }: Invocation): string {
+  return `${outcome}${error ? `, ${error.errorType}: ${error.errorMessage}` : ''} (${ms.toFixed(0)} ms)`;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,118 @@
+/** The matrix's own parts, where a mistake would make it blind. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { cutsOf, type Point, tenthOf } from './points.ts';
+import { errorResponse, Framer } from './postgres-protocol.ts';
+import { type FullRun, writeDocument } from './report.ts';
+import { Timeline } from './timeline.ts';
+
+describe('the framer', () => {
+  const message = (letter: string, body: string) => {
+    const head = Buffer.from(`${letter}\0\0\0\0`);
+    head.writeInt32BE(Buffer.byteLength(body) + 4, letter.length);
+    return Buffer.concat([head, Buffer.from(body)]);
+  };
+  const stream = [
+    message('', '\0\x03\0\0user\0me\0\0'),
+    message('p', 'SCRAM-SHA-256\0…'),
+    message('Q', 'BEGIN READ WRITE; SET LOCAL x = 1\0'),
+    message('Q', "SET LOCAL x = 1; ALTER ROLE me PASSWORD 'secret'\0"),
+    message('X', ''),
+  ];
+
+  test('finds the same messages in whatever pieces the bytes come', () => {
+    const whole = Buffer.concat(stream);
+    fc.assert(
+      fc.property(fc.array(fc.nat(whole.length)), (cuts) => {
+        const framer = new Framer('→');
+        const edges = [0, ...cuts.toSorted((a, b) => a - b), whole.length];
+        const frames = edges.slice(1).flatMap((end, index) => [...framer.push(whole.subarray(edges[index], end))]);
+        expect(frames.map(({ name }) => name)).toEqual(['Startup', 'SASL', 'Query:BEGIN', 'Query:ALTER', 'Terminate']);
+        expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(whole);
+      }),
+    );
+  });
+
+  test('shows a statement without what stands in quotes', () => {
+    const [, , , alter] = [...new Framer('→').push(Buffer.concat(stream))];
+
+    expect(alter?.about).toBe("SET LOCAL x = 1; ALTER ROLE me PASSWORD '…'");
+  });
+
+  test('reads the error that is put in place of an answer', () => {
+    expect([...new Framer('←').push(errorResponse('ERROR'))]).toMatchObject([
+      { name: 'ErrorResponse', about: 'XX000' },
+    ]);
+  });
+});
+
+describe('points', () => {
+  const point = (id: number): Point => ({
+    id: String(id),
+    write: id < 3,
+    on: 'step',
+    place: 'setSecret',
+    fault: 'twice',
+  });
+  const points = Array.from({ length: 50 }, (_, id) => point(id));
+
+  test('every point has its turn within ten days, and a write each day', () => {
+    const days = Array.from({ length: 10 }, (_, day) => tenthOf(points, 20_000 + day));
+
+    expect(new Set(days.flat())).toEqual(new Set(points));
+    for (const day of days) expect(day).toEqual(expect.arrayContaining(points.slice(0, 3)));
+    expect(Math.max(...days.map(({ length }) => length))).toBeLessThanOrEqual(8);
+  });
+
+  test('cuts are the same in every run, 64 different ones a connection', () => {
+    const connections = new Map([
+      ['setSecret/db1', 5000],
+      ['setSecret/db2', 4000],
+    ]);
+
+    expect(cutsOf(connections)).toEqual(cutsOf(connections));
+    expect(new Set(cutsOf(connections).map(({ id }) => id)).size).toBe(128);
+  });
+});
+
+test('a timeline is in the order of time, with versions called by name', () => {
+  const timeline = new Timeline();
+  timeline.add('second: 0123-4567');
+  timeline.add('first', performance.now() - 50);
+  timeline.call('0123-4567', 'version 1');
+
+  expect(timeline.toString().replaceAll(/^ *-?\d+ ms {2}/gm, '')).toBe('first\nsecond: version 1');
+});
+
+test('a run writes its own part of the document and leaves the rest', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'crash-matrix-'));
+  const file = pathToFileURL(join(folder, 'document.md'));
+  await writeFile(file, '# Title\n');
+  const runOf = (row: FullRun['row'], server: string): FullRun => ({
+    row,
+    server,
+    workers: 1,
+    cores: 1,
+    minutes: 1,
+    date: '2000-01-01',
+    normal: { calls: 11, logins: 3 },
+    window: { sleep: 20, window: 1, windowWithSleep: 21, runs: [] },
+    results: [],
+  });
+
+  await writeDocument(file, runOf('postgres 18', 'PostgreSQL 18.0'));
+  await writeDocument(file, runOf('postgres 15', 'PostgreSQL 15.0'));
+  await writeDocument(file, runOf('postgres 18', 'PostgreSQL 18.1'));
+
+  const document = await readFile(file, 'utf8');
+  expect(document.match(/^#.*$/gm)).toEqual([
+    '# Title',
+    '## PostgreSQL 18.1, single user',
+    '## PostgreSQL 15.0, single user',
+  ]);
+  await rm(folder, { recursive: true });
+});

@@ -1,0 +1,68 @@
+/**
+ * How long AWSCURRENT alone does not log in when a single user's password rotates: from the database's commit to the end of finishSecret, as
+ * the prober sees it. That it sees right is shown by a sleep put between the commit and its answer: the window grows by as much.
+ */
+import { runNormal } from './benches.ts';
+import type { Bench, Result } from './run-point.ts';
+
+/** Milliseconds. */
+const SLEEP = 20;
+
+/** All in milliseconds. */
+export type WindowReport = {
+  sleep: number;
+  /** The median window without the sleep. */
+  window: number;
+  /** The median window with it. */
+  windowWithSleep: number;
+  runs: WindowRun[];
+};
+
+export type WindowRun = {
+  /** By how much the window grew, as the prober saw it. */
+  grewBy: number;
+  /** How long the answer was held back, by the proxy's clock. */
+  slept: number;
+  /** Between two probes, on the average of this run. */
+  interval: number;
+  /** The first is the second, give or take the third. */
+  agrees: boolean;
+};
+
+/** @param runs of each kind, with and without the sleep, in turn */
+export async function measureWindow(bench: Bench, runs: number): Promise<WindowReport> {
+  const plain: Result[] = [];
+  const slow: Result[] = [];
+  for (let run = 0; run < runs; run++) {
+    plain.push(await runNormal(bench));
+    slow.push(await runNormal(bench, { commitAnswerDelay: SLEEP }));
+  }
+  const usual = median(plain.map(beforeAnswer));
+  return {
+    sleep: SLEEP,
+    window: median(plain.map(windowOf)),
+    windowWithSleep: median(slow.map(windowOf)),
+    runs: slow.map((result): WindowRun => {
+      const grewBy = beforeAnswer(result) - usual;
+      const slept = result.times.answered - result.times.committed;
+      const interval = (1000 * result.probes.seconds) / result.probes.logins;
+      return { grewBy, slept, interval, agrees: Math.abs(grewBy - slept) <= interval };
+    }),
+  };
+}
+
+/**
+ * The window less what the steps after the answer took, which varies more than the sleep is long. The proxies saw that part exactly: from
+ * handing on the answer to the promotion.
+ */
+function beforeAnswer(result: Result): number {
+  return windowOf(result) - (result.times.promoted - result.times.answered);
+}
+
+function windowOf({ probes }: Result): number {
+  return Math.max(0, ...probes.windows.map(({ from, to }) => to - from));
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
