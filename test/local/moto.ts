@@ -1,12 +1,27 @@
+import { afterAll, describe } from '@jest/globals';
 import { GenericContainer, Wait } from 'testcontainers';
 
 type Moto = { endpoint: string; stop(): Promise<void> };
+
+const remedy = 'start Docker with the image MOTO_IMAGE at hand, or set MOTO_ENDPOINT';
+
+/** Tests against moto: skipped by name where it does not run, failed if REQUIRE_SERVERS=all. */
+export function describeMoto(title: string, tests: (endpoint: () => string) => void): void {
+  if (moto === undefined) {
+    if (process.env['REQUIRE_SERVERS'] === 'all')
+      throw new Error(`REQUIRE_SERVERS=all, but there is no moto: ${remedy}`);
+    describe.skip(`${title} (skipped: ${remedy})`, () => tests(() => ''));
+    return;
+  }
+  const { endpoint } = moto;
+  describe(title, () => tests(() => endpoint));
+}
 
 /**
  * Where moto, an independent implementation of the same API, answers; undefined if this machine cannot run it.
  * In this order: MOTO_ENDPOINT; Docker, with the image MOTO_IMAGE or the one pinned here.
  */
-export async function motoEndpoint(): Promise<Moto | undefined> {
+async function motoEndpoint(): Promise<Moto | undefined> {
   const given = process.env['MOTO_ENDPOINT'];
   if (given) return { endpoint: given, stop: async () => {} };
   try {
@@ -31,3 +46,10 @@ async function startedInDocker(): Promise<Moto> {
     },
   };
 }
+
+/** Jest must know when it collects the tests whether they can run; each test file has a moto of its own. */
+const moto = await motoEndpoint();
+
+afterAll(async () => {
+  await moto?.stop();
+});

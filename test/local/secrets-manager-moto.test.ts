@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { FUNCTION_ARN, type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { motoEndpoint } from './moto.ts';
+import { describeMoto } from './moto.ts';
 import { clientOf, id, refusal } from './secrets-manager-client.ts';
 
 /** A secret on one of the two servers: calls that give back what matters, the error's name for a refusal among it. */
@@ -592,15 +592,7 @@ const DIFFERENCES: readonly Difference[] = [
   },
 ];
 
-const moto = await motoEndpoint();
-if (moto === undefined && process.env['REQUIRE_SERVERS'] === 'all') {
-  throw new Error(
-    'REQUIRE_SERVERS=all, but there is no moto: start Docker with MOTO_IMAGE at hand, or set MOTO_ENDPOINT',
-  );
-}
-const remedy = moto === undefined ? ' (skipped: start Docker with MOTO_IMAGE at hand, or set MOTO_ENDPOINT)' : '';
-
-(moto === undefined ? describe.skip : describe)(`the emulator and moto answer alike${remedy}`, () => {
+describeMoto('the emulator and moto answer alike', (endpoint) => {
   let emulator: SecretsManagerEmulator;
   // A moto given by its address may have seen an earlier run.
   const run = Date.now().toString(36);
@@ -611,14 +603,13 @@ const remedy = moto === undefined ? ' (skipped: start Docker with MOTO_IMAGE at 
 
   afterAll(async () => {
     await emulator[Symbol.asyncDispose]();
-    await moto?.stop();
   });
 
   test.each(Object.entries(SCENARIOS))('%s', async (name, scenario) => {
     const secret = `${run}/${Object.keys(SCENARIOS).indexOf(name)}`;
 
     const ours = await scenario(new Subject(clientOf(emulator.endpoint), secret));
-    const theirs = await scenario(new Subject(clientOf(moto?.endpoint ?? ''), secret));
+    const theirs = await scenario(new Subject(clientOf(endpoint()), secret));
 
     const known = DIFFERENCES.find((difference) => difference.case === name);
     if (known === undefined) expect(ours).toEqual(theirs);
