@@ -13,6 +13,7 @@ import {
   ReadOnlyServerError,
   RotationError,
   TlsError,
+  UnsupportedHostError,
 } from '../../shared/errors.ts';
 
 /**
@@ -73,6 +74,16 @@ export function loginFailure(error: unknown, attempt: Attempt): Failure {
       why: new LoginBarredError(
         `${server} does not let ${user} log in from here with a password: look at pg_hba.conf, or for membership in rds_iam` +
           (attempt.to.tls === 'off' ? ', or whether the server wants TLS ("ssl": true in the secret).' : '.'),
+        details,
+      ),
+    };
+  // What PgBouncer answers to limits in the startup message. PostgreSQL itself always names a routine.
+  if (error.code === '08P01' && error.routine === undefined)
+    return {
+      is: 'unknown',
+      why: new UnsupportedHostError(
+        `${attempt.to.host} seems to be a pooler (PgBouncer) and not PostgreSQL itself, so no new password of ${user} can be ` +
+          'tried through it: give the database’s own endpoint in the key "rotationhost".',
         details,
       ),
     };

@@ -12,6 +12,7 @@ import {
   LoginBarredError,
   LoginRefusedError,
   TlsError,
+  UnsupportedHostError,
 } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { describeServers } from '../../servers.ts';
@@ -307,6 +308,18 @@ describe('a login that meets no PostgreSQL', () => {
     // The driver takes the text for the beginning of a long message and waits for the rest.
     expectFailure(await knock(server), server, as, TOO_LATE);
     expectFailure(await knock(server, { ca: [] }), server, as, DATABASE);
+  });
+
+  test('is told by PgBouncer that sessions have no limits there', async () => {
+    const fields = { M: 'unsupported startup parameter: statement_timeout', C: '08P01' };
+    await using server = await fakeServer(says(errorResponse(fields)));
+
+    expectFailure(await knock(server), server, as, {
+      is: 'unknown',
+      why: UnsupportedHostError,
+      layer: 'secret',
+      code: '08P01',
+    });
   });
 
   test('is told that there is no TLS', async () => {
