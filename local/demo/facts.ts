@@ -46,13 +46,13 @@ const MOST_LOGINS = 3;
 /** What was not as promised, each in a few words; empty if all was. */
 export function brokenPromises({ rotations, prober, passwordsIn }: Facts): string[] {
   return [
-    ...rotations.flatMap((facts, i) => brokenBy(facts).map((promise) => `rotation ${i + 1}: ${promise}`)),
+    ...rotations.flatMap((facts, i) => brokenIn(facts).map((promise) => `rotation ${i + 1}: ${promise}`)),
     ...(prober.neither > 0 ? [`moments at which neither AWSCURRENT nor AWSPENDING logged in: ${prober.neither}`] : []),
     ...passwordsIn.map((place) => `a password stands in ${place}`),
   ];
 }
 
-function brokenBy({ logins, ...facts }: RotationFacts): string[] {
+export function brokenIn({ logins, ...facts }: RotationFacts): string[] {
   const promises: [kept: boolean, otherwise: string][] = [
     [facts.succeeded, facts.error ?? 'it did not succeed'],
     [facts.newPassword === 'accepted', `a login with the new password: ${facts.newPassword}`],

@@ -1,6 +1,6 @@
 import type { Step } from '../secrets-manager/rotation.ts';
 import { PAUSE } from './application.ts';
-import type { Facts, RotationFacts, Scene } from './facts.ts';
+import { brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
 import type { Labels } from './secret.ts';
@@ -47,9 +47,9 @@ export class Person implements Audience {
   }
 
   rotated(facts: RotationFacts, rotation: number): void {
-    const { succeeded, error, labels, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
+    const { error, labels, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
     const terminal = this.#terminal;
-    this.#verdict(succeeded, `Rotation ${rotation} of ${this.#count}`);
+    this.#verdict(brokenIn(facts).length === 0, `Rotation ${rotation} of ${this.#count}`);
     if (error !== undefined) terminal.row('error', error);
     this.#timeline(facts);
     terminal.row('labels before', shown(labels.before));
