@@ -300,6 +300,70 @@ describeServers('setSecret', (server) => {
   });
 });
 
+describeServers('after the change, the old password', (server) => {
+  /** Runs `interfere` once, after the commit and before the function hears of it. */
+  async function rotatingWith(interfere: (rotating: Rotating) => Promise<unknown>, timeoutMs?: number) {
+    const state: { rotating?: Rotating; committing: boolean; done: boolean } = { committing: false, done: false };
+    const between = await proxy(server, async (from, bytes) => {
+      if (from === 'client' && bytes.includes('COMMIT')) state.committing = true;
+      if (from !== 'server' || !state.committing || state.done || state.rotating === undefined) return;
+      state.done = true;
+      await interfere(state.rotating);
+    });
+    state.rotating = await Rotating.on(server, { secret: { port: between.port }, ...(timeoutMs && { timeoutMs }) });
+    return { rotating: state.rotating, between };
+  }
+
+  test('is put back if the server refuses the new one', async () => {
+    const { rotating, between } = await rotatingWith((r) => r.sql(`ALTER ROLE ${r.user} VALID UNTIL '2020-01-01'`));
+    await using _ = between;
+    await using __ = rotating;
+    const { error, token } = await rotating.rotate();
+    expect(error).toMatch(/setSecret: error, LoginRefusedError: .*the old one was put back/);
+    await rotating.sql(`ALTER ROLE ${rotating.user} VALID UNTIL 'infinity'`);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    expect(await rotating.logsIn(rotating.password(token))).toBe(false);
+    expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
+    await rotating.expectComplete(token);
+  });
+
+  test('is not put back once the new version has been promoted', async () => {
+    const { rotating, between } = await rotatingWith(async (r) => {
+      await r.sql(`ALTER ROLE ${r.user} VALID UNTIL '2020-01-01'`);
+      const [[pending = ''] = [], [current] = []] = ['AWSPENDING', 'AWSCURRENT'].map((label) =>
+        Object.entries(r.labels).find(([, labels]) => labels.includes(label)),
+      );
+      r.manager.store.updateSecretVersionStage({
+        SecretId: 'app',
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: pending,
+        ...(current !== undefined && { RemoveFromVersionId: current }),
+      });
+    });
+    await using _ = between;
+    await using __ = rotating;
+    await rotating.rotate();
+    await rotating.sql(`ALTER ROLE ${rotating.user} VALID UNTIL 'infinity'`);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+  });
+
+  test('is not put back after a time-out, which says nothing about the new one', async () => {
+    let silent = false;
+    const { rotating, between } = await rotatingWith(async () => {
+      silent = true;
+    }, 6000);
+    between.on('connection', (socket) => silent && socket.pause());
+    await using _ = between;
+    await using __ = rotating;
+    const { error, token } = await rotating.rotate();
+    expect(error).toMatch(/setSecret: error, DeadlineError/);
+    expect(await rotating.logsIn(rotating.password(token))).toBe(true);
+    silent = false;
+    expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
+    await rotating.expectComplete(token);
+  });
+});
+
 describeServers('setSecret, on a server of its own,', (row) => {
   test('is finished by a later attempt when the server restarts in mid-step', async () => {
     await using server: Server = await startServer(row.row, { from: ['docker', 'path', 'embedded'] });
