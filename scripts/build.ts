@@ -3,6 +3,8 @@
  * npm run build -- --explain: how many bytes of it come from which package.
  */
 import { readdirSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
@@ -32,11 +34,12 @@ export type BuildOptions = {
 
 /** Builds one engine's function; resolves to what went into it. */
 export async function buildFunction(engine: string, { outfile, plugins = [] }: BuildOptions = {}): Promise<Metafile> {
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [`functions/${engine}/handler.ts`],
     outfile: outfile ?? `dist/${engine}/index.mjs`,
     bundle: true,
+    write: false,
     platform: 'node',
     target: 'node24',
     format: 'esm',
@@ -54,7 +57,16 @@ export async function buildFunction(engine: string, { outfile, plugins = [] }: B
     // pg is CommonJS and requires Node's own modules.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
+  for (const { path, contents } of outputFiles) await replaceFile(path, contents);
   return metafile;
+}
+
+/** At once: whoever reads the file meanwhile gets the old one or the new one whole. */
+async function replaceFile(path: string, contents: Uint8Array): Promise<void> {
+  const unfinished = `${path}.${process.pid}`;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(unfinished, contents);
+  await rename(unfinished, path);
 }
 
 /** Bytes in the bundle by package; what is ours counts as `secret-rotation-functions`. */
