@@ -33,7 +33,7 @@ export async function scramVerifier(password: Secret): Promise<string> {
  */
 function normalized(password: string): string {
   try {
-    return saslprep(password) || password;
+    return saslprep(password);
   } catch {
     return password;
   }
