@@ -27,8 +27,9 @@ export const singleUser: Strategy = {
     try {
       // An earlier attempt got through: its proof is this login.
       if (found.with.password.equals(pending.value.password)) return;
-      await change(rotation, found, pending.value);
-      await prove(rotation, found, pending.value);
+      const changed = await change(rotation, found, pending.value);
+      // After a conflict nothing is ours to put back: somebody was faster, and a login shows whether it was this rotation.
+      await (changed === 'conflict' ? logins.prove(pending.value) : prove(rotation, found, pending.value));
     } finally {
       await found.session.close();
     }
@@ -65,10 +66,13 @@ function setOwn<S extends Session>(
   });
 }
 
-/** A `conflict` is no failure: somebody was faster, and the login that follows shows whether it was this rotation. */
-async function change<S extends Session>(rotation: Rotation<S>, found: Found<S>, pending: SecretValue): Promise<void> {
+async function change<S extends Session>(
+  rotation: Rotation<S>,
+  found: Found<S>,
+  pending: SecretValue,
+): Promise<'set' | 'conflict'> {
   try {
-    await setOwn(rotation, found.session, found.with.password, pending.password);
+    return await setOwn(rotation, found.session, found.with.password, pending.password);
   } catch (error) {
     // Nothing has changed, and the same password would be refused on every retry.
     if (error instanceof PasswordPolicyError && found.with === rotation.current.value)
@@ -94,9 +98,10 @@ async function prove<S extends Session>(rotation: Rotation<S>, found: Found<S>, 
   if (result.is !== 'refused' || found.with !== current.value) throw result.why;
   const labels = (await versions.describe()).stages.get(token) ?? [];
   if (labels.length !== 1 || labels[0] !== 'AWSPENDING') throw result.why;
-  await engine.exclusively(found.session, found.session.account, () =>
+  const undone = await engine.exclusively(found.session, found.session.account, () =>
     engine.changeOwnPassword(found.session, pending.password, current.value.password),
   );
+  if (undone === 'conflict') throw result.why;
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
     { user: result.why.user, host: result.why.host, code: result.why.code },

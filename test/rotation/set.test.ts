@@ -227,6 +227,48 @@ describeServers('setSecret', (server) => {
     await rotating.expectComplete((await rotating.rotate()).token);
   });
 
+  test.each<[string, (rotating: Rotating) => void, string]>([
+    ['AWSCURRENT moves', (rotating) => rotating.edit({ note: 'edited' }), 'PendingMismatchError'],
+    ['rotation is cancelled', cancel, 'RotationDisabledError'],
+  ])(
+    'looks at the labels again if the login took long: %s meanwhile, and nothing is changed',
+    async (_, meanwhile, kind) => {
+      const state: { rotating?: Rotating } = {};
+      await using between = await proxy(server, async (from) => {
+        const { rotating } = state;
+        if (from !== 'server' || rotating === undefined) return;
+        delete state.rotating;
+        await sleep(1200);
+        meanwhile(rotating);
+      });
+      await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+      const before = rotating.password();
+      state.rotating = rotating;
+      const { attempts } = await rotating.rotate();
+      expect(attempts[0]?.steps.at(-1)).toMatchObject({ step: 'setSecret', error: { errorType: kind } });
+      expect(await rotating.logsIn(before)).toBe(true);
+    },
+  );
+
+  test('with its time nearly up changes nothing: the function stood still between login and change', async () => {
+    const state: { rotating?: Rotating } = {};
+    await using between = await proxy(server, async (from, bytes) => {
+      const pid = state.rotating?.processes.at(-1)?.pid;
+      if (from !== 'client' || pid === undefined || !bytes.includes('BEGIN')) return;
+      delete state.rotating;
+      process.kill(pid, 'SIGSTOP');
+      await sleep(5300);
+      process.kill(pid, 'SIGCONT');
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port }, timeoutMs: 6000 });
+    state.rotating = rotating;
+    const { error, token } = await rotating.rotate();
+    expect(error).toMatch(/setSecret: error, DeadlineError/);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
+    await rotating.expectComplete(token);
+  });
+
   test.each([
     ['NOLOGIN', 'LOGIN', /LoginBarredError.*has no LOGIN/],
     [

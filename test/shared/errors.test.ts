@@ -48,7 +48,7 @@ describe('our errors', () => {
   test.each(classes.map((kind) => [kind.name, kind] as const))('%s carries only what may be logged', (name, kind) => {
     const details = { user: 'app', host: 'db', code: '28P01', password: SECRET, sql: SECRET };
     const error =
-      kind === errors.SecretsManagerError ? new errors.SecretsManagerError('m', true, details) : new kind('m', details);
+      name === 'SecretsManagerError' ? new errors.SecretsManagerError('m', true, details) : new kind('m', details);
     expect(error).toMatchObject({ name, message: 'm', user: 'app', host: 'db', code: '28P01' });
     expect(typeof error.retryHelps).toBe('boolean');
     expect(inspect(error, { showHidden: true })).not.toContain('r2');
