@@ -95,6 +95,36 @@ export const brokenRules: BrokenRule[] = [
     saying: 'but one of them logs in',
   },
   {
+    rule: 'the server has a time limit for every statement',
+    edits: [
+      {
+        file: 'functions/postgres/engine.ts',
+        find: "return Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));",
+        replace: "return until.left('statements') * 0;",
+      },
+    ],
+    caughtBy: 'setSecret/locked',
+    saying: 'the server still has sessions',
+  },
+  {
+    rule: 'a verifier is sent instead of the password',
+    edits: [{ file: 'functions/postgres/engine.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
+    saying: 'LEAK: a password',
+  },
+  {
+    rule: 'the event is never logged',
+    edits: [
+      {
+        file: 'shared/handler.ts',
+        find: 'const event = parseEvent(input);',
+        replace: 'const event = parseEvent(input); console.log(JSON.stringify(input));',
+      },
+    ],
+    caughtBy: 'createSecret/sm/→PutSecretValue#1/drop',
+    saying: 'LEAK: the RotationToken',
+  },
+  {
     rule: 'the server ends a transaction whose client is gone',
     edits: [{ file: 'functions/postgres/engine.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' }],
     caughtBy: 'setSecret/db1/→Query:ALTER#1/late',

@@ -9,14 +9,21 @@ export const PROBE_INTERVAL = 10;
 /** Probes under way; a server that is slow is not asked more. */
 const MOST_AT_ONCE = 8;
 
-/** Times are on the clock of performance.now(). */
-type Probe = { at: number; current: Verdict };
+/** A login with AWSCURRENT. When the labels were read, and when the server answered: performance.now(). */
+type Probe = { asked: number; answered: number; verdict: Verdict };
+
+/** Where AWSCURRENT alone does not log in. */
+export type Window = {
+  from: number;
+  to: number;
+  /** Between two probes, at that end where it was longer: so exact is the window. */
+  interval: number;
+};
 
 export type ProbeReport = {
   /** When no labelled password logged in. */
   lockOuts: number[];
-  /** Where AWSCURRENT alone did not log in: from the first refused login to the first that was not. */
-  windows: { from: number; to: number }[];
+  windows: Window[];
   logins: number;
   seconds: number;
 };
@@ -81,9 +88,10 @@ export class Prober {
 
   async #probe(): Promise<void> {
     const labels = this.#subject.labels();
-    const { verdict, at } = await login(this.#subject.who(labels.current));
-    if (verdict !== 'unknown') this.#probes.push({ at, current: verdict });
-    if (verdict === 'refused') await this.#lookForLockOut(labels, at);
+    const asked = performance.now();
+    const { verdict, at: answered } = await login(this.#subject.who(labels.current));
+    if (verdict !== 'unknown') this.#probes.push({ asked, answered, verdict });
+    if (verdict === 'refused') await this.#lookForLockOut(labels, answered);
   }
 
   /**
@@ -103,16 +111,20 @@ export class Prober {
   }
 }
 
-function windows(probes: readonly Probe[]): ProbeReport['windows'] {
-  const found: ProbeReport['windows'] = [];
-  let open: { from: number; to: number } | undefined;
-  for (const { at, current } of probes.toSorted((a, b) => a.at - b.at)) {
-    if (current === 'refused') {
-      open ??= { from: at, to: Number.POSITIVE_INFINITY };
+/** From the first login that was refused, when the server said so, to the labels that led to the first that was not. */
+function windows(probes: readonly Probe[]): Window[] {
+  const found: Window[] = [];
+  let last = { asked: Number.NEGATIVE_INFINITY, answered: Number.NEGATIVE_INFINITY };
+  let open: { from: number; edge: number } | undefined;
+  for (const { asked, answered, verdict } of probes.toSorted((a, b) => a.answered - b.answered)) {
+    if (verdict === 'refused') {
+      open ??= { from: answered, edge: answered - last.answered };
     } else if (open !== undefined) {
-      found.push({ ...open, to: at });
+      found.push({ from: open.from, to: asked, interval: Math.max(open.edge, asked - last.asked) });
       open = undefined;
     }
+    last = { asked, answered };
   }
-  return open === undefined ? found : [...found, open];
+  const never = Number.POSITIVE_INFINITY;
+  return open === undefined ? found : [...found, { from: open.from, to: never, interval: open.edge }];
 }

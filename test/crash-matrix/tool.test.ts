@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { brokenRules } from './broken-rules.ts';
 import { cutsOf, type Point, tenthOf } from './points.ts';
 import { errorResponse, Framer } from './postgres-protocol.ts';
 import { type FullRun, writeDocument } from './report.ts';
@@ -77,6 +78,12 @@ describe('points', () => {
     expect(cutsOf(connections)).toEqual(cutsOf(connections));
     expect(new Set(cutsOf(connections).map(({ id }) => id)).size).toBe(128);
   });
+});
+
+test('the document names every broken rule and the point that reports it', async () => {
+  const document = await readFile(new URL('../../docs/crash-matrix.md', import.meta.url), 'utf8');
+
+  for (const { rule, caughtBy } of brokenRules) expect(document).toContain(`| ${rule} | \`${caughtBy}\` |`);
 });
 
 test('a timeline is in the order of time, with versions called by name', () => {

@@ -3,6 +3,7 @@
  * the prober sees it. That it sees right is shown by a sleep put between the commit and its answer: the window grows by as much.
  */
 import { runNormal } from './benches.ts';
+import type { Window } from './prober.ts';
 import type { Bench, Result } from './run-point.ts';
 
 /** Milliseconds. */
@@ -23,7 +24,7 @@ export type WindowRun = {
   grewBy: number;
   /** How long the answer was held back, by the proxy's clock. */
   slept: number;
-  /** Between two probes, on the average of this run. */
+  /** Between two probes, at an edge of the window. */
   interval: number;
   /** The first is the second, give or take the third. */
   agrees: boolean;
@@ -45,7 +46,7 @@ export async function measureWindow(bench: Bench, runs: number): Promise<WindowR
     runs: slow.map((result): WindowRun => {
       const grewBy = beforeAnswer(result) - usual;
       const slept = result.times.answered - result.times.committed;
-      const interval = (1000 * result.probes.seconds) / result.probes.logins;
+      const { interval } = widest(result);
       return { grewBy, slept, interval, agrees: Math.abs(grewBy - slept) <= interval };
     }),
   };
@@ -59,8 +60,15 @@ function beforeAnswer(result: Result): number {
   return windowOf(result) - (result.times.promoted - result.times.answered);
 }
 
-function windowOf({ probes }: Result): number {
-  return Math.max(0, ...probes.windows.map(({ from, to }) => to - from));
+function windowOf(result: Result): number {
+  const { from, to } = widest(result);
+  return to - from;
+}
+
+function widest({ probes }: Result): Window {
+  const [window] = probes.windows.toSorted((a, b) => b.to - b.from - (a.to - a.from));
+  if (window === undefined) throw new Error('The prober has not seen the password change');
+  return window;
 }
 
 export function median(values: readonly number[]): number {
