@@ -93,10 +93,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
   client.on('error', (error) => (attempt.farewell ??= error));
   containParser(client);
   try {
-    await until.spend('connecting', named(attempt), (signal) => {
-      signal.addEventListener('abort', () => socket.destroy());
-      return client.connect();
-    });
+    await until.spend('connecting', named(attempt), () => client.connect());
   } catch (error) {
     const result = loginFailure(error, attempt);
     socket.destroy();
