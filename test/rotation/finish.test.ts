@@ -95,17 +95,22 @@ describeServers('finishSecret', (server) => {
 
   test('moves AWSCURRENT from the version that it compared with, and from no other', async () => {
     await using rotating = await Rotating.on(server);
-    let edited = false;
-    rotating.manager.hooks = {
-      before: ({ operation }) => {
-        if (operation === 'UpdateSecretVersionStage' && !edited) {
-          edited = true;
-          rotating.edit({ note: 'edited at the last moment' });
-        }
-        return undefined;
+    const { error } = await rotating.rotate({
+      onStep: {
+        before: (step) => {
+          if (step !== 'finishSecret') return;
+          // AWSCURRENT has been read; now the pending version is.
+          rotating.manager.hooks = {
+            after: ({ request }) => {
+              if (request['VersionStage'] !== 'AWSPENDING') return undefined;
+              rotating.manager.hooks = {};
+              rotating.edit({ note: 'edited at the last moment' });
+              return undefined;
+            },
+          };
+        },
       },
-    };
-    const { error } = await rotating.rotate();
+    });
     expect(error).toMatch(/SecretsManagerError.*InvalidParameterException/);
     expect(rotating.value()).toMatchObject({ note: 'edited at the last moment' });
     await rotating.rotate(); // gives the pending version up
