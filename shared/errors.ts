@@ -163,7 +163,7 @@ export class LoginRefusedError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** The password is right, but the account may not log in: locked, expired, NOLOGIN, out of connections, no database. */
+/** The account may not log in, and the password is not the reason: locked, NOLOGIN, out of connections, no database, pg_hba.conf. */
 export class LoginBarredError extends RotationError {
   readonly layer = 'authentication';
   readonly retryHelps = false;
