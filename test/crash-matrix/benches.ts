@@ -3,7 +3,7 @@ import type { RowName } from '../../local/servers/rows.ts';
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator } from './administrator.ts';
-import { cutsOf, type Point, pointsOf } from './points.ts';
+import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
 import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
 
 /** Each bench has a server of its own. */
@@ -25,12 +25,15 @@ export async function openBenches(
 }
 
 /**
- * Finds the points by a rotation without a fault.
- * @throws if that rotation is not what it should be: nothing could be learnt from faults then
+ * Finds the points by a rotation without a fault, and those of a recovery by one that has to recover.
+ * @throws if the former is not what it should be: nothing could be learnt from faults then
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
   const normal = await runNormal(bench);
-  return { points: pointsOf(normal.seen), normal };
+  const points = pointsOf(normal.seen);
+  const scene = points.find(({ on, place, fault }) => on === 'gap' && place === SCENE.place && fault === SCENE.fault);
+  const recovering = await runPoint(bench, { point: scene });
+  return { points: [...points, ...recoveryPointsOf(SCENE, recovering.seen)], normal };
 }
 
 /** The same for a rotation over TLS. */

@@ -19,8 +19,11 @@ export type GapFault = 'cancel' | 'edit-key' | 'edit-password' | 'restart';
 /** A connection over TLS ends after that many bytes. */
 export type Cut = `cut@${number}`;
 
+/** Something that went wrong before, so that there is something to recover from. */
+export type Scene = { place: Step; fault: GapFault };
+
 export type Point = { id: string; write: boolean } & (
-  | { on: 'message'; place: string; fault: MessageFault }
+  | { on: 'message'; place: string; fault: MessageFault; attempt: number; scene?: Scene }
   | { on: 'step'; place: Step; fault: StepFault }
   | { on: 'gap'; place: Step; fault: GapFault }
   | { on: 'connection'; place: string; fault: Cut }
@@ -52,12 +55,31 @@ export function kindOf({ on, fault }: Point): Kind {
 /** All points in clear text, from the messages of a normal run. */
 export function pointsOf(seen: readonly Seen[]): Point[] {
   const writes = writesAmong(seen);
-  return [...seen.flatMap((message) => messagePoints(message, writes.has(message.place))), ...stepPoints()];
+  const points = seen.flatMap((message) =>
+    faultsOf(message).map((fault): Point => {
+      const { place, attempt } = message;
+      return { id: `${place}/${fault}`, write: writes.has(place), on: 'message', place, fault, attempt };
+    }),
+  );
+  return [...points, ...stepPoints()];
 }
 
-function messagePoints(message: Seen, write: boolean): Point[] {
-  const { place } = message;
-  return faultsOf(message).map((fault) => ({ id: `${place}/${fault}`, write, on: 'message', place, fault }));
+/** Giving up a pending version that is the only one that works: the one recovery that writes what a normal run does not. */
+export const SCENE: Scene = { place: 'setSecret', fault: 'edit-key' };
+const RECOVERY = 2;
+
+/** The writes of the attempt that recovers, from the messages of a run of that scene. */
+export function recoveryPointsOf(scene: Scene, seen: readonly Seen[]): Point[] {
+  const recovery = seen.filter(({ attempt }) => attempt === RECOVERY);
+  const writes = writesAmong(recovery);
+  return recovery.flatMap((message) => {
+    const { place, attempt } = message;
+    if (!writes.has(place)) return [];
+    return faultsOf(message).map((fault): Point => {
+      const id = `after-${scene.place}/${scene.fault}/then/${place}/${fault}`;
+      return { id, write: false, on: 'message', place, fault, attempt, scene };
+    });
+  });
 }
 
 const EVERYWHERE = ['kill-before', 'kill-after', 'drop', 'delay'] as const;

@@ -9,7 +9,7 @@ import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
 import { Functions, TIMEOUT } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
 import { login } from './login.ts';
-import type { GapFault, Point } from './points.ts';
+import type { Point, StepFault } from './points.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
 import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
@@ -147,28 +147,27 @@ class Run implements AsyncDisposable {
     const { attempt } = this.#functions;
     this.#wire.begin(step, attempt);
     this.#timeline.add(`${step}, attempt ${attempt}`);
-    if (this.#isDue('step', step, 'locked')) this.#unlock = await this.#subject.lock();
+    if (this.#isDue(step, 'locked')) this.#unlock = await this.#subject.lock();
   }
 
   async #after(step: Step, invocation: Invocation): Promise<void> {
     this.#timeline.add(`${step}: ${described(invocation)}`);
     const { beside } = this.#functions;
-    if (this.#isDue('step', step, 'twice') && beside !== undefined) {
+    if (this.#isDue(step, 'twice') && beside !== undefined) {
       this.#delivered = true;
       this.#timeline.add(`⚡ invoked beside it: ${described(beside)}`);
     }
     this.#wire.invocationEnds.happens();
     await this.#restarting;
     await this.#requireNoSession();
-    if (this.#isDue('step', step, 'locked')) await this.#endLock(step);
+    if (this.#isDue(step, 'locked')) await this.#endLock(step);
     await this.#lookAtLabels();
-    const { point } = this.#options;
-    if (point?.on === 'gap' && this.#isDue('gap', step, point.fault)) await this.#strikeGap(point.fault);
+    await this.#strikeGap(step);
   }
 
-  #isDue(on: Point['on'], step: Step, fault: string): boolean {
+  #isDue(step: Step, fault: StepFault): boolean {
     const { point } = this.#options;
-    return this.#functions.attempt === 1 && point?.on === on && point.place === step && point.fault === fault;
+    return this.#functions.attempt === 1 && point?.on === 'step' && point.place === step && point.fault === fault;
   }
 
   /** Delivered if the function has tried to change what was locked. */
@@ -177,13 +176,18 @@ class Run implements AsyncDisposable {
     this.#delivered = this.#wire.recorder.seen.some((seen) => seen.step === step && seen.name === 'Query:ALTER');
   }
 
-  async #strikeGap(fault: GapFault): Promise<void> {
+  /** What the point itself, or the scene that it is set in, wants after this step. */
+  async #strikeGap(step: Step): Promise<void> {
+    const { point } = this.#options;
+    const gap = point?.on === 'gap' ? point : point?.on === 'message' ? point.scene : undefined;
+    if (this.#functions.attempt !== 1 || gap?.place !== step) return;
+    const { fault } = gap;
     this.#timeline.add(`⚡ ${fault}`);
     if (fault === 'cancel') this.#subject.cancelRotation();
     if (fault === 'edit-key') this.#subject.addKey();
     if (fault === 'edit-password') await this.#prober.whileNobodyLooks(() => this.#subject.changePassword());
     if (fault === 'restart') await this.#restartServer();
-    this.#delivered = true;
+    if (gap === point) this.#delivered = true;
   }
 
   #restartServer(): Promise<void> {

@@ -68,7 +68,7 @@ export class Wire {
     if (message.direction === '←' && message.call !== undefined && message.call === this.#failing) {
       this.#timeline.add('    ⚡ error again');
       message.fail();
-    } else if (attempt === 1 && !this.#struck && point?.on === 'message' && point.place === place) {
+    } else if (!this.#struck && point?.on === 'message' && point.place === place && point.attempt === attempt) {
       this.#struck = true;
       if (point.fault === 'error-each-try') this.#failing = message.call;
       this.#timeline.add(`    ⚡ ${point.fault}`);
