@@ -79,10 +79,10 @@ export class Logins<S extends Session> {
       const found = value && (await attempt(value));
       if (found) return found;
     }
+    const untried = others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : '';
     throw new LoginRefusedError(
-      `The server refuses every password that the secret's versions hold for user "${target.username}" ` +
-        `(${tried.length} tried${others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : ''}): ` +
-        'create the user if it is missing, set AWSCURRENT’s password in the database, or put the right one into the secret.',
+      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${untried}): set AWSCURRENT’s ` +
+        'password in the database, or put the right one into the secret.',
       { user: target.username, host: target.endpoint.host, code: why?.code },
     );
   }

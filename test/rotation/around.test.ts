@@ -1,4 +1,4 @@
-/** DESIGN's failures around a rotation, and bad input, each with the built function. */
+/** What can go wrong around a rotation, and bad input, with the built function. */
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';

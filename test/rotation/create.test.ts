@@ -1,4 +1,4 @@
-/** DESIGN's failures of createSecret, each on a real server with the built function. */
+/** What can go wrong in createSecret, on a real server with the built function. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';

@@ -1,4 +1,4 @@
-/** DESIGN's failures of testSecret and finishSecret, each on a real server with the built function. */
+/** What can go wrong in testSecret and finishSecret, on a real server with the built function. */
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import type { Step } from '../../local/secrets-manager/rotation.ts';

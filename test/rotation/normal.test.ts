@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { startServer } from '../../local/servers/server.ts';
+import { tls } from '../fixtures/tls/tls.ts';
 import { describeServers } from '../servers.ts';
-import { newPassword, Rotating } from './rotating.ts';
+import { forms, Rotating } from './rotating.ts';
 
 describeServers('a normal rotation', (server) => {
   test('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
@@ -80,21 +81,43 @@ describeServers('a normal rotation', (server) => {
 });
 
 describeServers('the server’s own log of every statement', (server) => {
-  test('holds no password', async () => {
+  test('holds no password, not even of a change that was taken back', async () => {
     await using own = await startServer(server.row, {
       settings: { log_statement: 'all' },
       from: ['docker', 'path', 'embedded'],
     });
     await using rotating = await Rotating.on(own);
-    const first = newPassword();
-    rotating.edit({ password: first });
-    await rotating.setPassword(first);
+    const passwords = [rotating.password()];
+    await rotating.rotate();
+    passwords.push(rotating.password());
+    // The key that a person adds makes the next attempt put AWSCURRENT's password back.
+    await rotating.rotate({
+      attempts: 2,
+      onStep: { after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }) },
+    });
+    await rotating.rotate();
+    passwords.push(rotating.password());
 
-    const { succeeded } = await rotating.rotate();
-
-    expect(succeeded).toBe(true);
     const log = await own.log();
-    expect(log).toMatch(new RegExp(`ALTER ROLE "${rotating.user}" PASSWORD 'SCRAM-SHA-256`));
-    expect(log).not.toContain(rotating.password());
+
+    expect(log.match(new RegExp(`ALTER ROLE "${rotating.user}" PASSWORD 'SCRAM-SHA-256`, 'g'))).toHaveLength(4);
+    for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
+  });
+});
+
+describeServers('over TLS', (server) => {
+  test('a rotation is the same, the certificate verified', async () => {
+    await using own = await startServer(server.row, { tls, from: ['docker', 'path', 'embedded'] });
+    await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
+
+    await rotating.expectComplete((await rotating.rotate()).token);
+
+    const logins = (await own.log()).match(
+      new RegExp(`connection authorized: user=${rotating.user} .*secret-rotation SSL enabled`, 'g'),
+    );
+    expect(logins).toHaveLength(3);
+    expect(rotating.logged.filter(({ level }) => level === 'WARN')).toEqual([]);
+    rotating.edit({ sslca: tls.otherCa });
+    expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
   });
 });

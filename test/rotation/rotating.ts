@@ -65,9 +65,10 @@ export class Rotating implements AsyncDisposable {
     this.manager = manager;
   }
 
-  /** As the server's superuser. */
-  async sql(statement: string, values: unknown[] = []): Promise<Json[]> {
+  /** As the server's superuser, and unheard by the server's log: some of it holds a password. */
+  async sql(statement: string, values?: unknown[]): Promise<Json[]> {
     await using superuser = await connect(this.#server);
+    await superuser.query('SET log_statement = none');
     return (await superuser.query(statement, values)).rows;
   }
 
@@ -227,8 +228,8 @@ export function newPassword(): string {
   return `"\\&%<é ${randomBytes(12).toString('base64url')}`;
 }
 
-/** The text as JSON, URLs, SQL, shells, inspect and base64 would write it. */
-function forms(secret: string): string[] {
+/** A text as JSON, URLs, SQL, shells, inspect and base64 would write it. */
+export function forms(secret: string): string[] {
   return [
     secret,
     JSON.stringify(secret).slice(1, -1),

@@ -1,4 +1,7 @@
-/** DESIGN's failures of setSecret for a single user, each on a real server with the built function. */
+/**
+ * What can go wrong in setSecret for a single user, on a real server with the built function. Statements of a killed attempt that arrive
+ * late are the crash matrix's.
+ */
 
 import { once } from 'node:events';
 import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
@@ -107,29 +110,6 @@ describeServers('setSecret', (server) => {
     const both = await Promise.all([rotating.step('setSecret', token), rotating.step('setSecret', token)]);
     expect(both.map(({ outcome }) => outcome)).toEqual(['success', 'success']);
     await rotating.expectComplete((await rotating.rotate()).token);
-  });
-
-  test('of an earlier attempt, its statement held up until a later attempt has finished, does no harm', async () => {
-    const held: { commit?: Promise<void> } = {};
-    await using between = await proxy(server, async (from, bytes) => {
-      if (from === 'client' && bytes.includes('COMMIT')) await held.commit;
-    });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
-    const token = rotating.begin();
-    await rotating.step('createSecret', token);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    held.commit = promise;
-    const first = await rotating.start();
-    const late = first.invoke({ Step: 'setSecret', SecretId: rotating.arn, ClientRequestToken: token });
-    await sleep(500);
-    delete held.commit;
-    const later = rotating.rotate();
-    await sleep(500);
-    resolve();
-    await late;
-    const { succeeded } = await later;
-    expect(succeeded).toBe(true);
-    await rotating.expectComplete(token);
   });
 
   test('cancelled after the change and started again', async () => {
@@ -250,14 +230,14 @@ describeServers('setSecret', (server) => {
     },
   );
 
-  test('with its time nearly up changes nothing: the function stood still between login and change', async () => {
+  test('frozen between login and change gives up, and the next attempt finishes', async () => {
     const state: { rotating?: Rotating } = {};
     await using between = await proxy(server, async (from, bytes) => {
       const pid = state.rotating?.processes.at(-1)?.pid;
       if (from !== 'client' || pid === undefined || !bytes.includes('BEGIN')) return;
       delete state.rotating;
       process.kill(pid, 'SIGSTOP');
-      await sleep(5300);
+      await sleep(3000);
       process.kill(pid, 'SIGCONT');
     });
     await using rotating = await Rotating.on(server, { secret: { port: between.port }, timeoutMs: 6000 });
@@ -271,11 +251,7 @@ describeServers('setSecret', (server) => {
 
   test.each([
     ['NOLOGIN', 'LOGIN', /LoginBarredError.*has no LOGIN/],
-    [
-      "VALID UNTIL '2020-01-01'",
-      "VALID UNTIL 'infinity'",
-      /LoginRefusedError.*it has expired|LoginRefusedError.*refuses every/,
-    ],
+    ["VALID UNTIL '2020-01-01'", "VALID UNTIL 'infinity'", /LoginRefusedError.*it has expired/],
     ['CONNECTION LIMIT 0', 'CONNECTION LIMIT -1', /LoginBarredError.*CONNECTION LIMIT/],
   ])(
     'with the user %s: said by name, nothing changed, and finished once the user is back',
@@ -299,7 +275,7 @@ describeServers('setSecret', (server) => {
   test('before the user exists: says so, and finishes once it does', async () => {
     await using rotating = await Rotating.on(server, { withoutUser: true });
     const { error, token } = await rotating.rotate();
-    expect(error).toMatch(/LoginRefusedError.*create the user if it is missing/);
+    expect(error).toMatch(/LoginRefusedError.*there is no such user/);
     await rotating.sql(`CREATE ROLE ${rotating.user} LOGIN PASSWORD '${rotating.password()}'`);
     expect(await rotating.rotate()).toMatchObject({ succeeded: true, token });
     await rotating.expectComplete(token);
