@@ -114,17 +114,19 @@ export class Prober {
 /** From the first login that was refused, when the server said so, to the labels that led to the first that was not. */
 function windows(probes: readonly Probe[]): Window[] {
   const found: Window[] = [];
-  let last = { asked: Number.NEGATIVE_INFINITY, answered: Number.NEGATIVE_INFINITY };
-  let open: { from: number; edge: number } | undefined;
+  const last = { accepted: Number.NEGATIVE_INFINITY, refused: Number.NEGATIVE_INFINITY };
+  let open: { from: number; interval: number } | undefined;
   for (const { asked, answered, verdict } of probes.toSorted((a, b) => a.answered - b.answered)) {
     if (verdict === 'refused') {
-      open ??= { from: answered, edge: answered - last.answered };
-    } else if (open !== undefined) {
-      found.push({ from: open.from, to: asked, interval: Math.max(open.edge, asked - last.asked) });
+      open ??= { from: answered, interval: answered - last.accepted };
+      last.refused = Math.max(last.refused, asked);
+      continue;
+    }
+    if (open !== undefined) {
+      found.push({ from: open.from, to: asked, interval: Math.max(open.interval, asked - last.refused) });
       open = undefined;
     }
-    last = { asked, answered };
+    last.accepted = answered;
   }
-  const never = Number.POSITIVE_INFINITY;
-  return open === undefined ? found : [...found, { from: open.from, to: never, interval: open.edge }];
+  return open === undefined ? found : [...found, { ...open, to: Number.POSITIVE_INFINITY }];
 }
