@@ -45,11 +45,7 @@ export class Deadline {
     const started = performance.now();
     const expired = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(
-          new DeadlineError(
-            `No answer within ${left} ms from ${what} (${this.#describe(kind)}); it may have happened.`,
-          ),
-        );
+        reject(new DeadlineError(`No answer within ${left} ms from ${what} (${this.#describe(kind)}).`));
         abort.abort();
       }, left);
     });
@@ -66,7 +62,9 @@ export class Deadline {
    * @throws {DeadlineError}
    */
   requireReserve(): void {
-    if (this.#end - performance.now() < this.#share('reserve'))
+    const proofs: Spending[] = ['connecting', 'statements'];
+    const tooLittle = proofs.some((kind) => this.left(kind) < this.#share(kind) / 4);
+    if (tooLittle || this.#end - performance.now() < this.#share('reserve'))
       throw new DeadlineError(
         'Too little time is left to begin a change: nothing was changed. Raise the function’s time-out.',
       );

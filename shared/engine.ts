@@ -63,7 +63,7 @@ export interface Engine<S extends Session = Session> {
   /**
    * Runs `work` alone for this account: under a server lock where there is one, in one transaction where account changes
    * take part in them, else just so. When it returns, the work has taken effect; when `work` throws, nothing has, where there are
-   * transactions. No write to AWS inside.
+   * transactions. No write to AWS inside that would be wrong if the transaction then failed.
    */
   exclusively<T>(session: S, account: Account, work: () => Promise<T>): Promise<T>;
 

@@ -1,5 +1,5 @@
 import type { Deadline } from './deadline.ts';
-import type { Engine, LoginResult, Session } from './engine.ts';
+import type { Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError, type RotationError } from './errors.ts';
 import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
 import type { Readable } from './strategy.ts';
@@ -11,7 +11,8 @@ const MOST_REFUSALS = 4;
 export type Found<S extends Session> = { session: S; with: SecretValue };
 
 /**
- * Logs in with what the secret's versions say, one after the other.
+ * Logs in with the passwords of the secret's versions, one after the other, and always at the same endpoint: an older version's TLS
+ * settings or database are not what the secret says now.
  *
  * Only a *refused* password leads to the next candidate: whatever else happens proves nothing about the password, or
  * proves it right.
@@ -19,15 +20,17 @@ export type Found<S extends Session> = { session: S; with: SecretValue };
 export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
   readonly #deadline: Deadline;
+  readonly #at: Endpoint;
   #refusals = 0;
 
-  constructor(engine: Engine<S>, deadline: Deadline) {
+  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint) {
     this.#engine = engine;
     this.#deadline = deadline;
+    this.#at = at;
   }
 
   async try(value: SecretValue): Promise<LoginResult<S>> {
-    const result = await this.#engine.login(value.endpoint, value, this.#deadline);
+    const result = await this.#engine.login(this.#at, value, this.#deadline);
     if (result.is === 'refused') this.#refusals++;
     return result;
   }
@@ -42,6 +45,13 @@ export class Logins<S extends Session> {
     await result.session.close();
   }
 
+  /** That the password is right, even if the account may not log in (a connection limit, say). @throws the cause if it is not */
+  async provePassword(value: SecretValue): Promise<void> {
+    const result = await this.try(value);
+    if (result.is === 'accepted') await result.session.close();
+    else if (result.is !== 'barred') throw result.why;
+  }
+
   /** A session, or undefined if the password was refused. @throws the cause for anything else */
   async unlessRefused(value: SecretValue): Promise<S | undefined> {
     const result = await this.try(value);
@@ -51,11 +61,15 @@ export class Logins<S extends Session> {
   }
 
   /**
-   * A session with the first of `first` and then of all other versions, the newest first, that the server accepts.
-   * @throws {LoginRefusedError} when every known version is refused; the message says how many were not tried
+   * A session with AWSCURRENT's password, else with the pending one, else with that of any other version, the newest first.
+   * @throws {LoginRefusedError} when every known version is refused; the message says how many versions were not tried
    */
-  async firstAccepted(first: readonly [Readable, ...Readable[]], versions: SecretVersions): Promise<Found<S>> {
-    const target = first[0].value;
+  async firstAccepted(
+    current: Readable,
+    readPending: () => Promise<Readable>,
+    versions: SecretVersions,
+  ): Promise<Found<S>> {
+    const target = current.value;
     const tried: SecretValue[] = [];
     let why: RotationError | undefined;
 
@@ -69,11 +83,13 @@ export class Logins<S extends Session> {
       return undefined;
     };
 
-    for (const { value } of first) {
-      const found = await attempt(value);
-      if (found) return found;
-    }
-    const others = (await versions.newestFirst()).filter((id) => !first.some(({ version }) => version.id === id));
+    const asCurrent = await attempt(target);
+    if (asCurrent) return asCurrent;
+    const pending = await readPending();
+    const asPending = await attempt(pending.value);
+    if (asPending) return asPending;
+    const known = [current.version.id, pending.version.id];
+    const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
     while (others.length > 0 && this.#refusals < MOST_REFUSALS) {
       const value = await this.#readable(versions, others.shift() as string);
       const found = value && (await attempt(value));

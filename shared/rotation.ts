@@ -16,7 +16,7 @@ import { parseSecret, type SecretValue, writeSuccessor } from './secret-value.ts
 import type { Settings } from './settings.ts';
 import { singleUser } from './single-user.ts';
 import { type Chosen, chooseStrategy, STRATEGY_TAG } from './strategies.ts';
-import type { Readable, Rotation, Strategy } from './strategy.ts';
+import type { Proof, Readable, Rotation, Strategy } from './strategy.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
 /** What a step came to. `already`: the version is AWSCURRENT, an earlier attempt finished. */
@@ -92,19 +92,18 @@ async function setSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
   requirePending(description, event.token);
   const current = readCurrent(step, version);
   const { strategy } = choose(step, description, current.value);
-  const pending = readFitting(step, strategy, current, await requirePendingValue(versions, event.token));
-  await strategy.set(rotation(step, description, current), pending);
+  await strategy.set(rotation(step, strategy, description, current));
   return 'done';
 }
 
 /** Proves the pending password again. Whether rotation is still on does not matter any more: going on is the safer way. */
 async function testSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
-  const { versions, event, engine, deadline } = step;
+  const { versions, event } = step;
   const stored = await versions.pendingOnceVisible(event.token);
   if (stored === undefined) return testWithoutPending(step);
   const value = readPending(step, stored);
   step.report.strategy = 'single-user';
-  await singleUser.test(new Logins(engine, deadline), value);
+  await singleUser.test(proof(step, value), value);
   return 'done';
 }
 
@@ -114,12 +113,12 @@ async function testSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
  * pending no more, because an earlier attempt finished.
  */
 async function testWithoutPending<S extends Session>(step: Step<S>): Promise<Outcome> {
-  const { versions, event, engine, deadline } = step;
+  const { versions, event } = step;
   const { description, current: version } = await versions.describeWithCurrent();
   if (version.id === event.token) return 'already';
   requireToken(description, event.token);
   const current = readCurrent(step, version);
-  const result = await new Logins(engine, deadline).try(current.value);
+  const result = await proof(step, current.value).logins.try(current.value);
   if (result.is === 'refused')
     throw new PendingMismatchError(
       'The pending version has no value yet, and the server refuses the password in AWSCURRENT: nothing can be tested.',
@@ -132,7 +131,7 @@ async function testWithoutPending<S extends Session>(step: Step<S>): Promise<Out
 
 /** Moves AWSCURRENT. Nothing important may come after the move: it would never be retried. */
 async function finishSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
-  const { versions, event, engine, deadline } = step;
+  const { versions, event } = step;
   const version = await versions.current();
   if (version.id === event.token) return 'already';
   const stored = await versions.pendingOnceVisible(event.token);
@@ -146,19 +145,29 @@ async function finishSecret<S extends Session>(step: Step<S>): Promise<Outcome> 
   const pending = readFitting(step, singleUser, current, stored);
   step.report.strategy = 'single-user';
   // AWSCURRENT is younger than the pending version: somebody edited it since setSecret, and may have set its password too.
-  if (version.createdAt >= stored.createdAt) await singleUser.test(new Logins(engine, deadline), pending.value);
+  if (version.createdAt >= stored.createdAt) await singleUser.test(proof(step, current.value), pending.value);
   await versions.promote(event.token, version.id);
   return 'done';
 }
 
-function rotation<S extends Session>(step: Step<S>, description: Description, current: Readable): Rotation<S> {
-  const { engine, versions, deadline, event } = step;
+/** Every login goes to the endpoint of `value`. */
+function proof<S extends Session>({ engine, deadline, event }: Step<S>, value: SecretValue): Proof<S> {
+  return { engine, logins: new Logins(engine, deadline, value.endpoint), secretArn: event.secretId };
+}
+
+function rotation<S extends Session>(
+  step: Step<S>,
+  strategy: Strategy,
+  description: Description,
+  current: Readable,
+): Rotation<S> {
+  const { versions, deadline, event } = step;
   return {
-    engine,
+    ...proof(step, current.value),
     versions,
     token: event.token,
-    logins: new Logins(engine, deadline),
     current,
+    pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
     async readyToChange() {
       const labels = performance.now() - description.readAt > LABELS_BELIEVED ? await versions.describe() : description;
       requirePending(labels, event.token);
@@ -181,16 +190,20 @@ async function keepOrGiveUp<S extends Session>(
   const unfit =
     pending instanceof RotationError ? `cannot be used (${pending.message})` : strategy.fits(current.value, pending);
   if (unfit === undefined) return;
-  await strategy.withdraw(rotation(step, description, current), pending instanceof RotationError ? undefined : pending);
-  await step.versions.releasePending(step.event.token);
+  const release = () => step.versions.releasePending(step.event.token);
+  await strategy.withdraw(
+    rotation(step, strategy, description, current),
+    pending instanceof RotationError ? undefined : pending,
+    release,
+  );
   throw new PendingGivenUpError(
     `The pending version ${unfit}, so it was given up and AWSPENDING taken off it; AWSCURRENT works. Start the rotation again.`,
   );
 }
 
 function choose<S extends Session>(step: Step<S>, description: Description, current: SecretValue): Chosen {
-  const tag = description.tags.get(STRATEGY_TAG);
-  const chosen = chooseStrategy(current, tag, step.settings.defaultStrategy, step.engine);
+  const named = description.tags.get(STRATEGY_TAG) ?? step.settings.defaultStrategy;
+  const chosen = chooseStrategy(current, named, step.engine);
   step.report.strategy = chosen.name;
   return chosen;
 }
@@ -250,14 +263,16 @@ function requirePending(description: Description, token: string): void {
   requireToken(description, token);
 }
 
+/** DescribeSecret lists only versions that bear a label, https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html */
 function requireToken({ stages }: Description, token: string): void {
-  const labels = stages.get(token);
-  if (labels === undefined)
-    throw new TokenNotPendingError('The ClientRequestToken is no version of this secret: nothing was changed.');
-  if (!labels.includes('AWSPENDING'))
-    throw new TokenNotPendingError(
-      `The version of this ClientRequestToken is not AWSPENDING (${labels.join(', ') || 'it has no label'}): nothing was changed.`,
-    );
+  const labels = stages.get(token) ?? [];
+  if (labels.includes('AWSPENDING')) return;
+  throw new TokenNotPendingError(
+    labels.length > 0
+      ? `The version of this ClientRequestToken is not AWSPENDING but ${labels.join(', ')}: nothing was changed.`
+      : 'The ClientRequestToken is no pending version of this secret: it is unknown, or AWSPENDING was taken off it, by a person or ' +
+          'by an earlier attempt, which then said why. Nothing was changed; start the rotation again.',
+  );
 }
 
 /** One look-up, so that a misspelt host fails before anything is stored. */

@@ -81,7 +81,8 @@ export function sameTarget(one: SecretValue, other: SecretValue): boolean {
   return (
     one.username === other.username &&
     one.endpoint.host === other.endpoint.host &&
-    one.endpoint.port === other.endpoint.port
+    one.endpoint.port === other.endpoint.port &&
+    isDeepStrictEqual(one.endpoint.options, other.endpoint.options)
   );
 }
 
@@ -115,6 +116,8 @@ function requiredText(json: Json, key: string, fail: Fail): string {
   const value = json[key];
   if (value === undefined || value === null || value === '') throw fail(`lacks the key "${key}"`);
   if (typeof value !== 'string') throw fail(`has a "${key}" that is no string`);
+  // It ends a text in many protocols, and what comes after it would be read as something else.
+  if (value.includes('\0')) throw fail(`has a NUL character in "${key}"`);
   return value;
 }
 
@@ -126,8 +129,8 @@ function optionalText(json: Json, key: string, fail: Fail): string | undefined {
 
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
-/** https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-endpoints.html shows the form of a proxy's names. */
-const RDS_PROXY = /\.proxy-[a-z0-9]+\.[a-z0-9-]+\.rds\.amazonaws\.com(\.cn)?\.?$/i;
+/** https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-endpoints.html shows the form of a proxy's names; in China the Region may stand after `rds`. */
+const RDS_PROXY = /\.proxy-[a-z0-9]+\.([a-z0-9-]+\.rds|rds\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?\.?$/i;
 
 function host(json: Json, fail: Fail): string {
   const key = optionalText(json, 'rotationhost', fail) === undefined ? 'host' : 'rotationhost';

@@ -1,9 +1,8 @@
 import type { Session } from './engine.ts';
-import { LoginRefusedError, PasswordPolicyError } from './errors.ts';
+import { LoginRefusedError, PasswordPolicyError, type RotationError } from './errors.ts';
 import type { Found } from './login.ts';
-import type { Secret } from './secret.ts';
 import { differingKeys, type SecretValue, sameTarget } from './secret-value.ts';
-import type { Rotation, Strategy } from './strategy.ts';
+import type { Readable, Rotation, Strategy } from './strategy.ts';
 
 /**
  * One user changes its own password.
@@ -21,91 +20,130 @@ export const singleUser: Strategy = {
     return pending.password.equals(current.password) ? 'has the same password as AWSCURRENT' : undefined;
   },
 
-  async set(rotation, pending) {
+  async set(rotation) {
     const { logins, current, versions } = rotation;
-    const found = await logins.firstAccepted([current, pending], versions);
+    let pending: Readable | undefined;
+    const readPending = async () => {
+      pending = await rotation.pending();
+      return pending;
+    };
+    const found = await logins.firstAccepted(current, readPending, versions);
     try {
       // An earlier attempt got through: its proof is this login.
-      if (found.with.password.equals(pending.value.password)) return;
-      const changed = await change(rotation, found, pending.value);
-      // After a conflict nothing is ours to put back: somebody was faster, and a login shows whether it was this rotation.
-      await (changed === 'conflict' ? logins.prove(pending.value) : prove(rotation, found, pending.value));
+      if (found.with === pending?.value) return;
+      await change(rotation, found);
     } finally {
       await found.session.close();
     }
   },
 
-  test: (logins, pending) => logins.prove(pending),
+  test: ({ logins }, pending) => logins.prove(pending),
 
-  async withdraw(rotation, pending) {
-    const { logins, current } = rotation;
-    const session = await logins.unlessRefused(current.value);
-    if (session !== undefined) return session.close();
-    if (pending === undefined || !sameTarget(pending, current.value)) throw nothingBetterKnown(current.value);
-    const live = await logins.unlessRefused(pending);
-    if (live === undefined) throw nothingBetterKnown(current.value);
+  async withdraw(rotation, pending, release) {
+    const { engine, logins, current } = rotation;
+    const session = (await logins.unlessRefused(current.value)) ?? (await restore(rotation, pending));
     try {
-      await setOwn(rotation, live, pending.password, current.value.password);
+      // Once more, under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
+      await engine.exclusively(session, session.account, async () => {
+        await logins.provePassword(current.value);
+        await release();
+      });
     } finally {
-      await live.close();
+      await session.close();
     }
-    await logins.prove(current.value);
   },
 };
 
-/** In one go with the last look at the labels: nothing of an attempt that has been overtaken must reach the database. */
-function setOwn<S extends Session>(
-  { engine, readyToChange }: Rotation<S>,
-  session: S,
-  from: Secret,
-  to: Secret,
-): Promise<'set' | 'conflict'> {
-  return engine.exclusively(session, session.account, async () => {
-    await readyToChange();
-    return engine.changeOwnPassword(session, from, to);
-  });
-}
-
-async function change<S extends Session>(
-  rotation: Rotation<S>,
-  found: Found<S>,
-  pending: SecretValue,
-): Promise<'set' | 'conflict'> {
+/** The label is looked at and the change made under one lock: nothing of an attempt that was overtaken must reach the database. */
+async function change<S extends Session>(rotation: Rotation<S>, found: Found<S>): Promise<void> {
+  const { engine, logins, current } = rotation;
+  const { session } = found;
+  const work = async () => {
+    const { value } = await rotation.pending();
+    await rotation.readyToChange();
+    return { pending: value, changed: await engine.changeOwnPassword(session, found.with.password, value.password) };
+  };
   try {
-    return await setOwn(rotation, found.session, found.with.password, pending.password);
+    const { pending, changed } = await engine.exclusively(session, session.account, work);
+    // After a conflict nothing is ours to undo: somebody was faster, and a login shows whether it was this rotation.
+    await (changed === 'conflict' ? logins.prove(pending) : prove(rotation, found, pending));
   } catch (error) {
-    // Nothing has changed, and the same password would be refused on every retry.
-    if (error instanceof PasswordPolicyError && found.with === rotation.current.value)
-      await rotation.versions.releasePending(rotation.token);
+    if (error instanceof PasswordPolicyError && found.with === current.value) throw await takenBack(rotation, error);
     throw error;
   }
 }
 
 /**
- * The new password logs in, or the old one is put back. Put back only if the server *refused* the new one, which a
- * time-out does not say; if it replaced AWSCURRENT's, not one found elsewhere; and if AWSPENDING stands on this version alone,
- * for once promoted it must stay.
+ * The new password logs in, or the old one is put back: only if the server *refused* the new one, which a time-out does not
+ * say, and if it replaced AWSCURRENT's, not one found elsewhere.
  */
 async function prove<S extends Session>(rotation: Rotation<S>, found: Found<S>, pending: SecretValue): Promise<void> {
-  const { engine, logins, versions, token, current } = rotation;
-  let result = await logins.try(pending);
-  if (result.is === 'barred') {
-    // Perhaps by a connection limit that the first session uses up; and the password being right, nothing is put back.
-    await found.session.close();
-    result = await logins.try(pending);
-  }
+  const { logins, current } = rotation;
+  const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
+  if (result.is === 'barred') {
+    // Perhaps by a connection limit that the first session uses up.
+    await found.session.close();
+    return logins.prove(pending);
+  }
   if (result.is !== 'refused' || found.with !== current.value) throw result.why;
-  const labels = (await versions.describe()).stages.get(token) ?? [];
-  if (labels.length !== 1 || labels[0] !== 'AWSPENDING') throw result.why;
-  const undone = await engine.exclusively(found.session, found.session.account, () =>
-    engine.changeOwnPassword(found.session, pending.password, current.value.password),
-  );
-  if (undone === 'conflict') throw result.why;
+  await undo(rotation, found.session, pending, result.why);
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
     { user: result.why.user, host: result.why.host, code: result.why.code },
   );
+}
+
+/**
+ * Under the lock the new password is still refused, and AWSPENDING stands on its version alone: once promoted it must stay.
+ * @throws `why` if not
+ */
+async function undo<S extends Session>(
+  { engine, logins, versions, token, current }: Rotation<S>,
+  session: S,
+  pending: SecretValue,
+  why: RotationError,
+): Promise<void> {
+  const undone = await engine.exclusively(session, session.account, async () => {
+    const labels = (await versions.describe()).stages.get(token) ?? [];
+    if (labels.length !== 1 || labels[0] !== 'AWSPENDING') throw why;
+    const again = await logins.unlessRefused(pending);
+    if (again === undefined) return engine.changeOwnPassword(session, pending.password, current.value.password);
+    await again.close();
+    throw why;
+  });
+  if (undone === 'conflict') throw why;
+}
+
+/** Nothing has changed, and the same password would be refused on every retry: AWSPENDING is taken off it. */
+async function takenBack<S extends Session>(
+  { versions, token }: Rotation<S>,
+  refusal: PasswordPolicyError,
+): Promise<PasswordPolicyError> {
+  const outcome = await versions.releasePending(token).then(
+    () => 'AWSPENDING was taken off this version: start the rotation again.',
+    () => 'AWSPENDING could not be taken off this version, so retries will be refused too.',
+  );
+  return new PasswordPolicyError(`${refusal.message} ${outcome}`, refusal);
+}
+
+/** AWSCURRENT's password is made true again through the pending one. @returns a session that logged in with it */
+async function restore<S extends Session>(rotation: Rotation<S>, pending: SecretValue | undefined): Promise<S> {
+  const { engine, logins, current } = rotation;
+  const live =
+    pending !== undefined && sameTarget(pending, current.value) ? await logins.unlessRefused(pending) : undefined;
+  if (pending === undefined || live === undefined) throw nothingBetterKnown(current.value);
+  try {
+    await engine.exclusively(live, live.account, async () => {
+      await rotation.readyToChange();
+      return engine.changeOwnPassword(live, pending.password, current.value.password);
+    });
+  } finally {
+    await live.close();
+  }
+  const session = await logins.unlessRefused(current.value);
+  if (session === undefined) throw nothingBetterKnown(current.value);
+  return session;
 }
 
 function nothingBetterKnown({ username, endpoint: { host } }: SecretValue): LoginRefusedError {

@@ -23,14 +23,8 @@ export function isStrategyName(name: string): name is StrategyName {
 
 export type Chosen = { name: Exclude<StrategyName, 'auto'>; strategy: Strategy };
 
-/** @throws {UnknownStrategyError} for a tag that names none, and for one that this engine does not have, with the reason */
-export function chooseStrategy(
-  current: SecretValue,
-  tag: string | undefined,
-  otherwise: StrategyName,
-  engine: Engine,
-): Chosen {
-  const named = tag ?? otherwise;
+/** @throws {UnknownStrategyError} for a name that is none (the tag's; settings are checked before), and for one that this engine does not have, with the reason */
+export function chooseStrategy(current: SecretValue, named: string, engine: Engine): Chosen {
   if (!isStrategyName(named))
     throw new UnknownStrategyError(`The secret's tag "${STRATEGY_TAG}" names none of ${STRATEGY_NAMES.join(', ')}.`);
   const name = named !== 'auto' ? named : current.masterarn === undefined ? 'single-user' : 'alternating-users';

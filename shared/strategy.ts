@@ -11,8 +11,15 @@ export type Rotation<S extends Session> = {
   engine: Engine<S>;
   versions: SecretVersions;
   logins: Logins<S>;
+  /** Of the secret: what a user of a pair is marked with. */
+  secretArn: string;
   token: string;
   current: Readable;
+  /**
+   * The pending version, read anew by id and label, which proves that it still is pending.
+   * @throws if it is not, or does not fit
+   */
+  pending(): Promise<Readable>;
   /**
    * To be called right before a change to the database: the labels still say what the change rests on, and time is left
    * to prove it.
@@ -20,6 +27,9 @@ export type Rotation<S extends Session> = {
    */
   readyToChange(): Promise<void>;
 };
+
+/** What a proof needs that changes nothing. */
+export type Proof<S extends Session> = Pick<Rotation<S>, 'engine' | 'logins' | 'secretArn'>;
 
 /** Which keys of the successor differ from AWSCURRENT's, beside the password. */
 export type Changed = Readonly<Record<string, unknown>>;
@@ -33,13 +43,17 @@ export interface Strategy {
   /** Undefined for every pending version made from `next` of this very AWSCURRENT. */
   fits(current: SecretValue, pending: SecretValue): Unfit | undefined;
   /** Returns only when the pending version has logged in and holds the rights of its predecessor. */
-  set<S extends Session>(rotation: Rotation<S>, pending: Readable): Promise<void>;
+  set<S extends Session>(rotation: Rotation<S>): Promise<void>;
   /** Repeats that proof, as far as the pending version can see it itself; changes nothing. */
-  test<S extends Session>(logins: Logins<S>, pending: SecretValue): Promise<void>;
+  test<S extends Session>(proof: Proof<S>, pending: SecretValue): Promise<void>;
   /**
-   * Before a pending version that no longer fits loses its label: makes sure that AWSCURRENT works without it. `pending` is
-   * undefined where it cannot be read.
-   * @throws if AWSCURRENT cannot be made to work; the label must stay then
+   * A pending version that no longer fits is to lose its label: makes sure that AWSCURRENT works without it, and calls `release`
+   * while nothing can change that. `pending` is undefined where it cannot be read.
+   * @throws if AWSCURRENT cannot be made to work; the label stays then
    */
-  withdraw<S extends Session>(rotation: Rotation<S>, pending: SecretValue | undefined): Promise<void>;
+  withdraw<S extends Session>(
+    rotation: Rotation<S>,
+    pending: SecretValue | undefined,
+    release: () => Promise<void>,
+  ): Promise<void>;
 }

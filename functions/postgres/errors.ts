@@ -196,7 +196,8 @@ const TCP = new Set([
 function networkFailure(error: unknown, attempt: Attempt): RotationError {
   const details = about(error, attempt);
   // The deadline does not know whom it is about.
-  if (error instanceof DeadlineError) return new DeadlineError(error.message, details);
+  if (error instanceof DeadlineError)
+    return new DeadlineError(`${error.message} A statement under way may have happened.`, details);
   const { host, port } = attempt.to;
   const { code } = details;
   const server = `${host}:${port}`;
@@ -208,7 +209,14 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
       `PostgreSQL at ${server} ${whose} offers no TLS: turn it on there, or say "ssl": false in the secret to do without.`,
       details,
     );
-  if (attempt.offersTls && !attempt.askedForPassword && code !== undefined && !TCP.has(code))
+  const handshaking = attempt.offersTls && !attempt.askedForPassword && code !== undefined && !TCP.has(code);
+  if (handshaking && /^(EPROTO|ERR_SSL_)/.test(code))
+    return new TlsError(
+      `The TLS handshake with ${server} ${whose} failed (${code}): look at the protocol versions that the server allows, and at ` +
+        'whether it wants a client certificate.',
+      details,
+    );
+  if (handshaking)
     return new TlsError(
       `The certificate of ${server} ${whose} does not verify (${code}): give its authority in the secret's "sslca", or its ` +
         'name in "sslservername".',

@@ -33,6 +33,13 @@ describe('the settings', () => {
     );
   });
 
+  test.each([['secretsmanager.eu-west-1.amazonaws.com'], ['localhost:4566'], ['ftp://host']])(
+    'an endpoint of %s is refused, and not taken for a network that fails',
+    (SECRETS_MANAGER_ENDPOINT) => {
+      expect(() => new Settings({ SECRETS_MANAGER_ENDPOINT }).endpoint).toThrow(ConfigurationError);
+    },
+  );
+
   test('an unknown strategy is refused', () => {
     expect(() => new Settings({ DEFAULT_STRATEGY: 'multi-user' }).defaultStrategy).toThrow(UnknownStrategyError);
   });

@@ -1,8 +1,8 @@
-/** What no server at hand does: compare-and-set, as MySQL has it. */
+/** What no server at hand does: compare-and-set, as MySQL has it; and interleavings that cannot be timed on a real one. */
 import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../functions/postgres/engine.ts';
 import { Deadline } from '../../shared/deadline.ts';
-import type { Credential, Engine, LoginResult, Session } from '../../shared/engine.ts';
+import type { Credential, Endpoint, Engine, LoginResult, Session } from '../../shared/engine.ts';
 import { LoginRefusedError } from '../../shared/errors.ts';
 import { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
@@ -14,9 +14,11 @@ import type { SecretVersions } from '../../shared/versions.ts';
 /** A database of one account in memory, whose change is compare-and-set. */
 class Account {
   password: string;
-  /** Done by somebody else right before a change. */
-  meanwhile: () => void = () => {};
+  /** Done by somebody else right before a change, and before a login. */
+  beforeChange: () => void = () => {};
+  beforeLogin: (password: string) => void = () => {};
   changes = 0;
+  readonly reached: Endpoint[] = [];
 
   constructor(password: string) {
     this.password = password;
@@ -24,13 +26,16 @@ class Account {
 
   readonly engine: Engine = {
     ...(postgres as unknown as Engine),
-    login: async (_to, as: Credential): Promise<LoginResult<Session>> =>
-      as.password.reveal() === this.password
+    login: async (to, as: Credential): Promise<LoginResult<Session>> => {
+      this.reached.push(to);
+      this.beforeLogin(as.password.reveal());
+      return as.password.reveal() === this.password
         ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
-        : { is: 'refused', why: new LoginRefusedError('refused') },
+        : { is: 'refused', why: new LoginRefusedError('refused') };
+    },
     exclusively: (_session, _account, work) => work(),
     changeOwnPassword: async (_session, from: Secret, to: Secret) => {
-      this.meanwhile();
+      this.beforeChange();
       if (this.password !== from.reveal()) return 'conflict';
       this.password = to.reveal();
       this.changes++;
@@ -39,18 +44,26 @@ class Account {
   };
 }
 
-function version(id: string, password: string): Readable {
-  const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password }));
+function version(id: string, password: string, more: object = {}): Readable {
+  const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
   return { version: { id, text, createdAt: new Date(0) }, value: parseSecret({ text, called: id }, postgres) };
 }
 
-function rotation({ engine }: Account): Rotation<Session> {
+/** AWSCURRENT is "old", AWSPENDING "new", and `others` are versions without a label, the newest first. */
+function rotation({ engine }: Account, others: Readable[] = []): Rotation<Session> {
+  const current = version('current', 'old');
   return {
     engine,
-    versions: { newestFirst: async () => [] } as unknown as SecretVersions,
-    logins: new Logins(engine, new Deadline(60_000)),
+    versions: {
+      newestFirst: async () => others.map(({ version }) => version.id),
+      byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
+      describe: async () => ({ stages: new Map([['pending', ['AWSPENDING']]]) }),
+    } as unknown as SecretVersions,
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
+    secretArn: 'arn',
     token: 'pending',
-    current: version('current', 'old'),
+    current,
+    pending: async () => version('pending', 'new'),
     readyToChange: async () => {},
   };
 }
@@ -58,19 +71,74 @@ function rotation({ engine }: Account): Rotation<Session> {
 describe('a change by compare-and-set that finds another password', () => {
   test('is done, if it was this rotation that was faster', async () => {
     const account = new Account('old');
-    account.meanwhile = () => {
+    account.beforeChange = () => {
       account.password = 'new';
     };
-    await singleUser.set(rotation(account), version('pending', 'new'));
+    await singleUser.set(rotation(account));
     expect(account).toMatchObject({ password: 'new', changes: 0 });
   });
 
   test('fails, and puts nothing back, if it was somebody else', async () => {
     const account = new Account('old');
-    account.meanwhile = () => {
+    account.beforeChange = () => {
       account.password = 'of a person';
     };
-    await expect(singleUser.set(rotation(account), version('pending', 'new'))).rejects.toThrow('refused');
+    await expect(singleUser.set(rotation(account))).rejects.toThrow('refused');
     expect(account).toMatchObject({ password: 'of a person', changes: 0 });
+  });
+});
+
+test('the old password is not put back if the new one is accepted by the time that nobody else can change it', async () => {
+  const account = new Account('old');
+  let refusals = 1;
+  account.beforeLogin = (password) => {
+    if (password === 'new') account.password = refusals-- > 0 ? 'for a moment' : 'new';
+  };
+  await expect(singleUser.set(rotation(account))).rejects.toThrow('refused');
+  expect(account).toMatchObject({ password: 'new', changes: 1 });
+});
+
+test('an older version’s password is tried as AWSCURRENT says to connect: never over an older version’s clear text', async () => {
+  const account = new Account('older');
+  await singleUser.set(rotation(account, [version('older', 'older', { ssl: false, dbname: 'dropped' })]));
+  expect(account.password).toBe('new');
+  expect(account.reached.length).toBeGreaterThan(3);
+  for (const { tls, database } of account.reached)
+    expect({ tls, database }).not.toEqual({ tls: 'off', database: 'dropped' });
+  for (const { tls } of account.reached) expect(tls).not.toBe('off');
+});
+
+describe('a pending version that no longer fits', () => {
+  test('is let go of under the lock, AWSCURRENT proven once more', async () => {
+    const account = new Account('old');
+    let released = false;
+    const steps: string[] = [];
+    account.engine.exclusively = async (_session, _account, work) => {
+      steps.push('lock');
+      const result = await work();
+      steps.push('unlock');
+      return result;
+    };
+    account.beforeLogin = () => steps.push('login');
+    await singleUser.withdraw(rotation(account), undefined, async () => {
+      released = true;
+      steps.push('release');
+    });
+    expect(released).toBe(true);
+    expect(steps).toEqual(['login', 'lock', 'login', 'release', 'unlock']);
+  });
+
+  test('is kept if an attempt that was on its way arrives before the lock', async () => {
+    const account = new Account('old');
+    account.engine.exclusively = async (_session, _account, work) => {
+      account.password = 'new';
+      return work();
+    };
+    const release = async () => {
+      throw new Error('released');
+    };
+    await expect(singleUser.withdraw(rotation(account), version('pending', 'new').value, release)).rejects.toThrow(
+      'refused',
+    );
   });
 });
