@@ -36,7 +36,7 @@ describeServers('Secrets Manager', (server) => {
   });
 
   test('that does not answer is given a sixth of the time, and named', async () => {
-    await using silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await using silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as { port: number };
     await using rotating = await Rotating.on(server, {
@@ -47,7 +47,7 @@ describeServers('Secrets Manager', (server) => {
     expect(error).toMatchObject({
       errorType: 'DeadlineError',
       errorMessage: expect.stringMatching(
-        /Secrets Manager’s DescribeSecret \(\d{3,4} ms in all for Secrets Manager, of \d{4} ms for this step\)/,
+        /Secrets Manager’s DescribeSecret \(\d{3,4} ms in all for Secrets Manager, of \d{4} ms for this step\)\. A function in a VPC needs/,
       ),
     });
     expect(ms).toBeLessThan(6000);
@@ -124,7 +124,7 @@ describeServers('a bad event', (server) => {
     rotating.manager.calls.length = 0;
     await expectNothingChanged(rotating, async () => {
       for (const step of ['createSecret', 'setSecret', 'testSecret', 'finishSecret'])
-        expect((await rotating.step(step, previous)).error?.errorMessage).toMatch(/is not AWSPENDING \(AWSPREVIOUS\)/);
+        expect((await rotating.step(step, previous)).error?.errorMessage).toMatch(/is not AWSPENDING but AWSPREVIOUS/);
     });
   });
 });

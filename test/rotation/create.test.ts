@@ -164,6 +164,35 @@ describeServers('createSecret', (server) => {
     await rotating.expectComplete((await rotating.rotate()).token);
   });
 
+  test('of a password that the server refuses, and that cannot be taken back either, still names the policy', async () => {
+    await using rotating = await Rotating.on(server);
+    await rotating.sql(`ALTER ROLE ${rotating.user} SET session_preload_libraries = 'passwordcheck'`);
+    const token = rotating.begin();
+    rotating.putPending(token, JSON.stringify({ ...rotating.value(), password: rotating.user }));
+    rotating.manager.hooks = {
+      before: ({ operation }) =>
+        operation === 'UpdateSecretVersionStage' ? new ServiceError('AccessDeniedException', 'x') : undefined,
+    };
+    expect((await rotating.rotate()).error).toMatch(/PasswordPolicyError.*AWSPENDING could not be taken off/);
+    // The user's name is no secret to look for in the output.
+    rotating.manager.store.updateSecretVersionStage({
+      SecretId: 'app',
+      VersionStage: 'AWSPENDING',
+      RemoveFromVersionId: token,
+    });
+  });
+
+  test('again after its version was given up says so, and does not call the token unknown', async () => {
+    await using rotating = await Rotating.on(server);
+    rotating.putPending(rotating.begin(), 'no json');
+    const { token } = await rotating.rotate();
+    const { error } = await rotating.step('createSecret', token);
+    expect(error).toMatchObject({
+      errorType: 'TokenNotPendingError',
+      errorMessage: expect.stringMatching(/AWSPENDING was taken off it.*by an earlier attempt, which then said why/),
+    });
+  });
+
   test('of a version that is AWSCURRENT already is success, at every step', async () => {
     await using rotating = await Rotating.on(server);
     const { token } = await rotating.rotate();

@@ -111,7 +111,7 @@ describeServers('finishSecret', (server) => {
         },
       },
     });
-    expect(error).toMatch(/SecretsManagerError.*InvalidParameterException/);
+    expect(error).toMatch(/PendingMismatchError: AWSCURRENT moved to another version/);
     expect(rotating.value()).toMatchObject({ note: 'edited at the last moment' });
     await rotating.rotate(); // gives the pending version up
     await rotating.expectComplete((await rotating.rotate()).token);

@@ -3,13 +3,14 @@
  * late are the crash matrix's.
  */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
-import { type Server, startServer } from '../../local/servers/server.ts';
-import { describeServers } from '../servers.ts';
+import { connect } from '../../local/servers/postgres.ts';
+import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 import { newPassword, Rotating } from './rotating.ts';
 
 const DENIED = new ServiceError(
@@ -112,6 +113,54 @@ describeServers('setSecret', (server) => {
     await rotating.expectComplete((await rotating.rotate()).token);
   });
 
+  test('calls no function of somebody else’s: one in public that fits better than the server’s own', async () => {
+    const dbname = `db_${randomBytes(6).toString('hex')}`;
+    await using rotating = await Rotating.on(server, { secret: { dbname } });
+    await rotating.sql(`CREATE DATABASE ${dbname}`);
+    {
+      await using there = await connect({ ...server, database: dbname });
+      for (const type of ['int', 'bigint'])
+        await there.query(
+          `CREATE FUNCTION public.hashtextextended(text, ${type}) RETURNS bigint LANGUAGE plpgsql ` +
+            `AS 'BEGIN RAISE EXCEPTION ''caught''; END'`,
+        );
+    }
+    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.sql(`DROP DATABASE ${dbname} WITH (FORCE)`);
+  });
+
+  test('on its way to the commit while AWSCURRENT is edited: a labelled version logs in whatever comes first', async () => {
+    const held = Promise.withResolvers<void>();
+    const atCommit = Promise.withResolvers<void>();
+    let locks = 0;
+    await using between = await proxy(server, async (from, bytes) => {
+      if (from !== 'client') return;
+      if (bytes.includes('BEGIN') && ++locks === 2) setTimeout(held.resolve, 100);
+      if (!bytes.includes('COMMIT') || locks !== 1) return;
+      atCommit.resolve();
+      await held.promise;
+    });
+    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    const token = rotating.begin();
+    await rotating.step('createSecret', token);
+    const setting = rotating.step('setSecret', token);
+    await atCommit.promise;
+    rotating.edit({ note: 'edited' });
+    const creating = rotating.step('createSecret', token);
+    await Promise.race([creating, held.promise]);
+    held.resolve();
+    await Promise.all([setting, creating]);
+
+    const labelled = Object.keys(rotating.labels).filter((id) =>
+      rotating.labels[id]?.some((label) => ['AWSCURRENT', 'AWSPENDING'].includes(label)),
+    );
+    const logins = await Promise.all(labelled.map((id) => rotating.logsIn(rotating.password(id))));
+    expect(logins).toContain(true);
+    await rotating.rotate({ attempts: 2 });
+    await rotating.expectComplete((await rotating.rotate()).token);
+    expect(rotating.value()).toMatchObject({ note: 'edited' });
+  });
+
   test('cancelled after the change and started again', async () => {
     await using rotating = await Rotating.on(server);
     const token = await changedButNotPromoted(rotating);
@@ -162,16 +211,19 @@ describeServers('setSecret', (server) => {
     await rotating.expectComplete(token);
   });
 
-  test('tries at most four passwords lest the account be locked, and says how many versions remain', async () => {
-    await using rotating = await Rotating.on(server);
-    for (let i = 0; i < 5; i++) rotating.edit({ password: newPassword() });
-    await rotating.setPassword('known to nobody');
-    const { error } = await rotating.rotate();
-    expect(error).toMatch(/LoginRefusedError.*\(4 tried, 3 versions not tried lest the account be locked\)/);
-    expect(await failedLogins(rotating, server.log())).toBe(4);
-  });
+  testWithLog(server)(
+    'tries at most four passwords lest the account be locked, and says how many versions remain',
+    async () => {
+      await using rotating = await Rotating.on(server);
+      for (let i = 0; i < 5; i++) rotating.edit({ password: newPassword() });
+      await rotating.setPassword('known to nobody');
+      const { error } = await rotating.rotate();
+      expect(error).toMatch(/LoginRefusedError.*\(4 tried, 3 versions not tried lest the account be locked\)/);
+      expect(await failedLogins(rotating, server.log())).toBe(4);
+    },
+  );
 
-  test('does not try versions of another user, host or port, nor a password twice', async () => {
+  testWithLog(server)('does not try versions of another user, host or port, nor a password twice', async () => {
     await using rotating = await Rotating.on(server);
     const { password } = rotating.value();
     for (const change of [{ username: 'other' }, { host: 'localhost' }, { port: 1 }, { note: 'same password' }])
@@ -382,9 +434,8 @@ describeServers('after the change, the old password', (server) => {
   });
 });
 
-describeServers('setSecret, on a server of its own,', (row) => {
+await describeOwnServers('setSecret, on a server of its own,', {}, (server) => {
   test('is finished by a later attempt when the server restarts in mid-step', async () => {
-    await using server: Server = await startServer(row.row, { from: ['docker', 'path', 'embedded'] });
     let restarted = false;
     await using between = await proxy(server, async (from, bytes) => {
       if (restarted || from !== 'client' || !bytes.includes('ALTER ROLE')) return;
