@@ -1,7 +1,15 @@
 /** The database servers of this test run, for test files. */
-import { describe, test } from '@jest/globals';
+import { afterAll, describe, test } from '@jest/globals';
 import { type RowName, rowNames } from '../local/servers/rows.ts';
-import { readLog, type ServerDescription } from '../local/servers/server.ts';
+import {
+  NoServer,
+  readLog,
+  type Server,
+  type ServerDescription,
+  type ServerOptions,
+  startServer,
+} from '../local/servers/server.ts';
+import type { Settings } from '../local/servers/source.ts';
 import { type Absent, HANDOVER_VARIABLE, type Handover } from './global-setup.ts';
 
 /**
@@ -25,14 +33,56 @@ function shared(): Record<RowName, SharedServer | Absent> {
 export function describeServers(name: string, tests: (server: SharedServer) => void): void {
   for (const row of rowNames) {
     const server = servers[row];
-    describe(`${name}, ${row}`, () => ('remedy' in server ? absent(server) : tests(server)));
+    describe(`${name}, ${row}`, () => ('remedy' in server ? absent(row, server.remedy) : tests(server)));
   }
 }
 
-function absent({ row, remedy }: Absent): void {
-  const title = `skipped: ${row} (${remedy})`;
+/**
+ * Like describeServers, with servers that no other test file uses: they may be configured, restarted and spoilt.
+ * @param prepare returns why the tests have to be skipped on this server, if they have to; on one row they must not
+ */
+export async function describeOwnServers(
+  name: string,
+  settings: Settings,
+  tests: (server: Server) => void,
+  prepare: (server: Server) => Promise<string | undefined> = async () => undefined,
+): Promise<void> {
+  const options: ServerOptions = { ...settings, from: ['docker', 'path', 'embedded'] };
+  const found = await Promise.all(rowNames.map((row) => startServer(row, options).catch(orAbsent)));
+  const unfit = await Promise.all(found.map((server) => ('remedy' in server ? server.remedy : prepare(server))));
+  for (const [index, server] of found.entries()) {
+    const row = rowNames[index] as RowName;
+    describe(`${name}, ${row}`, () => {
+      if ('remedy' in server) return absent(row, server.remedy);
+      afterAll(() => server.stop());
+      const why = unfit[index];
+      if (why === undefined) return tests(server);
+      return unfit.every((reason) => reason !== undefined) ? absent(name, why) : test.skip(`skipped: ${why}`, () => {});
+    });
+  }
+}
+
+function orAbsent(error: unknown): NoServer {
+  if (error instanceof NoServer) return error;
+  throw error;
+}
+
+/** Stands for tests that this machine cannot run: a test that is skipped by name, or fails if REQUIRE_SERVERS=all. */
+export function absent(what: string, remedy: string): void {
   const isRequired = process.env['REQUIRE_SERVERS'] === 'all';
-  (isRequired ? test : test.skip)(title, () => {
-    throw new Error(`REQUIRE_SERVERS=all, but there is no server for ${row}: ${remedy}`);
+  (isRequired ? test : test.skip)(`skipped: ${what} (${remedy})`, () => {
+    throw new Error(`REQUIRE_SERVERS=all, but this is missing: ${what} (${remedy})`);
   });
+}
+
+type Test = (title: string, body: () => Promise<void>) => void;
+
+/** `test`, or if there is a reason against it one that is skipped and says so in its title. */
+export function testUnless(why: string | undefined): Test {
+  return why === undefined ? test : (title, body) => test.skip(`${title} (skipped: ${why})`, body);
+}
+
+/** For a test that reads the server's log, which cannot be read if somebody else runs the server. */
+export function testWithLog({ logPlace }: ServerDescription): Test {
+  return testUnless('unreadable' in logPlace ? logPlace.unreadable : undefined);
 }

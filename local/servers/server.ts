@@ -73,6 +73,9 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
   cleanUp.defer(() => started.stop());
   const { address, source, logPlace, isRunning } = started;
   const version = await whenItAnswers(address, isRunning);
+  const { product, major } = rows[row];
+  if (Number.parseInt(version, 10) !== major)
+    throw new Error(`The server for ${row} has to be ${product} ${major}, but ${source} is ${product} ${version}.`);
   if (settings.tls) await turnOnTls(address, settings.tls);
   const running = cleanUp.move();
   const description = { ...address, row, version, source, logPlace };

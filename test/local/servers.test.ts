@@ -1,9 +1,16 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { connect } from '../../local/servers/postgres.ts';
-import { type RowName, rows } from '../../local/servers/rows.ts';
-import { introduction, NoServer, type Server, type SourceName, startServer } from '../../local/servers/server.ts';
+import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
+import {
+  introduction,
+  NoServer,
+  type Server,
+  type ServerDescription,
+  type SourceName,
+  startServer,
+} from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
-import { describeServers } from '../servers.ts';
+import { describeServers, testWithLog } from '../servers.ts';
 
 /** A server from each source that this machine has; all tests of a source share it. */
 const candidates: { row: RowName; from: SourceName }[] = [
@@ -92,7 +99,7 @@ describeSources((server, from) => {
 });
 
 describeServers('the shared server', (server) => {
-  test('is reached, and its log read, from a test file', async () => {
+  testWithLog(server)('is reached, and its log read, from a test file', async () => {
     const name = `visitor_${Math.random().toString(36).slice(2)}`;
     await connect({ ...server, superuser: { username: name, password: 'wrong' } }).catch(() => {});
 
@@ -102,7 +109,7 @@ describeServers('the shared server', (server) => {
   test('is used as it is when it is given by its address, and never stopped', async () => {
     const { host, port, database, superuser } = server;
     const variable = rows[server.row].addressVariable;
-    await using _ = setVariable(variable, `postgres://postgres:${superuser.password}@${host}:${port}/${database}`);
+    await using _ = setVariable(variable, urlOf(server));
 
     const given = await startServer(server.row);
     expect(given).toMatchObject({ host, port, database, superuser, source: variable, version: server.version });
@@ -112,6 +119,15 @@ describeServers('the shared server', (server) => {
 
     await using client = await connect(server);
     await expect(client.query('SELECT')).resolves.toBeDefined();
+  });
+
+  test('is not taken for one of another version', async () => {
+    const row = rowNames.find((other) => other !== server.row) as RowName;
+    await using _ = setVariable(rows[row].addressVariable, urlOf(server));
+
+    await expect(startServer(row)).rejects.toThrow(
+      `${row} has to be PostgreSQL ${rows[row].major}, but ${rows[row].addressVariable} is PostgreSQL ${server.version}.`,
+    );
   });
 
   test('given by its address does not get settings, another source does', async () => {
@@ -127,26 +143,31 @@ describeServers('the shared server', (server) => {
   });
 });
 
-function setVariable(name: string, value: string): AsyncDisposable {
-  const before = process.env[name];
-  process.env[name] = value;
-  return {
-    [Symbol.asyncDispose]: async () => {
-      delete process.env[name];
-      if (before !== undefined) process.env[name] = before;
-    },
+function urlOf({ host, port, database, superuser }: ServerDescription): string {
+  const [username, password] = [superuser.username, superuser.password].map(encodeURIComponent);
+  return `postgres://${username}:${password}@${host}:${port}/${encodeURIComponent(database)}`;
+}
+
+/** @param value undefined for a variable that is not to be there */
+function setVariable(name: string, value: string | undefined): AsyncDisposable {
+  const set = (to: string | undefined) => {
+    if (to === undefined) delete process.env[name];
+    else process.env[name] = to;
   };
+  const before = process.env[name];
+  set(value);
+  return { [Symbol.asyncDispose]: async () => set(before) };
 }
 
 describe('a row without a server', () => {
   test('says all that would help', async () => {
-    await using _ = setVariable('POSTGRES_OLD_IMAGE', 'no/such-image');
-    await using _path = setVariable('PATH', '/nowhere');
+    await using _ = setVariable('POSTGRES_OLD_URL', undefined);
 
-    const start = startServer('postgres 15', { from: ['address', 'docker', 'embedded'] });
+    const start = startServer('postgres 15', { from: ['address', 'embedded'] });
 
-    await expect(start).rejects.toThrow(
-      /^There is no server for postgres 15: give POSTGRES_OLD_URL or (start Docker|name in POSTGRES_OLD_IMAGE an image)/,
+    await expect(start).rejects.toEqual(new NoServer('postgres 15', ['give POSTGRES_OLD_URL']));
+    expect(new NoServer('postgres 15', ['give POSTGRES_OLD_URL', 'start Docker']).message).toBe(
+      'There is no server for postgres 15: give POSTGRES_OLD_URL or start Docker',
     );
   });
 });

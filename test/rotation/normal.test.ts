@@ -1,11 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
-import { describeServers } from '../servers.ts';
+import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 import { forms, Rotating } from './rotating.ts';
 
 describeServers('a normal rotation', (server) => {
-  test('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
+  testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
     await using rotating = await Rotating.on(server);
     const before = rotating.password();
 
@@ -80,12 +79,8 @@ describeServers('a normal rotation', (server) => {
   });
 });
 
-describeServers('the server’s own log of every statement', (server) => {
+await describeOwnServers('the server’s own log of every statement', { settings: { log_statement: 'all' } }, (own) => {
   test('holds no password, not even of a change that was taken back', async () => {
-    await using own = await startServer(server.row, {
-      settings: { log_statement: 'all' },
-      from: ['docker', 'path', 'embedded'],
-    });
     await using rotating = await Rotating.on(own);
     const passwords = [rotating.password()];
     await rotating.rotate();
@@ -105,9 +100,8 @@ describeServers('the server’s own log of every statement', (server) => {
   });
 });
 
-describeServers('over TLS', (server) => {
+await describeOwnServers('over TLS', { tls }, (own) => {
   test('a rotation is the same, the certificate verified', async () => {
-    await using own = await startServer(server.row, { tls, from: ['docker', 'path', 'embedded'] });
     await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
 
     await rotating.expectComplete((await rotating.rotate()).token);

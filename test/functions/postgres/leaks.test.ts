@@ -6,7 +6,7 @@ import { connect } from '../../../local/servers/postgres.ts';
 import { Deadline } from '../../../shared/deadline.ts';
 import { RotationError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
-import { describeServers } from '../../servers.ts';
+import { describeServers, testWithLog } from '../../servers.ts';
 import { accepting, done, errorResponse, fakeServer, inTurn, message, READY, relay } from './fake.ts';
 import { change, endpoint, failure, login, newRole, outcome, session, unique } from './support.ts';
 
@@ -109,8 +109,7 @@ describeServers('the password stays hidden', (server) => {
     for (const error of errors) expectSilence(error, role.password, to);
   });
 
-  const readable = 'unreadable' in server.logPlace ? test.skip : test;
-  readable('in the server’s log of all statements, failed ones too', async () => {
+  testWithLog(server)('in the server’s log of all statements, failed ones too', async () => {
     await using role = await nastyRole("ALTER ROLE %I SET log_statement = 'all'");
     const to = new Secret(nasty());
     const refused = new Secret(nasty());

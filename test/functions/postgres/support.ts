@@ -1,16 +1,15 @@
 /** What the tests of the PostgreSQL engine have in common. */
 import { randomBytes } from 'node:crypto';
-import { afterAll, describe, test } from '@jest/globals';
 import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
 import { connect } from '../../../local/servers/postgres.ts';
-import { rowNames } from '../../../local/servers/rows.ts';
-import { NoServer, type Server, type ServerOptions, startServer } from '../../../local/servers/server.ts';
 import type { Address } from '../../../local/servers/source.ts';
 import { Deadline } from '../../../shared/deadline.ts';
 import type { Credential, Endpoint, LoginResult } from '../../../shared/engine.ts';
 import type { RotationError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
+
+export { describeOwnServers } from '../../servers.ts';
 
 export type Login = Awaited<ReturnType<typeof postgres.login>>;
 export type Session = Extract<Login, { is: 'accepted' }>['session'];
@@ -100,34 +99,4 @@ export async function sessionsOf(server: Address, { username }: Credential): Pro
     `SELECT coalesce(state, 'starting') state FROM pg_stat_activity WHERE usename = ${pg.escapeLiteral(username)}`,
   );
   return rows.map(({ state }) => state);
-}
-
-/**
- * Like describeServers, with servers that no other test file uses.
- * @param prepare returns why the tests have to be skipped on this server, if they have to
- */
-export async function describeOwnServers(
-  name: string,
-  options: ServerOptions,
-  tests: (server: Server) => void,
-  prepare: (server: Server) => Promise<string | undefined> = async () => undefined,
-): Promise<void> {
-  const servers = await Promise.all(rowNames.map((row) => startServer(row, options).catch(orAbsent)));
-  const skipped = await Promise.all(
-    servers.map((server) => (server instanceof NoServer ? server.message : prepare(server))),
-  );
-  for (const [index, row] of rowNames.entries()) {
-    const server = servers[index] as Server | NoServer;
-    describe(`${name}, ${row}`, () => {
-      if (!(server instanceof NoServer)) afterAll(() => server.stop());
-      const why = skipped[index];
-      if (why !== undefined || server instanceof NoServer) return test.skip(`skipped: ${why}`, () => {});
-      return tests(server);
-    });
-  }
-}
-
-function orAbsent(error: unknown): NoServer {
-  if (error instanceof NoServer) return error;
-  throw error;
 }
