@@ -1,5 +1,6 @@
 import { afterAll, describe } from '@jest/globals';
 import { GenericContainer, Wait } from 'testcontainers';
+import { absent } from '../servers.ts';
 
 type Moto = { endpoint: string; stop(): Promise<void> };
 
@@ -7,14 +8,8 @@ const remedy = 'start Docker with the image MOTO_IMAGE at hand, or set MOTO_ENDP
 
 /** Tests against moto: skipped by name where it does not run, failed if REQUIRE_SERVERS=all. */
 export function describeMoto(title: string, tests: (endpoint: () => string) => void): void {
-  if (moto === undefined) {
-    if (process.env['REQUIRE_SERVERS'] === 'all')
-      throw new Error(`REQUIRE_SERVERS=all, but there is no moto: ${remedy}`);
-    describe.skip(`${title} (skipped: ${remedy})`, () => tests(() => ''));
-    return;
-  }
-  const { endpoint } = moto;
-  describe(title, () => tests(() => endpoint));
+  const endpoint = moto?.endpoint;
+  describe(title, () => (endpoint === undefined ? absent('moto', remedy) : tests(() => endpoint)));
 }
 
 /**

@@ -20,23 +20,34 @@ import {
 /** Relative to the server's working directory, which is its data directory. */
 const LOCPATH = 'locales';
 
+const GERMAN = 'de_DE.UTF-8';
+
 /**
  * Has the server speak German. An image or a machine seldom has German locales, but the GNU C library takes a copy of C.UTF-8
  * for one by its name, and then reads PostgreSQL's German catalogue, if the server brings it.
  * @returns why it cannot be done
  */
 async function speakGerman(server: Server): Promise<string | undefined> {
+  const program = `mkdir ${LOCPATH} && cp -R /usr/lib/locale/C.[uU]* ${LOCPATH}/${GERMAN}`;
   try {
-    const program = `mkdir ${LOCPATH} && cp -R /usr/lib/locale/C.[uU]* ${LOCPATH}/de_DE.UTF-8`;
     await sql(server, `COPY (SELECT) TO PROGRAM '${program}'`);
-    await sql(server, `ALTER SYSTEM SET lc_messages = 'de_DE.UTF-8'`);
-    await sql(server, 'SELECT pg_reload_conf()');
-    await eventually(async () => (await answer(sql(server, 'SELECT 1/0'))) === 'Division durch Null');
-    return undefined;
-  } catch {
-    return `${server.source} has no German messages, or this system no locale C.UTF-8 to read them with`;
+    await sql(server, `ALTER SYSTEM SET lc_messages = '${GERMAN}'`);
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && NO_LOCALE.includes(error.code ?? ''))
+      return `${server.source} has no locale C.UTF-8 to read German messages with`;
+    throw error;
   }
+  await sql(server, 'SELECT pg_reload_conf()');
+  await eventually(async () => {
+    const [row] = await sql<{ lc_messages: string }>(server, 'SHOW lc_messages');
+    return row?.lc_messages === GERMAN;
+  });
+  const hasCatalogue = (await answer(sql(server, 'SELECT 1/0'))) !== 'division by zero';
+  return hasCatalogue ? undefined : `${server.source} has no German messages`;
 }
+
+/** The program failed: there is nothing to copy. Or lc_messages may not be this: the C library does not take the copy. */
+const NO_LOCALE = ['38000', '22023'];
 
 const answer = (work: Promise<unknown>) =>
   work.then(
