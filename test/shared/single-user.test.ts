@@ -2,47 +2,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../functions/postgres/engine.ts';
 import { Deadline } from '../../shared/deadline.ts';
-import type { Credential, Endpoint, Engine, LoginResult, Session } from '../../shared/engine.ts';
-import { LoginRefusedError } from '../../shared/errors.ts';
+import type { Session } from '../../shared/engine.ts';
 import { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
 import { parseSecret } from '../../shared/secret-value.ts';
 import { singleUser } from '../../shared/single-user.ts';
 import type { Readable, Rotation } from '../../shared/strategy.ts';
 import type { SecretVersions } from '../../shared/versions.ts';
-
-/** A database of one account in memory, whose change is compare-and-set. */
-class Account {
-  password: string;
-  /** Done by somebody else right before a change, and before a login. */
-  beforeChange: () => void = () => {};
-  beforeLogin: (password: string) => void = () => {};
-  changes = 0;
-  readonly reached: Endpoint[] = [];
-
-  constructor(password: string) {
-    this.password = password;
-  }
-
-  readonly engine: Engine = {
-    ...(postgres as unknown as Engine),
-    login: async (to, as: Credential): Promise<LoginResult<Session>> => {
-      this.reached.push(to);
-      this.beforeLogin(as.password.reveal());
-      return as.password.reveal() === this.password
-        ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
-        : { is: 'refused', why: new LoginRefusedError('refused') };
-    },
-    exclusively: (_session, _account, work) => work(),
-    changeOwnPassword: async (_session, from: Secret, to: Secret) => {
-      this.beforeChange();
-      if (this.password !== from.reveal()) return 'conflict';
-      this.password = to.reveal();
-      this.changes++;
-      return 'set';
-    },
-  };
-}
+import { Account } from './account.ts';
 
 function version(id: string, password: string, more: object = {}): Readable {
   const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
