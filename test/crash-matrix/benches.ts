@@ -26,14 +26,16 @@ export async function openBenches(
 
 /**
  * Finds the points by a rotation without a fault, and those of a recovery by one that has to recover.
- * @throws if the former is not what it should be: nothing could be learnt from faults then
+ * @throws if they are not what they should be: nothing could be learnt from faults then
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
   const normal = await runNormal(bench);
   const points = pointsOf(normal.seen);
   const scene = points.find(({ on, place, fault }) => on === 'gap' && place === SCENE.place && fault === SCENE.fault);
   const recovering = await runPoint(bench, { point: scene });
-  return { points: [...points, ...recoveryPointsOf(SCENE, recovering.seen)], normal };
+  const recovery = recoveryPointsOf(SCENE, recovering.seen);
+  if (recovery.length === 0) throw new Error(`A rotation that has to recover does not:\n${recovering.timeline}`);
+  return { points: [...points, ...recovery], normal };
 }
 
 /** The same for a rotation over TLS. */

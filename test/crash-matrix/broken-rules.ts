@@ -1,6 +1,6 @@
 /**
- * The matrix can fail: rules of DESIGN, each broken on purpose, and the point that reports it. Not listed is what another rule makes good
- * by itself: there the matrix rightly sees nothing.
+ * The matrix can fail: rules that keep a rotation safe, each broken on purpose, and the point that reports it. Not listed is what another
+ * rule makes good by itself: there the matrix rightly sees nothing.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,11 @@ export const brokenRules: BrokenRule[] = [
         find: "if (result.is !== 'refused' || found.with !== current.value) throw result.why;",
         replace: 'if (found.with !== current.value) throw result.why;',
       },
+      {
+        file: 'shared/single-user.ts',
+        find: 'const again = await logins.unlessRefused(pending);',
+        replace: 'const again = undefined as S | undefined; void logins;',
+      },
     ],
     caughtBy: 'setSecret/db2/→Startup#1/delay',
     saying: 'the password went back',
@@ -50,7 +55,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/single-user.ts',
-        find: 'test: (logins, pending) => logins.prove(pending),',
+        find: 'test: ({ logins }, pending) => logins.prove(pending),',
         replace: 'test: async () => {},',
       },
     ],
@@ -77,19 +82,24 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'AWSPENDING is taken off only when AWSCURRENT works',
-    edits: [{ file: 'shared/rotation.ts', find: 'await strategy.withdraw(', replace: 'void (' }],
+    edits: [
+      {
+        file: 'shared/rotation.ts',
+        find: 'await strategy.withdraw(',
+        replace: 'await (async (_: unknown, __: unknown, released: () => Promise<void>) => released())(',
+      },
+    ],
     caughtBy: 'after-setSecret/edit-key',
     saying: 'LOCK-OUT',
   },
   {
-    rule: 'a refused AWSCURRENT leads on to the other versions',
+    rule: 'a refused AWSCURRENT leads on to AWSPENDING',
     edits: [
       {
-        file: 'shared/single-user.ts',
-        find: 'firstAccepted([current, pending], versions)',
-        replace: 'firstAccepted([current], versions)',
+        file: 'shared/login.ts',
+        find: 'const asPending = await attempt(pending.value);',
+        replace: 'const asPending = undefined as Found<S> | undefined;',
       },
-      { file: 'shared/login.ts', find: 'while (others.length > 0 &&', replace: 'while (false &&' },
     ],
     caughtBy: 'setSecret/db1/←CommandComplete:COMMIT#1/kill-before',
     saying: 'but one of them logs in',

@@ -1,4 +1,4 @@
-/** Whether a rotation kept DESIGN's promises. */
+/** Whether a rotation kept the README's promises. */
 import type { RotationResult } from '../../local/secrets-manager/rotation.ts';
 import { login } from './login.ts';
 import type { ProbeReport } from './prober.ts';
@@ -31,6 +31,7 @@ export async function judge(evidence: Evidence): Promise<Judgement> {
   const { subject, rotation, probes, rotationToken, written } = evidence;
   const violations = [
     ...lockOuts(probes),
+    ...(probes.logins === 0 ? ['the prober got no answer, so nobody knows whether there was a lock-out'] : []),
     ...evidence.violations,
     ...leaks(subject, rotationToken, written),
     ...(subject.saysWhatPeopleWrote(subject.labels().current) ? [] : ['what a person wrote into the secret is lost']),

@@ -24,6 +24,7 @@ export type ProbeReport = {
   /** When no labelled password logged in. */
   lockOuts: number[];
   windows: Window[];
+  /** With AWSCURRENT, that were accepted or refused. */
   logins: number;
   seconds: number;
 };

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { RowName } from '../../local/servers/rows.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
-import { median, type WindowReport } from './window.ts';
+import { agreements, median, type WindowReport } from './window.ts';
 
 export type PointResult = Result & { point: Point };
 
@@ -75,18 +75,22 @@ export function table(results: readonly PointResult[]): string {
 export function probing(results: readonly Result[]): string {
   const rates = results.map(({ probes: { logins, seconds } }) => logins / seconds);
   const logins = results.reduce((sum, { probes }) => sum + probes.logins, 0);
-  return `${logins.toLocaleString('en')} logins with what AWSCURRENT said, ${median(rates).toFixed(0)} a second (median)`;
+  return (
+    `${logins.toLocaleString('en')} logins with what AWSCURRENT said, ${median(rates).toFixed(0)} a second (median over the points; ` +
+    `${Math.min(...rates).toFixed(0)} at least)`
+  );
 }
 
-export function windowSummary({ sleep, window, windowWithSleep, runs }: WindowReport): string {
-  const agreeing = runs.filter(({ agrees }) => agrees).length;
+export function windowSummary(window: WindowReport): string {
+  const { sleep, runs } = window;
+  const agreeing = agreements(window);
   const grewBy = median(runs.map((run) => run.grewBy));
   const interval = median(runs.map((run) => run.interval));
   return (
-    `AWSCURRENT alone did not log in for ${window.toFixed(0)} ms (median of ${runs.length} rotations without a fault). With the database's ` +
-    `answer to COMMIT held back for ${sleep} ms it was ${windowWithSleep.toFixed(0)} ms; the prober saw the window grow by ` +
+    `AWSCURRENT alone did not log in for ${window.window.toFixed(0)} ms (median of ${runs.length} rotations without a fault). With the database's ` +
+    `answer to COMMIT held back for ${sleep} ms it was ${window.windowWithSleep.toFixed(0)} ms; the prober saw the window grow by ` +
     `${grewBy.toFixed(0)} ms (median), and by what the proxy had waited, give or take one probe interval (${interval.toFixed(1)} ms), in ` +
-    `${agreeing} of ${runs.length} rotations.`
+    `${agreeing} of ${runs.length} rotations (${window.blurred} more, in which probes at the edges lay further apart than that wait, say nothing).`
   );
 }
 
@@ -94,6 +98,8 @@ export type FullRun = {
   row: RowName;
   /** "PostgreSQL 18.1" */
   server: string;
+  /** Of the repository, abbreviated. */
+  commit: string;
   workers: number;
   cores: number;
   minutes: number;
@@ -115,7 +121,7 @@ export async function writeDocument(file: URL, run: FullRun): Promise<void> {
   await writeFile(file, document);
 }
 
-function section({ row, server, workers, cores, minutes, date, normal, window, results }: FullRun): string {
+function section({ row, server, commit, workers, cores, minutes, date, normal, window, results }: FullRun): string {
   const causes = Map.groupBy(
     results.filter(({ outcome }) => outcome === 'refused'),
     ({ cause }) => cause,
@@ -127,7 +133,7 @@ function section({ row, server, workers, cores, minutes, date, normal, window, r
     '',
     table(results),
     '',
-    `- When: ${date}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
+    `- When: ${date}, commit ${commit}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
     `- How: \`npm run crash-matrix -- --server '${row}'\`.`,
     `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins.`,
     `- Prober: ${probing(results)}.`,

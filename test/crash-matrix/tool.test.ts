@@ -102,12 +102,13 @@ test('a run writes its own part of the document and leaves the rest', async () =
   const runOf = (row: FullRun['row'], server: string): FullRun => ({
     row,
     server,
+    commit: '0123456',
     workers: 1,
     cores: 1,
     minutes: 1,
     date: '2000-01-01',
     normal: { calls: 11, logins: 3 },
-    window: { sleep: 20, window: 1, windowWithSleep: 21, runs: [] },
+    window: { sleep: 20, window: 1, windowWithSleep: 21, runs: [], blurred: 0 },
     results: [],
   });
 
