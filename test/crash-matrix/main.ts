@@ -123,6 +123,7 @@ async function runSome(row: RowName, benches: readonly Bench[], selection: 'writ
 
 async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean> {
   const started = performance.now();
+  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
   const [bench] = benches as [Bench];
   const window = await measureWindow(bench, WINDOW_RUNS);
   console.log(windowSummary(window));
@@ -131,7 +132,7 @@ async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean
   await writeDocument(DOCUMENT, {
     row,
     server: `${rows[row].product} ${bench.server.version}`,
-    commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+    commit,
     workers: benches.length,
     cores: availableParallelism(),
     minutes: (performance.now() - started) / 60_000,

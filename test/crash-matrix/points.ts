@@ -1,4 +1,5 @@
 /** Where to strike, and how: found by a normal run, not listed by hand. */
+import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
 import type { Seen } from './recorder.ts';
 
@@ -124,9 +125,9 @@ const CUTS_A_CONNECTION = 64;
 /** @param bytes of each connection of a normal run over TLS, both directions together, by the connection's place */
 export function cutsOf(bytes: ReadonlyMap<string, number>): Point[] {
   return [...bytes].flatMap(([place, length]) => {
-    const random = seeded(place);
     const offsets = new Set<number>();
-    while (offsets.size < Math.min(CUTS_A_CONNECTION, length)) offsets.add(Math.floor(random() * length));
+    for (let seed = 0; offsets.size < Math.min(CUTS_A_CONNECTION, length); seed++)
+      offsets.add(seeded(`${place} ${seed}`) % length);
     return [...offsets]
       .sort((a, b) => a - b)
       .map((offset): Point => {
@@ -136,15 +137,9 @@ export function cutsOf(bytes: ReadonlyMap<string, number>): Point[] {
   });
 }
 
-/** Numbers from 0 up to, not including, 1; the same in every run (mulberry32 over the FNV-1a hash of the text). */
-function seeded(text: string): () => number {
-  let state = [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x01000193), 0x811c9dc5);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+/** A number up to 2³² that is the same in every run. */
+function seeded(seed: string): number {
+  return createHash('sha256').update(seed).digest().readUInt32BE();
 }
 
 /** All writes, and of the rest every tenth, another tenth each day. */
