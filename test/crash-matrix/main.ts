@@ -11,7 +11,7 @@ import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
-import { type Point, tenthOf } from './points.ts';
+import { cutCalled, type Point, tenthOf } from './points.ts';
 import {
   isFailure,
   type PointResult,
@@ -99,7 +99,8 @@ async function showWindow(bench: Bench): Promise<boolean> {
 }
 
 async function runOne(bench: Bench, id: string): Promise<boolean> {
-  const points = id.startsWith('tls/') ? await findCuts(bench) : (await findPoints(bench)).points;
+  const cut = cutCalled(id);
+  const points = cut === undefined ? (await findPoints(bench)).points : [cut];
   const point = points.find((candidate) => candidate.id === id);
   if (point === undefined) {
     console.log(`There is no such point; there are:\n${points.map((each) => each.id).join('\n')}`);

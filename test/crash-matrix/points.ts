@@ -128,13 +128,19 @@ export function cutsOf(bytes: ReadonlyMap<string, number>): Point[] {
     const offsets = new Set<number>();
     for (let seed = 0; offsets.size < Math.min(CUTS_A_CONNECTION, length); seed++)
       offsets.add(seeded(`${place} ${seed}`) % length);
-    return [...offsets]
-      .sort((a, b) => a - b)
-      .map((offset): Point => {
-        const fault: Cut = `cut@${offset}`;
-        return { id: `tls/${place}/${fault}`, write: false, on: 'connection', place, fault };
-      });
+    return [...offsets].sort((a, b) => a - b).map((offset) => cut(place, offset));
   });
+}
+
+/** Read from its id: signatures differ in length, so the next run may cut elsewhere. Undefined if it is no such id. */
+export function cutCalled(id: string): Point | undefined {
+  const [, place, offset] = /^tls\/(\w+\/\w+)\/cut@(\d+)$/.exec(id) ?? [];
+  return place === undefined ? undefined : cut(place, Number(offset));
+}
+
+function cut(place: string, offset: number): Point {
+  const fault: Cut = `cut@${offset}`;
+  return { id: `tls/${place}/${fault}`, write: false, on: 'connection', place, fault };
 }
 
 /** A number up to 2³² that is the same in every run. */

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
-import { cutsOf, type Point, tenthOf } from './points.ts';
+import { cutCalled, cutsOf, type Point, tenthOf } from './points.ts';
 import { errorResponse, Framer } from './postgres-protocol.ts';
 import { type FullRun, writeDocument } from './report.ts';
 import { Timeline } from './timeline.ts';
@@ -77,6 +77,7 @@ describe('points', () => {
 
     expect(cutsOf(connections)).toEqual(cutsOf(connections));
     expect(new Set(cutsOf(connections).map(({ id }) => id)).size).toBe(128);
+    for (const cut of cutsOf(connections)) expect(cutCalled(cut.id)).toEqual(cut);
   });
 });
 
