@@ -118,6 +118,8 @@ function windows(probes: readonly Probe[]): Window[] {
   const last = { accepted: Number.NEGATIVE_INFINITY, refused: Number.NEGATIVE_INFINITY };
   let open: { from: number; interval: number } | undefined;
   for (const { asked, answered, verdict } of probes.toSorted((a, b) => a.answered - b.answered)) {
+    const overtaken = verdict === 'refused' && asked < (found.at(-1)?.to ?? 0);
+    if (overtaken) continue;
     if (verdict === 'refused') {
       open ??= { from: answered, interval: answered - last.accepted };
       last.refused = Math.max(last.refused, asked);
