@@ -1,5 +1,6 @@
 import { afterAll, describe } from '@jest/globals';
 import { GenericContainer, Wait } from 'testcontainers';
+import { ownerLabels } from '../../local/servers/docker.ts';
 import { absent } from '../servers.ts';
 
 type Moto = { endpoint: string; stop(): Promise<void> };
@@ -31,7 +32,7 @@ async function motoEndpoint(): Promise<Moto | undefined> {
 async function startedInDocker(): Promise<Moto> {
   const container = await new GenericContainer(process.env['MOTO_IMAGE'] ?? 'motoserver/moto:5.1.4')
     .withExposedPorts(5000)
-    .withLabels({ 'secret-rotation-functions': 'test' })
+    .withLabels(ownerLabels())
     .withWaitStrategy(Wait.forHttp('/moto-api/', 5000))
     .start();
   return {
