@@ -1,36 +1,42 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmod, readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { brokenPromises, type Facts, type RotationFacts } from '../../local/demo/facts.ts';
-import { OWNER_VARIABLE } from '../../local/owner.ts';
+import { OWNER_VARIABLE, temporaryDirectory } from '../../local/owner.ts';
 
 const DEMO = fileURLToPath(new URL('../../local/demo/demo.ts', import.meta.url));
 
-let temporary: string;
-beforeAll(async () => {
-  temporary = await mkdtemp(join(tmpdir(), 'demo-test-'));
-  await chmod(temporary, 0o755); // the database server may run as another user
+const { path: temporary, [Symbol.asyncDispose]: removeTemporary } = await temporaryDirectory();
+beforeAll(() => chmod(temporary, 0o755)); // the database server may run as another user
+afterAll(async () => removeTemporary());
+
+const demos: { demo: ChildProcess; closed: Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const { demo, closed } of demos.splice(0)) {
+    demo.kill(); // where a test has failed before it ended
+    await closed;
+  }
 });
-afterAll(() => rm(temporary, { recursive: true }));
 
 /** As a user starts it: not as a part of the test run, which would clean up after it. */
-function start(...options: string[]): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
+function start(...options: string[]) {
   const { [OWNER_VARIABLE]: _, ...env } = process.env;
-  return spawn(process.execPath, [DEMO, ...options], {
+  const demo = spawn(process.execPath, [DEMO, ...options], {
     env: { ...env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const started = { demo, closed: once(demo, 'close') };
+  demos.push(started);
+  return started;
 }
 
 async function run(...options: string[]) {
-  const child = start(...options);
-  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  const { demo, closed } = start(...options);
+  const [[code], stdout, stderr] = await Promise.all([closed, text(demo.stdout), text(demo.stderr)]);
   return { code, stdout, stderr };
 }
 
@@ -111,8 +117,7 @@ describe('npm run demo', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('leaves nothing behind when %s stops it in mid-rotation', async (signal, expected) => {
-    const demo = start('--json', '--rotations', '1000');
-    const closed = once(demo, 'close');
+    const { demo, closed } = start('--json', '--rotations', '1000');
     for await (const line of demo.stderr) if (String(line).includes('setSecret')) break;
     const started = descendants(demo.pid ?? 0);
     expect(started.length).toBeGreaterThan(2);

@@ -1,12 +1,12 @@
 /** What `npm run build` writes. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { temporaryDirectory } from '../../local/owner.ts';
 import { buildFunction, bytesByPackage, ENGINES } from '../../scripts/build.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating } from './rotating.ts';
@@ -42,19 +42,15 @@ describe.each(ENGINES)('the bundle of %s', (engine) => {
   });
 
   test('loads in a bare process with nothing but that file, and exports a handler', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'bundle-'));
-    try {
-      await copyFile(bundle, join(directory, 'index.mjs'));
-      expect(await readdir(directory)).toEqual(['index.mjs']);
-      const { stdout } = await run(
-        process.execPath,
-        ['--input-type=module', '-e', "console.log(typeof (await import('./index.mjs')).handler)"],
-        { cwd: directory, env: {} },
-      );
-      expect(stdout).toBe('function\n');
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    await using directory = await temporaryDirectory();
+    await copyFile(bundle, join(directory.path, 'index.mjs'));
+    expect(await readdir(directory.path)).toEqual(['index.mjs']);
+    const { stdout } = await run(
+      process.execPath,
+      ['--input-type=module', '-e', "console.log(typeof (await import('./index.mjs')).handler)"],
+      { cwd: directory.path, env: {} },
+    );
+    expect(stdout).toBe('function\n');
   });
 });
 
