@@ -7,16 +7,17 @@ export type Probe = { startedAt: number; worked: 'AWSCURRENT' | 'AWSPENDING' | '
 
 /**
  * Logs in to the server without a pause. AWSPENDING is tried after AWSCURRENT has been refused, not at the same time: a
- * password that is set between two simultaneous logins would look like a moment at which neither works.
+ * password that is set between two simultaneous logins would look like a moment at which neither works. A server that does
+ * not say what it thinks of a password (no answer in time, no place for one more) proves nothing: no probe comes of it.
  */
 export class Prober implements AsyncDisposable {
   readonly probes: Probe[] = [];
-  readonly #database: Database;
+  readonly #database: Pick<Database, 'login'>;
   readonly #store: SecretStore;
   readonly #stopped: Promise<void>;
   #running = true;
 
-  constructor(database: Database, store: SecretStore) {
+  constructor(database: Pick<Database, 'login'>, store: SecretStore) {
     this.#database = database;
     this.#store = store;
     this.#stopped = this.#run();
@@ -31,20 +32,21 @@ export class Prober implements AsyncDisposable {
     while (this.#running) {
       const startedAt = performance.now();
       const worked = await this.#whatWorks();
-      if (worked !== 'labels moved') this.probes.push({ startedAt, worked });
+      if (worked !== undefined) this.probes.push({ startedAt, worked });
     }
   }
 
-  async #whatWorks(): Promise<Probe['worked'] | 'labels moved'> {
-    const current = versionAt(this.#store, 'AWSCURRENT');
-    if (await this.#logsIn(current)) return 'AWSCURRENT';
-    if (await this.#logsIn(versionAt(this.#store, 'AWSPENDING'))) return 'AWSPENDING';
+  /** @returns undefined if nothing is proven */
+  async #whatWorks(): Promise<Probe['worked'] | undefined> {
+    const asked = versionAt(this.#store, 'AWSCURRENT')?.id;
+    for (const label of ['AWSCURRENT', 'AWSPENDING'] as const) {
+      const version = versionAt(this.#store, label);
+      const answer = version === undefined ? 'refused' : await this.#database.login('prober', version);
+      if (answer === 'accepted') return label;
+      if (answer === 'unreachable') return undefined;
+    }
     // Promoted while we were asking: the first question was about a version that AWSCURRENT has left.
-    return versionAt(this.#store, 'AWSCURRENT')?.id === current?.id ? 'neither' : 'labels moved';
-  }
-
-  async #logsIn(version: ReturnType<typeof versionAt>): Promise<boolean> {
-    return version !== undefined && (await this.#database.login('prober', version)) === 'accepted';
+    return versionAt(this.#store, 'AWSCURRENT')?.id === asked ? 'neither' : undefined;
   }
 }
 
