@@ -35,7 +35,7 @@ export class Faults {
   staleForMs = 0;
   #probability: Partial<Record<FaultKind, number>> = {};
   #random: () => number = seeded(0);
-  #delivered = none();
+  readonly #delivered = none();
 
   /** Takes effect with the next call; the counters go on. */
   set({ probability, seed, staleForMs = 500 }: FaultSettings): void {
@@ -53,10 +53,6 @@ export class Faults {
   /** How often each kind was really delivered: a stale read that would have said the same is none. */
   get delivered(): Readonly<Record<FaultKind, number>> {
     return { ...this.#delivered };
-  }
-
-  resetDelivered(): void {
-    this.#delivered = none();
   }
 
   /** One number is drawn for each call, so the sequence depends on the seed and the count of calls alone. */
