@@ -43,7 +43,7 @@ export const singleUser: Strategy = {
     const { engine, logins, current } = rotation;
     const session = (await logins.unlessRefused(current.value)) ?? (await restore(rotation, pending));
     try {
-      // Once more, under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
+      // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
       await engine.exclusively(session, session.account, async () => {
         await logins.provePassword(current.value);
         await release();
@@ -127,23 +127,22 @@ async function takenBack<S extends Session>(
   return new PasswordPolicyError(`${refusal.message} ${outcome}`, refusal);
 }
 
-/** AWSCURRENT's password is made true again through the pending one. @returns a session that logged in with it */
+/** AWSCURRENT's password is made true again through the pending one. @returns that session, still open */
 async function restore<S extends Session>(rotation: Rotation<S>, pending: SecretValue | undefined): Promise<S> {
   const { engine, logins, current } = rotation;
-  const live =
+  const session =
     pending !== undefined && sameTarget(pending, current.value) ? await logins.unlessRefused(pending) : undefined;
-  if (pending === undefined || live === undefined) throw nothingBetterKnown(current.value);
+  if (pending === undefined || session === undefined) throw nothingBetterKnown(current.value);
   try {
-    await engine.exclusively(live, live.account, async () => {
+    await engine.exclusively(session, session.account, async () => {
       await rotation.readyToChange();
-      return engine.changeOwnPassword(live, pending.password, current.value.password);
+      return engine.changeOwnPassword(session, pending.password, current.value.password);
     });
-  } finally {
-    await live.close();
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
   }
-  const session = await logins.unlessRefused(current.value);
-  if (session === undefined) throw nothingBetterKnown(current.value);
-  return session;
 }
 
 function nothingBetterKnown({ username, endpoint: { host } }: SecretValue): LoginRefusedError {
