@@ -1,5 +1,6 @@
 /** What the tests of the PostgreSQL engine have in common. */
 import { randomBytes } from 'node:crypto';
+import { expect } from '@jest/globals';
 import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
 import { connect } from '../../../local/servers/postgres.ts';
@@ -69,6 +70,16 @@ export async function outcome(
   const result = await login(server, { username, password });
   if (result.is === 'accepted') await result.session.close();
   return result.is;
+}
+
+export async function expectChanged(server: Address, role: Role, to: Secret): Promise<void> {
+  expect(await outcome(server, role, to)).toBe('accepted');
+  expect(await outcome(server, role, role.password)).toBe('refused');
+}
+
+export async function expectUnchanged(server: Address, role: Role, to: Secret): Promise<void> {
+  expect(await outcome(server, role, to)).toBe('refused');
+  expect(await outcome(server, role, role.password)).toBe('accepted');
 }
 
 /** As a rotation does it. */
