@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { rootCertificates, TLSSocket } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -89,18 +88,15 @@ describeServers('a server without TLS', (server) => {
 });
 
 describe('a certificate', () => {
-  const file = (name: string) => readFileSync(new URL(`self-signed/${name}`, import.meta.url), 'utf8');
-  const [key, valid, expired] = ['server.key', 'valid.crt', 'expired.crt'].map(file) as [string, string, string];
-
   test.each([
-    ['self-signed', valid, trusting(''), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-    ['expired', expired, trusting(expired), 'CERT_HAS_EXPIRED'],
+    ['self-signed', tls.selfSigned, trusting(''), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['expired', tls.expired, trusting(tls.expired), 'CERT_HAS_EXPIRED'],
   ])('that is %s ends the login before anything is said', async (_, cert, wanted, code) => {
     const heard: Buffer[] = [];
     await using server = await fakeServer((socket) =>
       socket.once('data', () => {
         socket.write('S');
-        const secured = new TLSSocket(socket, { isServer: true, key, cert });
+        const secured = new TLSSocket(socket, { isServer: true, key: tls.key, cert });
         secured.on('data', (bytes) => heard.push(bytes)).on('error', () => {});
       }),
     );
