@@ -162,7 +162,7 @@ class Run implements AsyncDisposable {
     await this.#requireNoSession();
     if (this.#isDue(step, 'locked')) await this.#endLock(step);
     await this.#lookAtLabels();
-    await this.#strikeGap(step);
+    if (invocation.outcome === 'success') await this.#strikeGap(step);
   }
 
   #isDue(step: Step, fault: StepFault): boolean {
@@ -176,7 +176,7 @@ class Run implements AsyncDisposable {
     this.#delivered = this.#wire.recorder.seen.some((seen) => seen.step === step && seen.name === 'Query:ALTER');
   }
 
-  /** What the point itself, or the scene that it is set in, wants after this step. */
+  /** What the point itself, or the scene that it is set in, wants between this step and the next: after a failure there is none. */
   async #strikeGap(step: Step): Promise<void> {
     const { point } = this.#options;
     const gap = point?.on === 'gap' ? point : point?.on === 'message' ? point.scene : undefined;
