@@ -276,7 +276,7 @@ describe('a login that meets no PostgreSQL', () => {
 
     const result = await knock(silent, tls as 'off');
 
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expectFailure(result, silent, as, TOO_LATE);
     await eventually(async () => closed);
   });
