@@ -64,8 +64,9 @@ export interface Engine<S extends Session = Session> {
    * Runs `work` alone for this account: under a server lock where there is one, in one transaction where account changes
    * take part in them, else just so. When it returns, the work has taken effect; when `work` throws, nothing has, where there are
    * transactions. No write to AWS inside that would be wrong if the transaction then failed.
+   * `stillAlone` asks the server, and throws if the lock was lost: to be called right before a write to AWS that rests on it.
    */
-  exclusively<T>(session: S, account: Account, work: () => Promise<T>): Promise<T>;
+  exclusively<T>(session: S, account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T>;
 
   /**
    * The session's own password, inside `exclusively`. Compare-and-set where the server can: `conflict` if `from` is the

@@ -44,8 +44,9 @@ export const singleUser: Strategy = {
     const session = (await logins.unlessRefused(current.value)) ?? (await restore(rotation, pending));
     try {
       // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
-      await engine.exclusively(session, session.account, async () => {
+      await engine.exclusively(session, session.account, async (stillAlone) => {
         await logins.provePassword(current.value);
+        await stillAlone();
         await release();
       });
     } finally {

@@ -173,7 +173,7 @@ class PostgresSession implements Session {
    * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
    * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
    */
-  async transaction<T>(account: Account, work: () => Promise<T>): Promise<T> {
+  async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
     try {
       await this.#run(
@@ -181,7 +181,7 @@ class PostgresSession implements Session {
           `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
         openingFailure,
       );
-      const result = await work();
+      const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
       // A transaction in which a statement failed answers COMMIT with ROLLBACK, and calls that no error.
       if ((await this.#run('COMMIT', statementFailure)) !== 'COMMIT') throw rolledBack(this.#attempt);
       return result;

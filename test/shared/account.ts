@@ -25,7 +25,7 @@ export class Account {
         ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
         : { is: 'refused', why: new LoginRefusedError('refused') };
     },
-    exclusively: (_session, _account, work) => work(),
+    exclusively: (_session, _account, work) => work(async () => {}),
     changeOwnPassword: async (_session, from: Secret, to: Secret) => {
       this.beforeChange();
       if (this.password !== from.reveal()) return 'conflict';

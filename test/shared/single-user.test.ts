@@ -82,7 +82,7 @@ describe('a pending version that no longer fits', () => {
     const steps: string[] = [];
     account.engine.exclusively = async (_session, _account, work) => {
       steps.push('lock');
-      const result = await work();
+      const result = await work(async () => void steps.push('still locked'));
       steps.push('unlock');
       return result;
     };
@@ -92,14 +92,14 @@ describe('a pending version that no longer fits', () => {
       steps.push('release');
     });
     expect(released).toBe(true);
-    expect(steps).toEqual(['login', 'lock', 'login', 'release', 'unlock']);
+    expect(steps).toEqual(['login', 'lock', 'login', 'still locked', 'release', 'unlock']);
   });
 
   test('is kept if an attempt that was on its way arrives before the lock', async () => {
     const account = new Account('old');
     account.engine.exclusively = async (_session, _account, work) => {
       account.password = 'new';
-      return work();
+      return work(async () => {});
     };
     const release = async () => {
       throw new Error('released');
@@ -107,5 +107,14 @@ describe('a pending version that no longer fits', () => {
     await expect(singleUser.withdraw(rotation(account), version('pending', 'new').value, release)).rejects.toThrow(
       'refused',
     );
+  });
+
+  test('is kept if the lock was lost while AWSCURRENT was proven', async () => {
+    const account = new Account('old');
+    account.engine.exclusively = (_session, _account, work) => work(() => Promise.reject(new Error('lost')));
+    const release = async () => {
+      throw new Error('released');
+    };
+    await expect(singleUser.withdraw(rotation(account), undefined, release)).rejects.toThrow('lost');
   });
 });
