@@ -85,7 +85,7 @@ describeSources((server, from) => {
 
     await server.restart();
 
-    await using after = await connect(server, { ca: tls.ca });
+    await using after = await connect({ ...server, host: 'localhost' }, { ca: tls.ca });
     await expect(after.query('SELECT FROM kept')).resolves.toBeDefined();
     await expect(before.query('SELECT')).rejects.toThrow();
     expect(await server.log()).toContain('CREATE TABLE kept');

@@ -52,7 +52,7 @@ async function failedLogins(rotating: Rotating, log: Promise<string>): Promise<n
 async function proxy(
   server: { host: string; port: number },
   onBytes: (from: 'client' | 'server', bytes: Buffer) => void | Promise<void>,
-): Promise<TcpServer & { port: number } & AsyncDisposable> {
+): Promise<TcpServer & { endpoint: { host: string; port: number } } & AsyncDisposable> {
   const listener = createServer((client) => {
     const upstream = dial(server.port, server.host);
     for (const [from, source, target] of [
@@ -69,7 +69,10 @@ async function proxy(
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as { port: number };
-  return Object.assign(listener, { port, [Symbol.asyncDispose]: async () => void listener.close() });
+  return Object.assign(listener, {
+    endpoint: { host: '127.0.0.1', port },
+    [Symbol.asyncDispose]: async () => void listener.close(),
+  });
 }
 
 describeServers('setSecret', (server) => {
@@ -84,7 +87,7 @@ describeServers('setSecret', (server) => {
         kill.now?.();
       }
     });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint });
     kill.now = () => rotating.processes.at(-1)?.kill();
     const before = rotating.password();
 
@@ -140,7 +143,7 @@ describeServers('setSecret', (server) => {
       atCommit.resolve();
       await held.promise;
     });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint });
     const token = rotating.begin();
     await rotating.step('createSecret', token);
     const setting = rotating.step('setSecret', token);
@@ -241,7 +244,7 @@ describeServers('setSecret', (server) => {
       if (cut && from === 'client' && bytes.includes('SCRAM-SHA-256')) throw new Error('cut');
     });
     between.on('connection', (socket) => cut && socket.destroy());
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint });
     const { error } = await rotating.rotate();
     expect(error).toMatch(/setSecret: error, ConnectionError: The connection to 127\.0\.0\.1:\d+ .*failed or broke/);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
@@ -255,7 +258,7 @@ describeServers('setSecret', (server) => {
     await using between = await proxy(server, async (from) => {
       if (from === 'client') await sleep(300);
     });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint });
     await rotating.expectComplete((await rotating.rotate()).token);
   });
 
@@ -273,7 +276,7 @@ describeServers('setSecret', (server) => {
         await sleep(1200);
         meanwhile(rotating);
       });
-      await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+      await using rotating = await Rotating.on(server, { secret: between.endpoint });
       const before = rotating.password();
       state.rotating = rotating;
       const { attempts } = await rotating.rotate();
@@ -292,7 +295,7 @@ describeServers('setSecret', (server) => {
       await sleep(3000);
       process.kill(pid, 'SIGCONT');
     });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port }, timeoutMs: 6000 });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint, timeoutMs: 6000 });
     state.rotating = rotating;
     const { error, token } = await rotating.rotate();
     expect(error).toMatch(/setSecret: error, DeadlineError/);
@@ -361,8 +364,8 @@ describeServers('setSecret', (server) => {
   test('never takes the label off the only password that works', async () => {
     await using rotating = await Rotating.on(server);
     const token = await changedButNotPromoted(rotating);
-    // Neither AWSCURRENT nor the pending version, which names another port now, can be made to work.
-    rotating.edit({ port: server.port, note: 'edited' });
+    // Neither AWSCURRENT nor the pending version, which fits no longer, can be made to work.
+    rotating.edit({ note: 'edited' });
     await rotating.setPassword('known to nobody');
     const { error } = await rotating.rotate();
     expect(error).toMatch(/LoginRefusedError.*AWSPENDING is left as it is/);
@@ -380,7 +383,7 @@ describeServers('after the change, the old password', (server) => {
       state.done = true;
       await interfere(state.rotating);
     });
-    state.rotating = await Rotating.on(server, { secret: { port: between.port }, ...(timeoutMs && { timeoutMs }) });
+    state.rotating = await Rotating.on(server, { secret: between.endpoint, ...(timeoutMs && { timeoutMs }) });
     return { rotating: state.rotating, between };
   }
 
@@ -442,7 +445,7 @@ await describeOwnServers('setSecret, on a server of its own,', {}, (server) => {
       restarted = server.restart();
       await restarted;
     });
-    await using rotating = await Rotating.on(server, { secret: { port: between.port } });
+    await using rotating = await Rotating.on(server, { secret: between.endpoint });
     const { succeeded, token, attempts, error } = await rotating.rotate({
       attempts: 2,
       onStep: { before: (_step, attempt) => attempt === 2 && restarted },
