@@ -1,7 +1,7 @@
 import { DeadlineError } from './errors.ts';
 
 /** What time is spent on. Each kind has a share of its own, so that no slow party can eat up the time of the others. */
-export type Spending = 'Secrets Manager' | 'connecting' | 'statements';
+export type Spending = 'Secrets Manager' | 'RDS' | 'connecting' | 'statements';
 
 /**
  * Milliseconds at most, and at most that part of the invocation's time. With the default 60 s both say the same; with less
@@ -9,6 +9,7 @@ export type Spending = 'Secrets Manager' | 'connecting' | 'statements';
  */
 const SHARES: Record<Spending | 'reserve', { most: number; part: number }> = {
   'Secrets Manager': { most: 10_000, part: 1 / 6 },
+  RDS: { most: 5000, part: 1 / 12 },
   connecting: { most: 20_000, part: 1 / 3 },
   statements: { most: 10_000, part: 1 / 6 },
   reserve: { most: 10_000, part: 1 / 6 },
@@ -18,7 +19,7 @@ const SHARES: Record<Spending | 'reserve', { most: number; part: number }> = {
 export class Deadline {
   readonly #total: number;
   readonly #end: number;
-  readonly #spent: Record<Spending, number> = { 'Secrets Manager': 0, connecting: 0, statements: 0 };
+  readonly #spent: Record<Spending, number> = { 'Secrets Manager': 0, RDS: 0, connecting: 0, statements: 0 };
 
   /** `remaining`: what the Lambda context's getRemainingTimeInMillis() says at the start of the invocation. */
   constructor(remaining: number) {

@@ -10,8 +10,11 @@ export type Layer =
   | 'event'
   | 'configuration'
   | 'secret'
+  | 'admin secret'
+  | 'twin'
   | 'rotation'
   | 'Secrets Manager'
+  | 'RDS'
   | 'DNS'
   | 'TCP'
   | 'TLS'
@@ -99,6 +102,42 @@ export class UnsupportedHostError extends RotationError {
   readonly retryHelps = false;
 }
 
+/** Which user is the base and which the twin cannot be told, or `username` is neither. */
+export class PairError extends RotationError {
+  readonly layer = 'secret';
+  readonly retryHelps = false;
+}
+
+/** The admin secret (`masterarn`) is missing, unreadable, of another server, or not one that may be used for this secret. */
+export class AdminSecretError extends RotationError {
+  readonly layer = 'admin secret';
+  readonly retryHelps = false;
+}
+
+/** The server refuses the admin secret's passwords: it is being rotated, or it is wrong. */
+export class AdminRefusedError extends RotationError {
+  readonly layer = 'admin secret';
+  readonly retryHelps = true;
+}
+
+/** A user that is about to get a password is not proven to be this secret's. Nothing was changed. */
+export class ForeignUserError extends RotationError {
+  readonly layer = 'twin';
+  readonly retryHelps = false;
+}
+
+/** Base and twin differ in a way that only a person can settle; the message has the statements to choose from. Nothing was changed. */
+export class TwinRightsError extends RotationError {
+  readonly layer = 'twin';
+  readonly retryHelps = false;
+}
+
+/** The user that would become active may not log in (locked, expired, rds_iam), or does not exist. Nothing was changed. */
+export class DormantUserError extends RotationError {
+  readonly layer = 'twin';
+  readonly retryHelps = false;
+}
+
 /** RotationEnabled is false. */
 export class RotationDisabledError extends RotationError {
   readonly layer = 'rotation';
@@ -132,6 +171,16 @@ export class StaleReadError extends RotationError {
 /** A call to Secrets Manager failed. `code` is AWS's name of the error. */
 export class SecretsManagerError extends RotationError {
   readonly layer = 'Secrets Manager';
+  readonly retryHelps: boolean;
+  constructor(message: string, retryHelps: boolean, details: Details = {}) {
+    super(message, details);
+    this.retryHelps = retryHelps;
+  }
+}
+
+/** RDS did not say where a database is. `code` is AWS's name of the error. */
+export class RdsError extends RotationError {
+  readonly layer = 'RDS';
   readonly retryHelps: boolean;
   constructor(message: string, retryHelps: boolean, details: Details = {}) {
     super(message, details);

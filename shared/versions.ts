@@ -5,25 +5,20 @@ import {
   ListSecretVersionIdsCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
-  SecretsManagerServiceException,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import { callService, type Service } from './aws.ts';
 import type { Deadline } from './deadline.ts';
-import {
-  DeadlineError,
-  ownError,
-  PendingMismatchError,
-  type RotationError,
-  SecretsManagerError,
-  StaleReadError,
-} from './errors.ts';
+import { PendingMismatchError, SecretsManagerError, StaleReadError } from './errors.ts';
 import { Secret } from './secret.ts';
 
-/** A version and its value. `createdAt` is when the version was made; the value is what GetSecretValue showed. */
-export type Version = { id: string; text: Secret; createdAt: Date };
+/** A version and its value. `createdAt` is when the version was made; the value is what GetSecretValue showed. `arn` is the secret's. */
+export type Version = { id: string; arn: string; text: Secret; createdAt: Date };
 
 /** What DescribeSecret shows: labels and tags, no values. */
 export type Description = {
+  /** The secret's, whatever it was asked for by. */
+  arn: string;
   /** When it was asked for, on the clock of performance.now(). */
   readAt: number;
   /** undefined on a secret whose rotation was never configured */
@@ -40,6 +35,14 @@ const BACKOFF = [100, 200, 400, 800] as const;
 const CLIENT = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 2000, requestTimeout: 3000, throwOnRequestTimeout: true },
+};
+
+const SERVICE: Service = {
+  name: 'Secrets Manager',
+  endpoint: 'secretsmanager',
+  messageIsSafe: new Set(['AccessDeniedException', 'DecryptionFailure', 'EncryptionFailure']),
+  mayPass: new Set(['ThrottlingException', 'InternalServiceError', 'InvalidParameterException']),
+  Failure: SecretsManagerError,
 };
 
 const clients = new Map<string | undefined, SecretsManagerClient>();
@@ -72,6 +75,7 @@ export class SecretVersions {
       this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }), { abortSignal }),
     );
     return {
+      arn: answer.ARN ?? this.#secretId,
       readAt,
       rotationEnabled: answer.RotationEnabled,
       tags: new Map((answer.Tags ?? []).flatMap(({ Key, Value }) => (Key === undefined ? [] : [[Key, Value ?? '']]))),
@@ -79,15 +83,25 @@ export class SecretVersions {
     };
   }
 
+  /** Those of another secret, in the same time. */
+  of(secretId: string): SecretVersions {
+    return new SecretVersions(this.#client, secretId, this.#deadline);
+  }
+
   /** The version that bears AWSCURRENT now. */
   async current(): Promise<Version> {
-    const version = await this.#get({ VersionStage: 'AWSCURRENT' });
+    const version = await this.labelled('AWSCURRENT');
     if (version === undefined)
       throw new SecretsManagerError(
         'The secret has no AWSCURRENT version with a text value: give it one first.',
         false,
       );
     return version;
+  }
+
+  /** The version that bears this label now; undefined if there is none, or if it has no value. */
+  labelled(label: 'AWSCURRENT' | 'AWSPREVIOUS' | 'AWSPENDING'): Promise<Version | undefined> {
+    return this.#get({ VersionStage: label });
   }
 
   /** The value of this version if it bears AWSPENDING; undefined if it has no value (yet), or not that label. */
@@ -213,7 +227,12 @@ export class SecretVersions {
       );
       const id = answer.VersionId ?? which.VersionId;
       if (id === undefined || answer.SecretString === undefined) return undefined;
-      return { id, text: new Secret(answer.SecretString), createdAt: answer.CreatedDate ?? new Date(0) };
+      return {
+        id,
+        arn: answer.ARN ?? this.#secretId,
+        text: new Secret(answer.SecretString),
+        createdAt: answer.CreatedDate ?? new Date(0),
+      };
     } catch (error) {
       if (error instanceof SecretsManagerError && isAbsent(error.code, which)) return undefined;
       throw error;
@@ -225,14 +244,8 @@ export class SecretVersions {
     await sleep(Math.min(ms, this.#deadline.left('Secrets Manager') / 2));
   }
 
-  async #call<T>(operation: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    try {
-      return await this.#deadline.spend('Secrets Manager', `Secrets Manager’s ${operation}`, send);
-    } catch (error) {
-      throw error instanceof DeadlineError
-        ? new DeadlineError(`${error.message} ${IN_A_VPC}`)
-        : wrapped(operation, error);
-    }
+  #call<T>(operation: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return callService(SERVICE, this.#deadline, operation, send);
   }
 }
 
@@ -244,37 +257,4 @@ export class SecretVersions {
 function isAbsent(code: string | undefined, asked: { VersionId?: string; VersionStage?: string }): boolean {
   if (code === 'InvalidRequestException') return asked.VersionId !== undefined && asked.VersionStage !== undefined;
   return code === 'ResourceNotFoundException';
-}
-
-/** Their messages name principals, actions and keys, which is what helps; others may quote what was sent. */
-const MESSAGE_IS_SAFE = new Set(['AccessDeniedException', 'DecryptionFailure', 'EncryptionFailure']);
-
-const IN_A_VPC =
-  'A function in a VPC needs an interface endpoint for secretsmanager or a NAT gateway, and a security group that lets it out on ' +
-  'port 443.';
-
-const MAY_PASS = new Set(['ThrottlingException', 'InternalServiceError', 'InvalidParameterException']);
-
-function wrapped(operation: string, error: unknown): RotationError {
-  if (error instanceof SecretsManagerServiceException) {
-    const status = error.$metadata.httpStatusCode ?? 0;
-    const text = MESSAGE_IS_SAFE.has(error.name) ? `: ${error.message}` : '';
-    return new SecretsManagerError(
-      `Secrets Manager refused ${operation} with ${error.name}${text}${/[.]$/.test(text) ? '' : '.'}`,
-      MAY_PASS.has(error.name) || status >= 500,
-      { code: error.name },
-    );
-  }
-  const code = networkCode(error);
-  if (code === undefined) return ownError(error);
-  return new SecretsManagerError(`Secrets Manager could not be reached for ${operation} (${code}). ${IN_A_VPC}`, true, {
-    code,
-  });
-}
-
-/** Node's or the SDK's name for what happened on the network; undefined if it was something else. */
-function networkCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if ('code' in error && typeof error.code === 'string' && /^[A-Z_]{1,60}$/.test(error.code)) return error.code;
-  return error.name === 'TimeoutError' ? error.name : undefined;
 }

@@ -5,9 +5,9 @@ import { DeadlineError } from '../../shared/errors.ts';
 
 describe('the time of a step', () => {
   test.each([
-    [60_000, { 'Secrets Manager': 10_000, connecting: 20_000, statements: 10_000 }],
-    [900_000, { 'Secrets Manager': 10_000, connecting: 20_000, statements: 10_000 }],
-    [6000, { 'Secrets Manager': 1000, connecting: 2000, statements: 1000 }],
+    [60_000, { 'Secrets Manager': 10_000, RDS: 5000, connecting: 20_000, statements: 10_000 }],
+    [900_000, { 'Secrets Manager': 10_000, RDS: 5000, connecting: 20_000, statements: 10_000 }],
+    [6000, { 'Secrets Manager': 1000, RDS: 500, connecting: 2000, statements: 1000 }],
   ])('of %i ms is shared out', (remaining, shares) => {
     const deadline = new Deadline(remaining);
     for (const [kind, ms] of Object.entries(shares)) expect(deadline.left(kind as 'connecting')).toBe(ms);
