@@ -47,6 +47,7 @@ export async function buildFunction(engine: string, { outfile, plugins = [] }: B
     conditions: ['module'],
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: true,
     keepNames: true,
     sourcemap: true,
     legalComments: 'none',

@@ -39,6 +39,12 @@ export type LoginResult<S extends Session> =
 /** What an engine can do, or why it cannot, in words a user reads: "<engine> … : <unsupported>". */
 export type Capability<T> = T | { unsupported: string };
 
+/** Of an engine that was chosen because it can. */
+export function supported<T extends object>(capability: Capability<T>): T {
+  if ('unsupported' in capability) throw new TypeError(capability.unsupported);
+  return capability;
+}
+
 /**
  * What the core asks of a database. An engine applies, it never decides: passwords and the order of things are the
  * core's. Every method but `login` throws errors of errors.ts only; a driver's error never leaves the engine's folder.
@@ -84,30 +90,62 @@ export interface Engine<S extends Session = Session> {
 export interface ByAdmin<S extends Session> {
   /** A verifier only, where the server takes one; never unlocks. */
   setPassword(admin: S, account: Account, to: Secret): Promise<void>;
-  /** What makes an account too powerful to be handled for somebody else; undefined where this session may not look. */
-  facts(session: S, account: Account): Promise<{ exists: boolean; privileged?: string } | undefined>;
+  /** Undefined where there is no such account. */
+  facts(admin: S, account: Account): Promise<AccountFacts | undefined>;
 }
+
+export type AccountFacts = {
+  /** What makes the account too powerful to be handled for somebody else, as the end of a sentence: "is a superuser". */
+  privileged?: string;
+  /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
+  barred?: string;
+  /** The ARNs of the secrets whose twin, or whose base, it is by a mark, where the engine has a place for one. */
+  owners: readonly string[];
+};
 
 /** Two users of one secret. `owner` is the ARN of that secret. */
 export type Pair = { base: Account; twin: Account; owner: string };
 
-/** Seen from the twin. */
-export type Difference = { kind: 'more' | 'less' | 'setting'; what: string };
+export type PairState = { base: UserState | undefined; twin: UserState | undefined };
 
-/** The alternate user that works with the base's rights. */
+export type UserState = {
+  /** The ARN in the twin's mark; of a base, the ARN in the mark of some other twin that works as it. */
+  owner?: string;
+  /** Of a twin: it cannot log in, owns nothing, is granted to nobody and holds nothing that the base lacks. */
+  inert: boolean;
+  /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
+  barred?: string;
+};
+
+/** Seen from the twin. */
+export type Difference = {
+  /** `more`: a right that the base lacks, or something that the base cannot reach. `less`: a right that the base has. `setting`: all else. */
+  kind: 'more' | 'less' | 'setting';
+  /** For people: `CREATEDB`. */
+  what: string;
+  /** Statements of which a person may choose one, to settle what this session may not or must not change. */
+  remedies: readonly string[];
+  /** Settled outside the transaction of `exclusively`, and so before anything is changed in it. */
+  elsewhere?: boolean;
+};
+
+/** The alternate user that works with the base's rights. All but `differences` inside `exclusively` for the base. */
 export interface Twins<S extends Session> {
-  state(
-    admin: S,
-    pair: Pair,
-    which: 'base' | 'twin',
-  ): Promise<{ exists: false } | { exists: true; mark?: string; inert: boolean }>;
+  state(admin: S, pair: Pair): Promise<PairState>;
   /** Unable to log in where the server can say so, carrying the mark where it has a place. `conflict` if it appeared meanwhile. */
   create(admin: S, pair: Pair, to: Secret): Promise<'created' | 'conflict'>;
-  /** Reads only. Empty is the proof of equality; a session that cannot see says so. */
+  /** Puts the mark on a twin that is there. */
+  adopt(admin: S, pair: Pair): Promise<void>;
+  /** The statement with which a person puts the mark on it. */
+  adoption(pair: Pair): string;
+  /**
+   * Reads only. Empty is the proof of equality; a session that cannot see says so. In a session of the twin's own also that it works with
+   * the base's rights.
+   */
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
-  /** To the twin; repeatable; names the right that is missing. */
+  /** To the twin, which must be dormant; repeatable. @throws PrivilegeError that names the right that is missing */
   apply(admin: S, pair: Pair, difference: Difference): Promise<void>;
-  /** Last: password and login; lifts only the lock that `create` put on. */
+  /** Last: password and login; lifts only the lock that `create` put on, and none of the base's. @throws as `changeOwnPassword` */
   enable(admin: S, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<void>;
 }
 

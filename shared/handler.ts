@@ -5,6 +5,7 @@ import { Deadline } from './deadline.ts';
 import type { Engine, Session } from './engine.ts';
 import { ownError, type RotationError } from './errors.ts';
 import { parseEvent, type RotationEvent } from './event.ts';
+import { Rds } from './rds.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
 import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
@@ -29,6 +30,7 @@ export function rotationHandler<S extends Session>(engine: Engine<S>) {
     return await runStep({
       engine,
       versions: new SecretVersions(connectSecretsManager(settings.endpoint), event.secretId, deadline),
+      databases: new Rds(deadline),
       deadline,
       event,
       settings,

@@ -3,7 +3,7 @@ import type { Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError, type RotationError } from './errors.ts';
 import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
 import type { Readable } from './strategy.ts';
-import type { SecretVersions } from './versions.ts';
+import type { SecretVersions, Version } from './versions.ts';
 
 /** More refused logins than these in one invocation could lock the account (MySQL's FAILED_LOGIN_ATTEMPTS and the like). */
 const MOST_REFUSALS = 4;
@@ -35,14 +35,19 @@ export class Logins<S extends Session> {
     return result;
   }
 
+  /** A session. @throws the cause if there is none */
+  async accepted(value: SecretValue): Promise<S> {
+    const result = await this.try(value);
+    if (result.is !== 'accepted') throw result.why;
+    return result.session;
+  }
+
   /**
    * That this value logs in, and nothing more: the session is closed.
    * @throws the cause if it does not
    */
   async prove(value: SecretValue): Promise<void> {
-    const result = await this.try(value);
-    if (result.is !== 'accepted') throw result.why;
-    await result.session.close();
+    await (await this.accepted(value)).close();
   }
 
   /** That the password is right, even if the account may not log in (a connection limit, say). @throws the cause if it is not */
@@ -91,7 +96,8 @@ export class Logins<S extends Session> {
     const known = [current.version.id, pending.version.id];
     const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
     while (others.length > 0 && this.#refusals < MOST_REFUSALS) {
-      const value = await this.#readable(versions, others.shift() as string);
+      const version = await versions.byId(others.shift() as string);
+      const value = version && this.#readable(version);
       const found = value && (await attempt(value));
       if (found) return found;
     }
@@ -103,12 +109,36 @@ export class Logins<S extends Session> {
     );
   }
 
+  /**
+   * Whether the server accepts a password for the pending version's user that this secret knows: AWSPREVIOUS's, the pending one, or
+   * that of any other version that names this user, the newest first. @throws the cause if a login proves nothing
+   */
+  async knows(pending: SecretValue, current: Readable, versions: SecretVersions): Promise<boolean> {
+    const tried: SecretValue[] = [];
+    const attempt = async (value: SecretValue): Promise<boolean> => {
+      if (!sameTarget(value, pending) || tried.some(({ password }) => password.equals(value.password))) return false;
+      tried.push(value);
+      const result = await this.try(value);
+      if (result.is === 'unknown') throw result.why;
+      if (result.is === 'accepted') await result.session.close();
+      return result.is !== 'refused';
+    };
+    const previous = await versions.labelled('AWSPREVIOUS');
+    for (const value of [previous && this.#readable(previous), pending])
+      if (value !== undefined && (await attempt(value))) return true;
+    for (const id of await versions.newestFirst()) {
+      if (this.#refusals >= MOST_REFUSALS) return false;
+      const version = id === current.version.id ? undefined : await versions.byId(id);
+      const value = version && this.#readable(version);
+      if (value !== undefined && (await attempt(value))) return true;
+    }
+    return false;
+  }
+
   /** An old version may hold anything; one that cannot be read is no candidate. */
-  async #readable(versions: SecretVersions, id: string): Promise<SecretValue | undefined> {
-    const version = await versions.byId(id);
-    if (version === undefined) return undefined;
+  #readable({ id, text }: Version): SecretValue | undefined {
     try {
-      return parseSecret({ text: version.text, called: id }, this.#engine);
+      return parseSecret({ text, called: id }, this.#engine);
     } catch {
       return undefined;
     }

@@ -15,6 +15,9 @@ export type SecretValue = {
   password: Secret;
   endpoint: Endpoint;
   masterarn: string | undefined;
+  /** The two users that alternate, where the secret names them. */
+  baseusername: string | undefined;
+  alternateusername: string | undefined;
   /** Every key but `password`, as it stood: also those that we do not know. */
   keys: Readonly<Record<string, unknown>>;
 };
@@ -39,8 +42,12 @@ export function parseSecret<S extends Session>({ text, called }: SecretText, eng
       `The secret's key "engine" is none of ${engine.engineKeys.join(', ')}: this is the rotation function for ${engine.name}.`,
     );
   const username = requiredText(json, 'username', fail);
-  const problem = engine.usernameProblem(username, engineKey);
-  if (problem !== undefined) throw new UserNameError(`The secret's key "username" ${problem}.`);
+  const baseusername = optionalText(json, 'baseusername', fail);
+  const alternateusername = optionalText(json, 'alternateusername', fail);
+  for (const [key, name] of Object.entries({ username, baseusername, alternateusername })) {
+    const problem = name === undefined ? undefined : engine.usernameProblem(name, engineKey);
+    if (problem !== undefined) throw new UserNameError(`The secret's key "${key}" ${problem}.`);
+  }
 
   return {
     engineKey,
@@ -59,15 +66,24 @@ export function parseSecret<S extends Session>({ text, called }: SecretText, eng
       ),
     },
     masterarn: optionalText(json, 'masterarn', fail),
+    baseusername,
+    alternateusername,
     keys: withoutPassword(json),
   };
 }
 
 /** The JSON text of a successor: the same keys in the same order, another password, and whatever `changed` names. */
 export function writeSuccessor(current: SecretText, changed: Json, password: Secret): Secret {
-  return new Secret(
-    JSON.stringify({ ...parseJson(current.text, current.called), ...changed, password: password.reveal() }),
-  );
+  return withKeys(current, { ...changed, password: password.reveal() });
+}
+
+export function withKeys({ text, called }: SecretText, keys: Json): Secret {
+  return new Secret(JSON.stringify({ ...parseJson(text, called), ...keys }));
+}
+
+/** RDS and Redshift put exactly these keys into the secrets that they manage, https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html */
+export function isManagedByRds({ text, called }: SecretText): boolean {
+  return Object.keys(parseJson(text, called)).sort().join() === 'password,username';
 }
 
 /** The names of the keys, beside `password`, in which two versions differ. */
@@ -78,12 +94,22 @@ export function differingKeys(one: SecretValue, other: SecretValue): string[] {
 
 /** Whether a password of the one could be a password of the other: the same user of the same server. */
 export function sameTarget(one: SecretValue, other: SecretValue): boolean {
+  return one.username === other.username && sameServer(one, other);
+}
+
+/** The same server, and the same place for users on it. */
+export function sameServer(one: SecretValue, other: SecretValue): boolean {
   return (
-    one.username === other.username &&
     one.endpoint.host === other.endpoint.host &&
     one.endpoint.port === other.endpoint.port &&
     isDeepStrictEqual(one.endpoint.options, other.endpoint.options)
   );
+}
+
+/** Names of hosts do not distinguish case, and a final dot changes nothing. */
+export function sameHost(one: SecretValue, other: SecretValue): boolean {
+  const [first, second] = [one, other].map(({ endpoint: { host } }) => host.toLowerCase().replace(/\.$/, ''));
+  return first === second;
 }
 
 /** https://tc39.es/proposal-json-parse-with-source/, in Node 24 but not yet in TypeScript's library. */

@@ -7,8 +7,8 @@ const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
 /**
- * The function's settings. The environment variables have the names that AWS's own functions give them, and DEFAULT_STRATEGY is
- * ours. Each is read where it is needed, in each invocation: one that cannot be used stops the step that needs it, with its
+ * The function's settings. The environment variables have the names that AWS's own functions give them; DEFAULT_STRATEGY and
+ * ADMIN_MAY_SET_PASSWORDS are ours. Each is read where it is needed, in each invocation: one that cannot be used stops the step that needs it, with its
  * own error, and not a rotation that is half way through.
  */
 export class Settings {
@@ -34,6 +34,14 @@ export class Settings {
     if (!isStrategyName(name))
       throw new UnknownStrategyError(`DEFAULT_STRATEGY is none of ${STRATEGY_NAMES.join(', ')}.`);
     return name;
+  }
+
+  /**
+   * Whether the deployer lets an admin set a user's password without knowing the present one.
+   * @throws {ConfigurationError}
+   */
+  get adminMaySetPasswords(): boolean {
+    return this.#flag('ADMIN_MAY_SET_PASSWORDS', false);
   }
 
   /** @throws {ConfigurationError} */

@@ -1,26 +1,100 @@
-import type { Session } from './engine.ts';
-import { LoginRefusedError, PasswordPolicyError, type RotationError } from './errors.ts';
-import type { Found } from './login.ts';
+import type { Admin } from './admin.ts';
+import { type Account, type Session, supported } from './engine.ts';
+import {
+  ConfigurationError,
+  ForeignUserError,
+  LoginBarredError,
+  LoginRefusedError,
+  PasswordPolicyError,
+  PrivilegeError,
+  type RotationError,
+} from './errors.ts';
+import type { Secret } from './secret.ts';
 import { differingKeys, type SecretValue, sameTarget } from './secret-value.ts';
-import type { Readable, Rotation, Strategy } from './strategy.ts';
+import type { Check, Readable, Rotation, Strategy } from './strategy.ts';
 
 /**
- * One user changes its own password.
+ * One user, one password.
  *
  * From the database's commit to the end of finishSecret only AWSPENDING logs in. Therefore nothing here ever lets go of
  * a pending version that may be the only password that works, and every attempt finds out by logging in where an earlier
  * one got to.
  */
-export const singleUser: Strategy = {
-  next: () => ({}),
+function oneUser(means: Means): Strategy {
+  return {
+    async next(check) {
+      await means.guard(check);
+      return {};
+    },
 
-  fits(current, pending) {
-    const keys = differingKeys(current, pending);
-    if (keys.length > 0) return `differs from AWSCURRENT in ${keys.map((key) => `"${key}"`).join(', ')}`;
-    return pending.password.equals(current.password) ? 'has the same password as AWSCURRENT' : undefined;
-  },
+    async rehearse(check) {
+      await (await (await means.guard(check))?.login())?.close();
+    },
 
-  async set(rotation) {
+    fits(current, pending) {
+      const keys = differingKeys(current, pending);
+      if (keys.length > 0) return `differs from AWSCURRENT in ${keys.map((key) => `"${key}"`).join(', ')}`;
+      return pending.password.equals(current.password) ? 'has the same password as AWSCURRENT' : undefined;
+    },
+
+    async set(rotation) {
+      const found = await means.find(rotation);
+      if (found === 'done before') return;
+      try {
+        await change(rotation, found);
+      } finally {
+        await found.session.close();
+      }
+    },
+
+    test: ({ logins }, pending) => logins.prove(pending),
+
+    async withdraw(rotation, pending, release) {
+      const { engine, logins, current } = rotation;
+      const own = await logins.unlessRefused(current.value);
+      const { session, account } = own ? itself(rotation, own, current.value) : await restore(rotation, means, pending);
+      try {
+        // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
+        await engine.exclusively(session, account, async (stillAlone) => {
+          await logins.provePassword(current.value);
+          await stillAlone();
+          await release();
+        });
+      } finally {
+        await session.close();
+      }
+    },
+  };
+}
+
+/** Who changes the password. */
+type Means = {
+  /** @throws what can be known without a login. @returns the admin, if there is one */
+  guard<S extends Session>(check: Check<S>): Promise<Admin<S> | undefined>;
+  /** A session that can change the password; `done before` if AWSPENDING's is accepted already: that login is the proof. */
+  find<S extends Session>(rotation: Rotation<S>): Promise<Changer<S> | 'done before'>;
+  /** To change the password of AWSPENDING, which is accepted, back. */
+  changerFrom<S extends Session>(rotation: Rotation<S>, pending: SecretValue, session: S): Promise<Changer<S>>;
+};
+
+type Changer<S extends Session> = {
+  session: S;
+  account: Account;
+  /** The version whose password was accepted, if one was. */
+  replacing: SecretValue | undefined;
+  change(from: Secret, to: Secret): Promise<'set' | 'conflict'>;
+};
+
+function itself<S extends Session>({ engine }: Rotation<S>, session: S, replacing: SecretValue): Changer<S> {
+  const change = (from: Secret, to: Secret) => engine.changeOwnPassword(session, from, to);
+  return { session, account: session.account, replacing, change };
+}
+
+/** One user changes its own password. */
+export const singleUser: Strategy = oneUser({
+  guard: async () => undefined,
+
+  async find(rotation) {
     const { logins, current, versions } = rotation;
     let pending: Readable | undefined;
     const readPending = async () => {
@@ -28,48 +102,105 @@ export const singleUser: Strategy = {
       return pending;
     };
     const found = await logins.firstAccepted(current, readPending, versions);
-    try {
-      // An earlier attempt got through: its proof is this login.
-      if (found.with === pending?.value) return;
-      await change(rotation, found);
-    } finally {
-      await found.session.close();
-    }
+    if (found.with !== pending?.value) return itself(rotation, found.session, found.with);
+    await found.session.close();
+    return 'done before';
   },
 
-  test: ({ logins }, pending) => logins.prove(pending),
+  changerFrom: async (rotation, pending, session) => itself(rotation, session, pending),
+});
 
-  async withdraw(rotation, pending, release) {
-    const { engine, logins, current } = rotation;
-    const session = (await logins.unlessRefused(current.value)) ?? (await restore(rotation, pending));
-    try {
-      // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
-      await engine.exclusively(session, session.account, async (stillAlone) => {
-        await logins.provePassword(current.value);
-        await stillAlone();
-        await release();
-      });
-    } finally {
-      await session.close();
+/**
+ * An admin sets the user's password: for users that may not change their own, and where no known password works. Whoever may edit the
+ * secret could name another user in it and read its new password, so the deployer has to allow it, and powerful users are refused.
+ */
+export const singleUserByAdmin: Strategy = oneUser({
+  guard: guarded,
+
+  async find(rotation) {
+    const { logins, current } = rotation;
+    const admin = await guarded(rotation);
+    const own = await logins.unlessRefused(current.value);
+    await own?.close();
+    if (own === undefined) {
+      const earlier = await logins.unlessRefused((await rotation.pending()).value);
+      await earlier?.close();
+      if (earlier !== undefined) return 'done before';
     }
+    return asAdmin(rotation, admin, own && current.value);
   },
-};
+
+  async changerFrom(rotation, pending, session) {
+    await session.close();
+    return asAdmin(rotation, await guarded(rotation), pending);
+  },
+});
+
+function guarded<S extends Session>({ admin, current, adminMaySetPasswords }: Check<S>): Promise<Admin<S>> {
+  if (!adminMaySetPasswords)
+    throw new ConfigurationError(
+      'The strategy single-user-by-admin lets the admin set a password without knowing the present one, which the function’s setting ' +
+        'ADMIN_MAY_SET_PASSWORDS does not allow: set it to true, if everyone who may edit this secret may have this user.',
+    );
+  return admin.guarded([current.value.username]);
+}
+
+async function asAdmin<S extends Session>(
+  rotation: Rotation<S>,
+  admin: Admin<S>,
+  replacing: SecretValue | undefined,
+): Promise<Changer<S>> {
+  const { engine, secretArn, current } = rotation;
+  const { username, engineKey, endpoint } = current.value;
+  const byAdmin = supported(engine.byAdmin(engineKey));
+  const session = await admin.login();
+  try {
+    const account = { username, realm: '' };
+    const facts = await byAdmin.facts(session, account);
+    const details = { user: username, host: endpoint.host };
+    if (facts === undefined)
+      throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);
+    if (facts.privileged !== undefined)
+      throw new PrivilegeError(
+        `The user "${username}" ${facts.privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
+        details,
+      );
+    // No login could prove the new password, and the present one may be right.
+    if (facts.barred !== undefined)
+      throw new LoginBarredError(
+        `The user "${username}" at ${endpoint.host} ${facts.barred}; no password was set.`,
+        details,
+      );
+    const other = facts.owners.find((owner) => owner !== secretArn);
+    if (other !== undefined)
+      throw new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details);
+    const change = async (_from: Secret, to: Secret) => {
+      await byAdmin.setPassword(session, account, to);
+      return 'set' as const;
+    };
+    return { session, account, replacing, change };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
 
 /** The label is looked at and the change made under one lock: nothing of an attempt that was overtaken must reach the database. */
-async function change<S extends Session>(rotation: Rotation<S>, found: Found<S>): Promise<void> {
+async function change<S extends Session>(rotation: Rotation<S>, by: Changer<S>): Promise<void> {
   const { engine, logins, current } = rotation;
-  const { session } = found;
   const work = async () => {
     const { value } = await rotation.pending();
     await rotation.readyToChange();
-    return { pending: value, changed: await engine.changeOwnPassword(session, found.with.password, value.password) };
+    return { pending: value, changed: await by.change((by.replacing ?? current.value).password, value.password) };
   };
   try {
-    const { pending, changed } = await engine.exclusively(session, session.account, work);
+    const { pending, changed } = await engine.exclusively(by.session, by.account, work);
     // After a conflict nothing is ours to undo: somebody was faster, and a login shows whether it was this rotation.
-    await (changed === 'conflict' ? logins.prove(pending) : prove(rotation, found, pending));
+    await (changed === 'conflict' ? logins.prove(pending) : prove(rotation, by, pending));
   } catch (error) {
-    if (error instanceof PasswordPolicyError && found.with === current.value) throw await takenBack(rotation, error);
+    // The pending password is not in the database: AWSCURRENT's is, or one that nobody knows.
+    const isUnused = by.replacing === current.value || by.replacing === undefined;
+    if (error instanceof PasswordPolicyError && isUnused) throw await takenBack(rotation, error);
     throw error;
   }
 }
@@ -78,17 +209,17 @@ async function change<S extends Session>(rotation: Rotation<S>, found: Found<S>)
  * The new password logs in, or the old one is put back: only if the server *refused* the new one, which a time-out does not
  * say, and if it replaced AWSCURRENT's, not one found elsewhere.
  */
-async function prove<S extends Session>(rotation: Rotation<S>, found: Found<S>, pending: SecretValue): Promise<void> {
+async function prove<S extends Session>(rotation: Rotation<S>, by: Changer<S>, pending: SecretValue): Promise<void> {
   const { logins, current } = rotation;
   const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
   if (result.is === 'barred') {
     // Perhaps by a connection limit that the first session uses up.
-    await found.session.close();
+    await by.session.close();
     return logins.prove(pending);
   }
-  if (result.is !== 'refused' || found.with !== current.value) throw result.why;
-  await undo(rotation, found.session, pending, result.why);
+  if (result.is !== 'refused' || by.replacing !== current.value) throw result.why;
+  await undo(rotation, by, pending, result.why);
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
     { user: result.why.user, host: result.why.host, code: result.why.code },
@@ -101,15 +232,15 @@ async function prove<S extends Session>(rotation: Rotation<S>, found: Found<S>, 
  */
 async function undo<S extends Session>(
   { engine, logins, versions, token, current }: Rotation<S>,
-  session: S,
+  by: Changer<S>,
   pending: SecretValue,
   why: RotationError,
 ): Promise<void> {
-  const undone = await engine.exclusively(session, session.account, async () => {
+  const undone = await engine.exclusively(by.session, by.account, async () => {
     const labels = (await versions.describe()).stages.get(token) ?? [];
     if (labels.length !== 1 || labels[0] !== 'AWSPENDING') throw why;
     const again = await logins.unlessRefused(pending);
-    if (again === undefined) return engine.changeOwnPassword(session, pending.password, current.value.password);
+    if (again === undefined) return by.change(pending.password, current.value.password);
     await again.close();
     throw why;
   });
@@ -117,7 +248,7 @@ async function undo<S extends Session>(
 }
 
 /** Nothing has changed, and the same password would be refused on every retry: AWSPENDING is taken off it. */
-async function takenBack<S extends Session>(
+export async function takenBack<S extends Session>(
   { versions, token }: Rotation<S>,
   refusal: PasswordPolicyError,
 ): Promise<PasswordPolicyError> {
@@ -128,20 +259,25 @@ async function takenBack<S extends Session>(
   return new PasswordPolicyError(`${refusal.message} ${outcome}`, refusal);
 }
 
-/** AWSCURRENT's password is made true again through the pending one. @returns that session, still open */
-async function restore<S extends Session>(rotation: Rotation<S>, pending: SecretValue | undefined): Promise<S> {
+/** AWSCURRENT's password is made true again, where the pending one is accepted. The session that did it is still open. */
+async function restore<S extends Session>(
+  rotation: Rotation<S>,
+  means: Means,
+  pending: SecretValue | undefined,
+): Promise<Changer<S>> {
   const { engine, logins, current } = rotation;
   const session =
     pending !== undefined && sameTarget(pending, current.value) ? await logins.unlessRefused(pending) : undefined;
   if (pending === undefined || session === undefined) throw nothingBetterKnown(current.value);
+  const by = await means.changerFrom(rotation, pending, session);
   try {
-    await engine.exclusively(session, session.account, async () => {
+    await engine.exclusively(by.session, by.account, async () => {
       await rotation.readyToChange();
-      return engine.changeOwnPassword(session, pending.password, current.value.password);
+      return by.change(pending.password, current.value.password);
     });
-    return session;
+    return by;
   } catch (error) {
-    await session.close();
+    await by.session.close();
     throw error;
   }
 }

@@ -1,7 +1,8 @@
+import { alternatingUsers } from './alternating-users.ts';
 import type { Engine } from './engine.ts';
 import { UnknownStrategyError } from './errors.ts';
 import type { SecretValue } from './secret-value.ts';
-import { singleUser } from './single-user.ts';
+import { singleUser, singleUserByAdmin } from './single-user.ts';
 import type { Strategy } from './strategy.ts';
 
 /** `auto`: alternating users if the secret names an admin secret (`masterarn`), as AWS's own functions decide; else single user. */
@@ -32,16 +33,36 @@ export function chooseStrategy(current: SecretValue, named: string, engine: Engi
     case 'single-user':
       return { name, strategy: singleUser };
     case 'single-user-by-admin':
-      throw unsupported(name, engine, engine.byAdmin(current.engineKey));
+      requireSupport(name, engine, engine.byAdmin(current.engineKey));
+      return { name, strategy: singleUserByAdmin };
     case 'alternating-users':
-      throw unsupported(name, engine, engine.twins(current.engineKey));
+      requireSupport(name, engine, engine.twins(current.engineKey));
+      return { name, strategy: alternatingUsers };
     case 'dual-password':
-      throw unsupported(name, engine, engine.overlap(current.engineKey));
+      requireSupport(name, engine, engine.overlap(current.engineKey));
+      throw unsupported(name, engine, 'not in this version');
   }
 }
 
-function unsupported(name: StrategyName, engine: Engine, capability: object): UnknownStrategyError {
-  const reason = 'unsupported' in capability ? capability.unsupported : 'not in this version';
+/** That of a pending version, from its value alone: the names of its pair stay in it. */
+export function strategyOf({ baseusername }: SecretValue): Chosen {
+  return baseusername === undefined
+    ? { name: 'single-user', strategy: singleUser }
+    : { name: 'alternating-users', strategy: alternatingUsers };
+}
+
+/** That by which this pending version follows AWSCURRENT: with another user, or the same. */
+export function strategyBetween(current: SecretValue, pending: SecretValue): Chosen {
+  return current.username === pending.username
+    ? { name: 'single-user', strategy: singleUser }
+    : { name: 'alternating-users', strategy: alternatingUsers };
+}
+
+function requireSupport(name: StrategyName, engine: Engine, capability: object): void {
+  if ('unsupported' in capability) throw unsupported(name, engine, String(capability.unsupported));
+}
+
+function unsupported(name: StrategyName, engine: Engine, reason: string): UnknownStrategyError {
   return new UnknownStrategyError(
     `The strategy ${name} cannot be had for ${engine.name}: ${reason}. To let the user change its own password, even where ` +
       `the secret has a "masterarn", tag the secret ${STRATEGY_TAG}=single-user.`,

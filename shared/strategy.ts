@@ -1,3 +1,4 @@
+import type { AdminSecret } from './admin.ts';
 import type { Engine, Session } from './engine.ts';
 import type { Logins } from './login.ts';
 import type { SecretValue } from './secret-value.ts';
@@ -11,7 +12,10 @@ export type Rotation<S extends Session> = {
   engine: Engine<S>;
   versions: SecretVersions;
   logins: Logins<S>;
-  /** Of the secret: what a user of a pair is marked with. */
+  admin: AdminSecret<S>;
+  /** The deployer lets an admin set a password without knowing the present one. */
+  adminMaySetPasswords: boolean;
+  /** Of the secret: what a twin is marked with. */
   secretArn: string;
   token: string;
   current: Readable;
@@ -28,6 +32,9 @@ export type Rotation<S extends Session> = {
   readyToChange(): Promise<void>;
 };
 
+/** What a check needs that changes nothing and stores nothing. */
+export type Check<S extends Session> = Pick<Rotation<S>, 'engine' | 'admin' | 'adminMaySetPasswords' | 'current'>;
+
 /** What a proof needs that changes nothing. */
 export type Proof<S extends Session> = Pick<Rotation<S>, 'engine' | 'logins' | 'secretArn'>;
 
@@ -37,9 +44,16 @@ export type Changed = Readonly<Record<string, unknown>>;
 /** Why a pending version is not the successor of AWSCURRENT, as the end of a sentence. */
 export type Unfit = string;
 
-/** How a pending version becomes true in the database. Two pure functions and three effects. */
+/** How a pending version becomes true in the database. */
 export interface Strategy {
-  next(current: SecretValue, previous?: SecretValue): Changed;
+  /**
+   * Refuses what would fail later, as far as it can be known without a login: before anything is stored.
+   * @param previous reads AWSPREVIOUS, for a strategy that has to know it
+   * @returns how the successor differs
+   */
+  next<S extends Session>(check: Check<S>, previous: () => Promise<SecretValue | undefined>): Promise<Changed>;
+  /** What `set` will need beside AWSCURRENT's login works. Changes nothing. */
+  rehearse<S extends Session>(check: Check<S>, previous: () => Promise<SecretValue | undefined>): Promise<void>;
   /** Undefined for every pending version made from `next` of this very AWSCURRENT. */
   fits(current: SecretValue, pending: SecretValue): Unfit | undefined;
   /** Returns only when the pending version has logged in and holds the rights of its predecessor. */

@@ -7,7 +7,9 @@ import type { Account, Credential, Endpoint, Engine, LoginResult, Session, Tls }
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
+  type AdminsWork,
   type Attempt,
+  adminFailure,
   loginFailure,
   openingFailure,
   passwordFailure,
@@ -16,6 +18,7 @@ import {
   unproven,
 } from './errors.ts';
 import { scramVerifier } from './scram.ts';
+import { byAdmin, twins } from './twins.ts';
 
 /** The server must give up before the client does: the rest is for the answer's way back. */
 const SERVER_SHARE = 0.9;
@@ -42,8 +45,8 @@ export const postgres: Engine<PostgresSession> = {
   login,
   exclusively: (session, account, work) => session.transaction(account, work),
   changeOwnPassword: (session, _from, to) => session.setPassword(to),
-  byAdmin: () => ({ unsupported: 'not in this version' }),
-  twins: () => ({ unsupported: 'not in this version' }),
+  byAdmin: () => byAdmin,
+  twins: () => twins,
   overlap: () => ({ unsupported: 'a role has one password only' }),
 };
 
@@ -101,7 +104,8 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     socket.destroy();
     return result;
   }
-  const session = new PostgresSession(client, socket, attempt, until);
+  const elsewhere = (database: string) => login({ ...to, database }, as, until);
+  const session = new PostgresSession(client, socket, attempt, until, elsewhere);
   if (attempt.askedForPassword) return { is: 'accepted', session };
   await session.close();
   return unproven(attempt);
@@ -151,36 +155,84 @@ function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
   };
 }
 
-class PostgresSession implements Session {
+/** How long an admin waits for objects that somebody uses, in milliseconds: whoever comes after it waits too. */
+const BRIEFLY = 2000;
+
+/**
+ * To be put before statements in one message, where it lasts as long as their transaction: a name without a schema must not be found in
+ * somebody else's (CVE-2018-1058).
+ */
+const OWN_NAMES_ONLY = 'SET LOCAL search_path = pg_catalog';
+
+/**
+ * An admin acts as the role that its settings give it, for what it makes belongs to that: but where only the user that logged in may make
+ * roles.
+ */
+const ABLE_ROLE =
+  "SELECT set_config('role', 'none', true) FROM pg_roles c, pg_roles s WHERE c.rolname = current_user AND s.rolname = session_user " +
+  'AND NOT (c.rolcreaterole OR c.rolsuper) AND (s.rolcreaterole OR s.rolsuper)';
+
+type Opened = { role: string; version: number };
+
+export class PostgresSession implements Session {
   readonly account: Account;
   readonly #client: pg.Client;
   readonly #socket: Socket;
   readonly #attempt: Attempt;
   readonly #until: Deadline;
+  readonly #elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>;
+  #opened: Opened | undefined;
 
-  constructor(client: pg.Client, socket: Socket, attempt: Attempt, until: Deadline) {
+  constructor(
+    client: pg.Client,
+    socket: Socket,
+    attempt: Attempt,
+    until: Deadline,
+    elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>,
+  ) {
     this.account = { username: attempt.username, realm: '' };
     this.#client = client;
     this.#socket = socket;
     this.#attempt = attempt;
     this.#until = until;
+    this.#elsewhere = elsewhere;
   }
 
   /**
    * One transaction, alone for this account: two ALTER ROLE of one role at a time fail with "tuple concurrently updated".
    * Over the role's and the database's own settings, it writes (`default_transaction_read_only`), acts as the user that
-   * logged in (`ALTER ROLE … SET role`), and has reached the disk when COMMIT answers (`synchronous_commit`). Where that waits for a
+   * logged in (`ALTER ROLE … SET role`) where it changes itself, and has reached the disk when COMMIT answers (`synchronous_commit`). Where that waits for a
    * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
    * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
    */
-  async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
+    const itself = account.username === this.account.username;
+    return this.#transaction(
+      itself ? 'SET LOCAL ROLE NONE' : ABLE_ROLE,
+      `, pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
+      work,
+    );
+  }
+
+  /** Whom statements act as, and the server's server_version_num: known inside a transaction. */
+  get opened(): Opened {
+    if (this.#opened === undefined) throw new TypeError('not in a transaction');
+    return this.#opened;
+  }
+
+  async #transaction<T>(
+    role: string,
+    selecting: string,
+    work: (stillAlone: () => Promise<void>) => Promise<T>,
+  ): Promise<T> {
     try {
-      await this.#run(
-        `BEGIN READ WRITE; SET LOCAL ROLE NONE; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
-          `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
+      const results = await this.#query(
+        `BEGIN READ WRITE; ${OWN_NAMES_ONLY}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
+          `SELECT current_user AS role, current_setting('server_version_num')::int AS version${selecting}`,
         openingFailure,
       );
+      this.#opened = results.at(-1)?.rows[0];
       const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
       // A transaction in which a statement failed answers COMMIT with ROLLBACK, and calls that no error.
       if ((await this.#run('COMMIT', statementFailure)) !== 'COMMIT') throw rolledBack(this.#attempt);
@@ -200,6 +252,30 @@ class PostgresSession implements Session {
     return 'set';
   }
 
+  /** What a query answers, in a transaction of its own if there is none. */
+  async rows<Row>(query: string): Promise<Row[]> {
+    const results = await this.#query(`${OWN_NAMES_ONLY}; ${query}`, statementFailure);
+    return (results.at(-1)?.rows ?? []) as Row[];
+  }
+
+  /** A change of another role, inside a transaction. */
+  async change(statement: string, work: AdminsWork & { isBrief?: boolean }): Promise<void> {
+    const limits = this.#limits(work.isBrief ? BRIEFLY : undefined);
+    await this.#run(`${limits}; ${statement}`, (error, attempt) => adminFailure(error, attempt, work));
+  }
+
+  /** In a transaction in that database, which commits before this returns; in the present one if it is this session's, or ''. */
+  async inDatabase(database: string, work: (there: PostgresSession) => Promise<void>): Promise<void> {
+    if (database === '' || database === (this.#attempt.to.database ?? DEFAULT_DATABASE)) return work(this);
+    const result = await this.#elsewhere(database);
+    if (result.is !== 'accepted') throw result.why;
+    try {
+      await result.session.#transaction(ABLE_ROLE, '', () => work(result.session));
+    } finally {
+      await result.session.close();
+    }
+  }
+
   async close(): Promise<void> {
     const timer = setTimeout(() => this.#socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
@@ -207,20 +283,25 @@ class PostgresSession implements Session {
   }
 
   /** Anew before whatever may have to wait: less is left than there was at login. */
-  #limits(): string {
+  #limits(longestWait = Number.POSITIVE_INFINITY): string {
     const limit = serverLimit(this.#until);
-    return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${Math.ceil(limit * LOCK_SHARE)}`;
+    const wait = Math.min(Math.ceil(limit * LOCK_SHARE), longestWait);
+    return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${wait}`;
   }
 
   /** @returns the last statement's command tag */
   async #run(statements: string, failure: typeof statementFailure): Promise<string | undefined> {
+    return (await this.#query(statements, failure)).at(-1)?.command;
+  }
+
+  async #query(statements: string, failure: typeof statementFailure): Promise<pg.QueryResult[]> {
     try {
       const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
         signal.addEventListener('abort', () => this.#socket.destroy());
         return this.#client.query(statements);
       });
       // Several statements give several results, which the driver's types do not know.
-      return [results].flat().at(-1)?.command;
+      return [results].flat();
     } catch (error) {
       throw failure(error, this.#attempt);
     }

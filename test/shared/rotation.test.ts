@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FUNCTION_ARN, startSecretsManager } from '../../local/secrets-manager/server.ts';
 import { Deadline } from '../../shared/deadline.ts';
+import { Rds } from '../../shared/rds.ts';
 import { runStep } from '../../shared/rotation.ts';
 import { Settings } from '../../shared/settings.ts';
 import { connectSecretsManager, SecretVersions } from '../../shared/versions.ts';
@@ -30,6 +31,7 @@ test('with its time nearly up, setSecret begins no change', async () => {
     return runStep({
       engine: account.engine,
       versions: new SecretVersions(connectSecretsManager(manager.endpoint), 'app', deadline),
+      databases: new Rds(deadline),
       deadline,
       event: { step, secretId: 'app', token, rotationToken: undefined },
       settings: new Settings({}),

@@ -1,6 +1,7 @@
 /** What no server at hand does: compare-and-set, as MySQL has it; and interleavings that cannot be timed on a real one. */
 import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../functions/postgres/engine.ts';
+import type { AdminSecret } from '../../shared/admin.ts';
 import { Deadline } from '../../shared/deadline.ts';
 import type { Session } from '../../shared/engine.ts';
 import { Logins } from '../../shared/login.ts';
@@ -13,7 +14,10 @@ import { Account } from './account.ts';
 
 function version(id: string, password: string, more: object = {}): Readable {
   const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
-  return { version: { id, text, createdAt: new Date(0) }, value: parseSecret({ text, called: id }, postgres) };
+  return {
+    version: { id, arn: 'arn', text, createdAt: new Date(0) },
+    value: parseSecret({ text, called: id }, postgres),
+  };
 }
 
 /** AWSCURRENT is "old", AWSPENDING "new", and `others` are versions without a label, the newest first. */
@@ -28,6 +32,8 @@ function rotation({ engine }: Account, others: Readable[] = []): Rotation<Sessio
     } as unknown as SecretVersions,
     logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
     secretArn: 'arn',
+    admin: {} as AdminSecret<Session>,
+    adminMaySetPasswords: false,
     token: 'pending',
     current,
     pending: async () => version('pending', 'new'),

@@ -1,0 +1,254 @@
+import pg from 'pg';
+import type { Difference, Pair } from '../../shared/engine.ts';
+
+/** What the server's catalogs say of base and twin; any role may read them. */
+export type Picture = {
+  database: string;
+  /** Whom the session acts as. */
+  actsAs: string;
+  /** server_version_num */
+  version: number;
+  /** Attributes by role, but for LOGIN, which comes with the password. */
+  roles: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** What the twin is a member of. */
+  memberships: readonly (Membership & { heldByBase: boolean; administeredByBase: boolean })[];
+  /** Who is a member of the twin. */
+  members: readonly Membership[];
+  settings: readonly Setting[];
+  /** What the twin has of its own, in all databases; '' is what belongs to none. */
+  holdings: readonly Holding[];
+};
+
+type Membership = { role: string; grantor: string | null; options: Readonly<Record<string, boolean>> };
+type Setting = { role: string; database: string; entry: string };
+type Holding = {
+  database: string;
+  kind: 'o' | 'a' | 'r' | string;
+  count: number;
+  examples: readonly (string | null)[];
+};
+
+/** What an admin that is no superuser may lack: ADMIN OPTION on that role, or SET on that parameter. */
+type Needs = { role: string } | { parameter: string };
+
+/** `sql` settles it; or what is in the database `holdingsIn` is handed over there. Neither: only a person can. */
+export type PostgresDifference = Difference & { sql?: string; needs?: Needs; holdingsIn?: string };
+
+const { escapeIdentifier: name, escapeLiteral: literal } = pg;
+
+/** server_version_num. Since then a membership has options, before it could always be inherited and set. */
+export const SINCE_16 = 160_000;
+
+/** @param user whose session looked: the twin's own also has to act as the base */
+export function differencesIn(picture: Picture, { base, twin }: Pair, user: string): PostgresDifference[] {
+  const of = { picture, base: base.username, twin: twin.username };
+  return [
+    ...membership(of),
+    ...memberships(of),
+    ...members(of),
+    ...attributes(of),
+    ...settings(of),
+    ...holdings(of),
+    ...(user === of.twin ? identity(of) : []),
+  ];
+}
+
+type Seen = { picture: Picture; base: string; twin: string };
+
+function membership({ picture, base, twin }: Seen): PostgresDifference[] {
+  const own = picture.memberships.filter(({ role }) => role === base);
+  const found: PostgresDifference[] = [];
+  const grant = `GRANT ${name(base)} TO ${name(twin)}${picture.version < SINCE_16 ? '' : ' WITH SET TRUE'}`;
+  if (!own.some(({ options }) => options['set_option'] !== false))
+    found.push({ kind: 'less', what: `membership in "${base}"`, remedies: [grant], sql: grant, needs: { role: base } });
+  for (const { grantor } of own.filter(({ options }) => options['admin_option'])) {
+    const revoke = `REVOKE ADMIN OPTION FOR ${name(base)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
+    found.push({ kind: 'more', what: `ADMIN OPTION on "${base}"`, remedies: [revoke], sql: revoke });
+  }
+  return found;
+}
+
+function memberships({ picture, base, twin }: Seen): PostgresDifference[] {
+  return picture.memberships
+    .filter(({ role }) => role !== base)
+    .map(({ role, grantor, heldByBase, administeredByBase, options }) => {
+      const revoke = `REVOKE ${name(role)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
+      const mayAdminister = options['admin_option'] === true;
+      const isMore = !heldByBase || (mayAdminister && !administeredByBase);
+      const grant = `GRANT ${name(role)} TO ${name(base)}${mayAdminister ? ' WITH ADMIN OPTION' : ''}`;
+      return {
+        kind: isMore ? 'more' : 'setting',
+        what: `membership in "${role}"${mayAdminister ? ' with ADMIN OPTION' : ''}`,
+        remedies: [...(isMore ? [grant] : []), revoke],
+        sql: revoke,
+      };
+    });
+}
+
+function members({ picture, twin }: Seen): PostgresDifference[] {
+  return picture.members
+    .filter((member) => !isCreators(member))
+    .map(({ role, grantor }) => {
+      const revoke = `REVOKE ${name(twin)} FROM ${name(role)}${grantedBy(picture, grantor)}`;
+      return { kind: 'setting', what: `"${role}" as a member of "${twin}"`, remedies: [revoke], sql: revoke };
+    });
+}
+
+/** Since PostgreSQL 16 whoever makes a role gets ADMIN OPTION on it, https://www.postgresql.org/docs/current/sql-createrole.html */
+function isCreators({ options }: Membership): boolean {
+  return options['admin_option'] === true && options['inherit_option'] === false && options['set_option'] === false;
+}
+
+function grantedBy({ version }: Picture, grantor: string | null): string {
+  return version < SINCE_16 || grantor === null ? '' : ` GRANTED BY ${name(grantor)}`;
+}
+
+const FLAGS: Readonly<Record<string, string>> = {
+  rolsuper: 'SUPERUSER',
+  rolcreaterole: 'CREATEROLE',
+  rolcreatedb: 'CREATEDB',
+  rolreplication: 'REPLICATION',
+  rolbypassrls: 'BYPASSRLS',
+  rolinherit: 'INHERIT',
+};
+
+/** Only what differs: naming an attribute at all can need more rights than the admin has. */
+function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
+  const [wanted = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
+  const alter = (role: string, what: string) => `ALTER ROLE ${name(role)} ${what}`;
+  const flags = Object.entries(FLAGS)
+    .filter(([key]) => wanted[key] !== present[key])
+    .map(([key, word]): PostgresDifference => {
+      const sql = alter(twin, wanted[key] ? word : `NO${word}`);
+      if (key === 'rolinherit') return { kind: 'setting', what: word, remedies: [sql], sql };
+      if (wanted[key]) return { kind: 'less', what: word, remedies: [sql], sql };
+      return { kind: 'more', what: word, remedies: [alter(base, word), sql], sql };
+    });
+  const values: [string, string, string][] = [
+    ['rolconnlimit', 'CONNECTION LIMIT', String(wanted['rolconnlimit'])],
+    ['rolvaliduntil', 'VALID UNTIL', literal(String(wanted['rolvaliduntil'] ?? 'infinity'))],
+  ];
+  const valid = (value: unknown) => value ?? 'infinity';
+  return [
+    ...flags,
+    ...values
+      .filter(([key]) => valid(wanted[key]) !== valid(present[key]))
+      .map(([, word, value]): PostgresDifference => {
+        const sql = alter(twin, `${word} ${value}`);
+        return { kind: 'setting', what: word, remedies: [sql], sql, needs: { role: twin } };
+      }),
+  ];
+}
+
+/** Their values are lists of names, each quoted where need be: variable_is_guc_list_quote() in the server's source. */
+const LISTS = new Set([
+  'local_preload_libraries',
+  'search_path',
+  'session_preload_libraries',
+  'shared_preload_libraries',
+  'temp_tablespaces',
+  'unix_socket_directories',
+]);
+
+function settings({ picture, base, twin }: Seen): PostgresDifference[] {
+  const [wanted, present] = [base, twin].map((role) => settingsOf(picture, role)) as [Settings, Settings];
+  for (const entry of wanted.values()) if (entry.key === 'role' && entry.value === 'none') entry.value = base;
+  const own = placeOf('', 'role');
+  if (!wanted.has(own)) wanted.set(own, { database: '', key: 'role', value: base });
+
+  const places = new Set([...wanted.keys(), ...present.keys()]);
+  return [...places].flatMap((place): PostgresDifference[] => {
+    const [want, have] = [wanted.get(place), present.get(place)];
+    const { database, key } = (want ?? have) as Entry;
+    if (want !== undefined && have !== undefined && sameValue(key, want.value, have.value)) return [];
+    const where = `ALTER ROLE ${name(twin)}${database === '' ? '' : ` IN DATABASE ${name(database)}`}`;
+    const sql =
+      want === undefined ? `${where} RESET ${name(key)}` : `${where} SET ${name(key)} TO ${written(key, want.value)}`;
+    const what = `setting ${key}${database === '' ? '' : ` in database "${database}"`}`;
+    return [
+      { kind: 'setting', what, remedies: [sql], sql, needs: key === 'role' ? { role: twin } : { parameter: key } },
+    ];
+  });
+}
+
+type Entry = { database: string; key: string; value: string };
+type Settings = Map<string, Entry>;
+
+function settingsOf(picture: Picture, role: string): Settings {
+  return new Map(
+    picture.settings
+      .filter((setting) => setting.role === role)
+      .map(({ database, entry }) => {
+        const at = entry.indexOf('=');
+        const key = entry.slice(0, at);
+        return [placeOf(database, key), { database, key, value: entry.slice(at + 1) }];
+      }),
+  );
+}
+
+function placeOf(database: string, key: string): string {
+  return `${database}\0${key.toLowerCase()}`;
+}
+
+function sameValue(key: string, one: string, other: string): boolean {
+  return LISTS.has(key) ? namesListed(key, one).join('\0') === namesListed(key, other).join('\0') : one === other;
+}
+
+function written(key: string, value: string): string {
+  if (!LISTS.has(key)) return literal(value);
+  const names = namesListed(key, value);
+  return names.length === 0 ? "''" : names.map(literal).join(', ');
+}
+
+/** Lists of SQL identifiers, of which a bare one means its lower-case form. The others are files. */
+const IDENTIFIERS = new Set(['search_path', 'temp_tablespaces']);
+
+/**
+ * The elements of `a, "B c"`, as SplitIdentifierString() and SplitDirectoriesString() in the server's source have them; an empty name
+ * stands for none. SET writes them with quotes where need be, but set_config() and SET … FROM CURRENT store what they are given.
+ */
+function namesListed(key: string, text: string): string[] {
+  const found = [...text.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,"]*))\s*(?:,|$)/g)];
+  const plain = (bare: string) =>
+    IDENTIFIERS.has(key) ? bare.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()) : bare;
+  return found
+    .map(([, quoted, bare = '']) => quoted?.replaceAll('""', '"') ?? plain(bare.trim()))
+    .filter((each) => each !== '');
+}
+
+const HOLDINGS: Readonly<Record<string, string>> = { o: 'objects', a: 'grants', r: 'row security policies' };
+
+/** Its sessions act as the base, so what it owns itself would be out of its reach. */
+function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
+  return picture.holdings.map(({ database, kind, count, examples }) => {
+    const place = database === '' ? '' : ` in database "${database}"`;
+    const known = examples.filter((example) => example !== null);
+    const shown = known.length === 0 ? '' : `: ${known.join(', ')}${count > known.length ? ', …' : ''}`;
+    const remedies: Record<string, string[]> = {
+      o: [`REASSIGN OWNED BY ${name(twin)} TO ${name(base)}${place}`],
+      a: [`REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`],
+      r: [`ALTER POLICY … TO ${name(base)}${place}`],
+    };
+    const difference = {
+      kind: 'more' as const,
+      what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
+    };
+    return {
+      ...difference,
+      remedies: remedies[kind] ?? [],
+      ...(kind === 'o' || kind === 'a' ? { holdingsIn: database } : {}),
+      elsewhere: database !== '' && database !== picture.database,
+    };
+  });
+}
+
+/** SET role fails open: if the membership is not there at login, the session is the twin's own, with a warning that nobody reads. */
+function identity({ picture, base, twin }: Seen): PostgresDifference[] {
+  const settingsOfBase = settingsOf(picture, base);
+  const own = [picture.database, ''].map((database) => settingsOfBase.get(placeOf(database, 'role'))?.value);
+  const first = own.find((role) => role !== undefined);
+  const expected = first === undefined || first === 'none' ? base : first;
+  if (picture.actsAs === expected) return [];
+  const what = `a session of "${twin}" acts as "${picture.actsAs}" and not as "${expected}"`;
+  return [{ kind: 'less', what, remedies: [`GRANT ${name(base)} TO ${name(twin)}`] }];
+}

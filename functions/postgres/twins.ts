@@ -1,0 +1,280 @@
+import pg from 'pg';
+import type { AccountFacts, ByAdmin, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
+import type { Secret } from '../../shared/secret.ts';
+import { differencesIn, type Picture, type PostgresDifference, SINCE_16 } from './differences.ts';
+import type { PostgresSession } from './engine.ts';
+import { scramVerifier } from './scram.ts';
+
+const { escapeIdentifier: name, escapeLiteral: literal } = pg;
+
+/**
+ * The twin is a member of the base, and its sessions begin with SET ROLE base: what it makes belongs to the base, and what is granted to the
+ * base is granted to it. What a membership does not carry (attributes, settings) is copied. All of it fits into the transaction of
+ * `exclusively`, so a crash leaves nothing.
+ */
+export const twins: Twins<PostgresSession> = {
+  state,
+
+  async create(admin, pair) {
+    const { username } = pair.twin;
+    if ((await rolesNamed(admin, [username])).length > 0) return 'conflict';
+    await admin.change(`CREATE ROLE ${name(username)} NOLOGIN`, {
+      what: `make the role "${username}"`,
+      cure: createRole(admin),
+    });
+    await twins.adopt(admin, pair);
+    return 'created';
+  },
+
+  /** What people wrote in the comment stays in it. */
+  async adopt(admin, pair) {
+    const { username } = pair.twin;
+    const [found] = await rolesNamed(admin, [username]);
+    const comment = [found?.comment, markOf(pair)].filter(Boolean).join('\n');
+    await admin.change(`COMMENT ON ROLE ${name(username)} IS ${literal(comment)}`, {
+      what: `comment on the role "${username}"`,
+      cure: adminOption(admin, username),
+    });
+  },
+
+  adoption: (pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(markOf(pair))}`,
+
+  differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
+
+  async apply(admin, pair, { what, sql, needs, holdingsIn }: PostgresDifference) {
+    if (holdingsIn !== undefined) return admin.inDatabase(holdingsIn, (there) => handOver(there, pair, holdingsIn));
+    // What nothing is known against stays, and is found again by whoever looks whether all is in line.
+    if (sql === undefined) return;
+    await admin.change(sql, {
+      what: `settle ${what} of "${pair.twin.username}"`,
+      cure: needs === undefined ? sql : cureFor(admin, needs),
+    });
+  },
+
+  enable: (admin, pair, which, to) => setPassword(admin, pair[which].username, to, which === 'twin' ? 'LOGIN ' : ''),
+};
+
+export const byAdmin: ByAdmin<PostgresSession> = {
+  setPassword: (admin, { username }, to) => setPassword(admin, username, to),
+  facts,
+};
+
+async function setPassword(admin: PostgresSession, username: string, to: Secret, options = ''): Promise<void> {
+  const verifier = literal(await scramVerifier(to));
+  await admin.change(`ALTER ROLE ${name(username)} ${options}PASSWORD ${verifier}`, {
+    what: `set the password of "${username}"`,
+    cure: `${adminOption(admin, username)}; and where rds.restrict_password_commands is on, membership in rds_password`,
+    passwordOf: username,
+  });
+}
+
+function cureFor(admin: PostgresSession, needs: NonNullable<PostgresDifference['needs']>): string {
+  return 'role' in needs
+    ? adminOption(admin, needs.role)
+    : `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.opened.role)}`;
+}
+
+/** What a superuser has to run: since PostgreSQL 16 CREATEROLE covers only the roles that one made oneself. */
+function adminOption(admin: PostgresSession, username: string): string {
+  const { role, version } = admin.opened;
+  return version < SINCE_16
+    ? createRole(admin)
+    : `GRANT ${name(username)} TO ${name(role)} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
+}
+
+function createRole(admin: PostgresSession): string {
+  return `ALTER ROLE ${name(admin.opened.role)} CREATEROLE`;
+}
+
+/** One line of a role's comment, so that it can stand beside what people write there. */
+const MARK = /^secret-rotation: (\{.*\})$/m;
+
+/** The base is part of it: a twin that is this secret's does not make any other user this secret's. */
+function markOf({ base, owner }: Pair): string {
+  return `secret-rotation: ${JSON.stringify({ secret: owner, base: base.username })}`;
+}
+
+function markIn(comment: string | null): { secret: string; base: string } | undefined {
+  try {
+    const { secret, base } = JSON.parse(MARK.exec(comment ?? '')?.[1] ?? '{}');
+    return typeof secret === 'string' && typeof base === 'string' ? { secret, base } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type Role = { name: string; comment: string | null; barred: string | null; inert: boolean };
+
+/** In the order in which they were made; names that no role has are left out. */
+function rolesNamed(session: PostgresSession, names: readonly string[]): Promise<Role[]> {
+  return session.rows<Role>(`
+    SELECT r.rolname AS name, shobj_description(r.oid, 'pg_authid') AS comment,
+      CASE WHEN NOT r.rolcanlogin THEN 'has no LOGIN' WHEN r.rolvaliduntil <= now() THEN 'has expired (VALID UNTIL)'
+        WHEN NOT r.rolsuper AND EXISTS (SELECT FROM pg_roles i WHERE i.rolname = 'rds_iam' AND pg_has_role(r.oid, i.oid, 'MEMBER'))
+        THEN 'is a member of rds_iam, so RDS lets it log in with IAM tokens only: REVOKE rds_iam' END AS barred,
+      NOT r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
+        AND NOT EXISTS (SELECT FROM pg_shdepend s WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid)
+        AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
+        AND NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
+          WHERE m.roleid = r.oid AND g.rolname <> current_user) AS inert
+    FROM pg_roles r WHERE r.rolname IN (${names.map(literal).join(', ')}) ORDER BY r.oid`);
+}
+
+async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
+  const [base, twin] = [pair.base.username, pair.twin.username];
+  const roles = await rolesNamed(admin, [base, twin]);
+  const claims = await claimsOn(admin, base);
+  const found = (username: string, owner: string | undefined): UserState | undefined => {
+    const role = roles.find((each) => each.name === username);
+    if (role === undefined) return undefined;
+    return {
+      inert: role.inert,
+      ...(owner !== undefined && { owner }),
+      ...(role.barred !== null && { barred: role.barred }),
+    };
+  };
+  const mark = markIn(roles.find((each) => each.name === twin)?.comment ?? null);
+  const ofTwin = mark && (mark.base === base ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
+  return {
+    base: found(
+      base,
+      claims.find((secret) => secret !== pair.owner),
+    ),
+    twin: found(twin, ofTwin),
+  };
+}
+
+/** The secrets that have a twin of this base, by the marks of its members. */
+async function claimsOn(session: PostgresSession, base: string): Promise<string[]> {
+  const members = await session.rows<{ comment: string | null }>(`
+    SELECT shobj_description(m.member, 'pg_authid') AS comment
+      FROM pg_auth_members m JOIN pg_roles b ON b.oid = m.roleid WHERE b.rolname = ${literal(base)}`);
+  return members.flatMap(({ comment }) => {
+    const mark = markIn(comment);
+    return mark?.base === base ? [mark.secret] : [];
+  });
+}
+
+/** One statement, so that it is one moment. What an object in another database is called can only be known there. */
+async function picture(session: PostgresSession, pair: Pair): Promise<Picture> {
+  const [base, twin] = [literal(pair.base.username), literal(pair.twin.username)];
+  const oid = (role: string) => `(SELECT oid FROM pg_roles WHERE rolname = ${role})`;
+  const list = (select: string) => `(SELECT coalesce(json_agg(x), '[]') FROM (${select}) x)`;
+  const options = `to_jsonb(m) - array['oid', 'roleid', 'member', 'grantor'] AS options`;
+  const grantor = '(SELECT rolname FROM pg_roles WHERE oid = m.grantor) AS grantor';
+  const [row] = await session.rows<{ picture: Picture }>(`
+    SELECT json_build_object(
+      'database', current_database(), 'actsAs', current_user, 'version', current_setting('server_version_num')::int,
+      'roles', (SELECT json_object_agg(rolname, to_jsonb(r) - array['oid', 'rolname', 'rolpassword', 'rolconfig', 'rolcanlogin'])
+        FROM pg_roles r WHERE rolname IN (${base}, ${twin})),
+      'memberships', ${list(`SELECT g.rolname AS role, ${grantor}, ${options},
+        pg_has_role(${oid(base)}, g.oid, 'MEMBER') AS "heldByBase",
+        pg_has_role(${oid(base)}, g.oid, 'MEMBER WITH ADMIN OPTION') AS "administeredByBase"
+        FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = ${oid(twin)}`)},
+      'members', ${list(`SELECT g.rolname AS role, ${grantor}, ${options}
+        FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member WHERE m.roleid = ${oid(twin)}`)},
+      'settings', ${list(`SELECT r.rolname AS role, coalesce(d.datname, '') AS database, entry
+        FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+        unnest(s.setconfig) entry WHERE r.rolname IN (${base}, ${twin})`)},
+      'holdings', ${list(`SELECT coalesce(d.datname, '') AS database, s.deptype AS kind, count(*)::int AS count,
+        (array_agg(CASE WHEN s.dbid = 0 OR d.datname = current_database()
+          THEN pg_describe_object(s.classid, s.objid, s.objsubid) END))[1:3] AS examples
+        FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
+        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY 1, 2`)}) AS picture`);
+  return (row as { picture: Picture }).picture;
+}
+
+/** What is to be called how in REVOKE, by pg_identify_object's word for it. */
+const REVOKABLE: Readonly<Record<string, string>> = {
+  table: 'TABLE',
+  view: 'TABLE',
+  'materialized view': 'TABLE',
+  'foreign table': 'TABLE',
+  sequence: 'SEQUENCE',
+  schema: 'SCHEMA',
+  function: 'ROUTINE',
+  procedure: 'ROUTINE',
+  aggregate: 'ROUTINE',
+  type: 'TYPE',
+  language: 'LANGUAGE',
+  'foreign-data wrapper': 'FOREIGN DATA WRAPPER',
+  server: 'FOREIGN SERVER',
+  database: 'DATABASE',
+  tablespace: 'TABLESPACE',
+  'large object': 'LARGE OBJECT',
+};
+
+/**
+ * In one database: what the twin owns goes to the base, and what was granted to it alone is revoked. An admin that is no superuser needs
+ * the rights of both for a moment. Never DROP OWNED: it drops policies that name the twin alone.
+ */
+async function handOver(there: PostgresSession, pair: Pair, database: string): Promise<void> {
+  const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
+  const place = database === '' ? '' : ` in database "${database}"`;
+  const borrowed = await there.rows<{ role: string }>(`
+    SELECT rolname AS role FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
+      AND NOT pg_has_role(r.oid, 'USAGE')`);
+  const isSince16 = there.opened.version >= SINCE_16;
+  const borrowing = {
+    what: `have the rights of "${pair.base.username}" and "${pair.twin.username}" for a moment${place}`,
+    cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser`,
+  };
+  for (const { role } of borrowed)
+    await there.change(
+      `GRANT ${name(role)} TO CURRENT_USER${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`,
+      borrowing,
+    );
+  await there.change(`REASSIGN OWNED BY ${twin} TO ${base}`, {
+    what: `hand what "${pair.twin.username}" owns${place} to "${pair.base.username}"`,
+    cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
+    isBrief: true,
+  });
+  for (const { type, identity } of await grantsTo(there, pair.twin.username))
+    if (type in REVOKABLE)
+      await there.change(`REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}`, {
+        what: `revoke what "${pair.twin.username}" was granted on ${identity}${place}`,
+        cure: `REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}${place}, by its owner`,
+        isBrief: true,
+      });
+  for (const { role } of borrowed)
+    await there.change(
+      `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
+      borrowing,
+    );
+}
+
+/** Of this database and of none; a column's grants go with its table's. */
+function grantsTo(there: PostgresSession, twin: string): Promise<{ type: string; identity: string }[]> {
+  return there.rows(`
+    SELECT DISTINCT i.type, i.identity FROM pg_shdepend s, pg_identify_object(s.classid, s.objid, 0) i
+      WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'a' AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${literal(twin)})
+      AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`);
+}
+
+/** Roles that reach beyond the database. */
+const POWERFUL = [
+  'pg_execute_server_program',
+  'pg_write_server_files',
+  'pg_read_server_files',
+  'rds_superuser',
+  'rds_replication',
+];
+
+async function facts(admin: PostgresSession, { username }: { username: string }): Promise<AccountFacts | undefined> {
+  const [role] = await rolesNamed(admin, [username]);
+  if (role === undefined) return undefined;
+  const [powerful] = await admin.rows<{ power: string }>(`
+    SELECT CASE WHEN p.oid = r.oid THEN 'has ' ELSE 'is a member of "' || p.rolname || '", which has ' END ||
+        CASE WHEN p.rolsuper THEN 'SUPERUSER' WHEN p.rolcreaterole THEN 'CREATEROLE' WHEN p.rolreplication THEN 'REPLICATION'
+          WHEN p.rolbypassrls THEN 'BYPASSRLS' ELSE 'rights beyond the database' END AS power
+      FROM pg_roles r JOIN pg_roles p ON pg_has_role(r.oid, p.oid, 'MEMBER')
+      WHERE r.rolname = ${literal(username)} AND (p.rolsuper OR p.rolcreaterole OR p.rolreplication
+        OR p.rolbypassrls OR p.rolname IN (${POWERFUL.map(literal).join(', ')}))
+      ORDER BY p.oid <> r.oid LIMIT 1`);
+  const mark = markIn(role.comment);
+  return {
+    ...(powerful !== undefined && { privileged: powerful.power }),
+    ...(role.barred !== null && { barred: role.barred }),
+    owners: [...(mark ? [mark.secret] : []), ...(await claimsOn(admin, username))],
+  };
+}

@@ -1,0 +1,291 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Admin } from './admin.ts';
+import { type Difference, type Pair, type PairState, type Session, supported, type Twins } from './engine.ts';
+import {
+  DormantUserError,
+  ForeignUserError,
+  LoginRefusedError,
+  PasswordPolicyError,
+  PendingMismatchError,
+  PrivilegeError,
+  TwinRightsError,
+} from './errors.ts';
+import { type Names, namesIn, namesOf, otherOf } from './pair.ts';
+import { differingKeys, type SecretValue } from './secret-value.ts';
+import { takenBack } from './single-user.ts';
+import type { Check, Proof, Rotation, Strategy } from './strategy.ts';
+
+/**
+ * Two users, of which one is active: what AWSCURRENT names keeps its password until the next rotation, so it logs in at every moment.
+ *
+ * An admin gives the dormant one the rights of the base and then the new password. The base is the authority, and nothing is
+ * ever applied to the user that AWSCURRENT names. That a pending password logs in proves nothing about rights: every attempt
+ * brings them in line anew.
+ */
+export const alternatingUsers: Strategy = {
+  async next(check, previous) {
+    const { names } = await guarded(check, previous);
+    return {
+      baseusername: names.base,
+      alternateusername: names.twin,
+      username: otherOf(names, check.current.value.username),
+    };
+  },
+
+  async rehearse(check, previous) {
+    const { admin } = await guarded(check, previous);
+    await (await admin.login()).close();
+  },
+
+  fits(current, pending) {
+    const added = (key: string) => key === 'username' || (isName(key) && current[key] === undefined);
+    const keys = differingKeys(current, pending).filter((key) => !added(key));
+    if (keys.length > 0) return `differs from AWSCURRENT in ${keys.map((key) => `"${key}"`).join(', ')}`;
+    return namesBetween(current, pending) === undefined
+      ? `names the user "${pending.username}", which is not the other of the pair to which AWSCURRENT's "${current.username}" belongs`
+      : undefined;
+  },
+
+  async set(rotation) {
+    const { engine, logins, current, secretArn } = rotation;
+    // AWSCURRENT names the pair, but for a twin of AWS's functions.
+    const names = namesIn(current.value) ?? namesIn((await rotation.pending()).value);
+    if (names === undefined)
+      throw new PendingMismatchError('Neither AWSCURRENT nor AWSPENDING says which users alternate.');
+    const admin = await rotation.admin.guarded([names.base, names.twin]);
+    // Whoever edited the secret knew this password: it is not somebody else's user that is being rotated.
+    await logins.prove(current.value);
+    const pair = pairOf(names, secretArn);
+    const twins = supported(engine.twins(current.value.engineKey));
+    const session = await admin.login();
+    let pending: SecretValue;
+    try {
+      pending = await engine.exclusively(session, pair.base, () => change({ rotation, twins, session, pair }));
+    } catch (error) {
+      if (error instanceof PasswordPolicyError) throw await takenBack(rotation, error);
+      throw error;
+    } finally {
+      await session.close();
+    }
+    await onceReplicated(admin, () => prove(rotation, pending, names));
+  },
+
+  async test(proof, pending) {
+    const names = namesIn(pending);
+    await (names === undefined ? proof.logins.prove(pending) : prove(proof, pending, names));
+  },
+
+  async withdraw({ engine, logins, current }, pending, release) {
+    const session = await logins.accepted(current.value);
+    const { base } = namesIn(pending ?? current.value) ?? { base: current.value.username };
+    try {
+      // Under the lock no attempt is on its way to the database, and none that comes later finds the label.
+      await engine.exclusively(session, account(base), async (stillAlone) => {
+        await stillAlone();
+        await release();
+      });
+    } finally {
+      await session.close();
+    }
+  },
+};
+
+async function guarded<S extends Session>(
+  { engine, admin, current }: Check<S>,
+  previous: () => Promise<SecretValue | undefined>,
+): Promise<{ names: Names; admin: Admin<S> }> {
+  const names = await namesOf(current.value, previous, engine);
+  return { names, admin: await admin.guarded([names.base, names.twin]) };
+}
+
+function isName(key: string): key is 'baseusername' | 'alternateusername' {
+  return key === 'baseusername' || key === 'alternateusername';
+}
+
+/** The pair of which AWSCURRENT names the one and the pending version the other; undefined if there is none. */
+function namesBetween(current: SecretValue, pending: SecretValue): Names | undefined {
+  const names = namesIn(current) ?? namesIn(pending);
+  if (names === undefined || names.base === names.twin) return undefined;
+  const { baseusername = names.base, alternateusername = names.twin } = pending;
+  const agree = baseusername === names.base && alternateusername === names.twin;
+  const known = current.username === names.base || current.username === names.twin;
+  return agree && known && pending.username === otherOf(names, current.username) ? names : undefined;
+}
+
+/** Where an account has a realm, the engine finds it out. */
+function account(username: string) {
+  return { username, realm: '' };
+}
+
+function pairOf({ base, twin }: Names, owner: string): Pair {
+  return { base: account(base), twin: account(twin), owner };
+}
+
+type Change<S extends Session> = { rotation: Rotation<S>; twins: Twins<S>; session: S; pair: Pair };
+
+/** Inside the lock. @returns the pending version that is true now */
+async function change<S extends Session>(work: Change<S>): Promise<SecretValue> {
+  const { rotation, twins, session, pair } = work;
+  const { value: pending } = await rotation.pending();
+  const dormant = pending.username === pair.base.username ? 'base' : 'twin';
+  const state = await twins.state(session, pair);
+  requireUsable(work, state);
+  const isOurs = await belongsToSecret(work, state, pending);
+  if (dormant === 'base') await requireNothingMore(work);
+  await rotation.readyToChange();
+  if (dormant === 'twin') {
+    if (state.twin === undefined) await create(work, pending);
+    await bringInLine(work, () => (isOurs.marked || state.twin === undefined ? undefined : twins.adopt(session, pair)));
+  }
+  await twins.enable(session, pair, dormant, pending.password);
+  return pending;
+}
+
+function requireUsable<S extends Session>({ rotation, pair }: Change<S>, { base }: PairState): void {
+  const { username } = pair.base;
+  const { host } = rotation.current.value.endpoint;
+  const details = { user: username, host };
+  if (base === undefined)
+    throw new DormantUserError(
+      `There is no base user "${username}" at ${host}; AWSCURRENT works. Make it again.`,
+      details,
+    );
+  if (base.barred !== undefined)
+    throw new DormantUserError(
+      `The base user "${username}" at ${host} ${base.barred}, so it is not made active; AWSCURRENT works, and nothing was changed.`,
+      details,
+    );
+}
+
+/**
+ * The user about to get a password is this secret's, by its mark or by a password that the secret knows; or it is empty.
+ * @throws {ForeignUserError} if not
+ */
+async function belongsToSecret<S extends Session>(
+  { rotation, twins, pair }: Change<S>,
+  { base, twin }: PairState,
+  pending: SecretValue,
+): Promise<{ marked: boolean }> {
+  const details = { user: pending.username, host: pending.endpoint.host };
+  for (const [user, owner] of [
+    [pair.base, base?.owner],
+    [pair.twin, twin?.owner],
+  ] as const)
+    if (owner !== undefined && owner !== pair.owner)
+      throw new ForeignUserError(
+        `The pair "${pair.base.username}" and "${pair.twin.username}" is in the hands of another secret, ${owner}, by the mark at ` +
+          `"${user.username}"; two secrets cannot rotate one user. Nothing was changed.`,
+        details,
+      );
+  if (twin?.owner === pair.owner) return { marked: true };
+  const isEmptyTwin = pending.username === pair.twin.username && (twin === undefined || twin.inert);
+  if (isEmptyTwin || (await rotation.logins.knows(pending, rotation.current, rotation.versions)))
+    return { marked: false };
+  throw new ForeignUserError(
+    `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
+      `password, and "${pair.twin.username}" bears no mark. Nothing was changed. If it is to be the twin of "${pair.base.username}" and ` +
+      `nobody else uses it, run: ${twins.adoption(pair)}`,
+    details,
+  );
+}
+
+async function create<S extends Session>({ twins, session, pair }: Change<S>, pending: SecretValue): Promise<void> {
+  if ((await twins.create(session, pair, pending.password)) === 'conflict')
+    throw new PendingMismatchError(
+      `The user "${pair.twin.username}" appeared in mid-step. The next attempt settles it.`,
+    );
+}
+
+/** What the live twin holds alone would be lost to the application once the base is active. */
+async function requireNothingMore<S extends Session>(work: Change<S>): Promise<void> {
+  const more = (await visibleDifferences(work)).filter(({ kind }) => kind === 'more');
+  if (more.length === 0) return;
+  throw new TwinRightsError(
+    `The active twin "${work.pair.twin.username}" holds what the base "${work.pair.base.username}" does not: ${listed(more)}. ` +
+      'Grant it to the base or take it from the twin; nothing was changed.',
+    { user: work.pair.twin.username },
+  );
+}
+
+/** Additions first: at no moment has the twin less than both what it had and what it is to have. */
+const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
+
+async function bringInLine<S extends Session>(work: Change<S>, adopt: () => Promise<void> | undefined): Promise<void> {
+  const { twins, session, pair } = work;
+  const found = await visibleDifferences(work);
+  const apply = async (which: (difference: Difference) => boolean) => {
+    for (const difference of found.filter(which)) await twins.apply(session, pair, difference);
+  };
+  await apply(({ elsewhere }) => elsewhere === true);
+  await adopt();
+  for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.elsewhere);
+  // Some servers answer that all is well and do nothing.
+  const left = found.length === 0 ? [] : await visibleDifferences(work);
+  if (left.length > 0)
+    throw new TwinRightsError(
+      `The twin "${pair.twin.username}" cannot be brought in line with the base "${pair.base.username}" by this admin: ` +
+        `${listed(left)}. AWSCURRENT works, and has not changed.`,
+      { user: pair.twin.username },
+    );
+}
+
+async function visibleDifferences<S extends Session>({
+  twins,
+  session,
+  pair,
+}: Change<S>): Promise<readonly Difference[]> {
+  const differences = await twins.differences(session, pair);
+  if (differences !== 'not visible') return differences;
+  throw new PrivilegeError(
+    `The admin "${session.account.username}" may not see the rights of "${pair.base.username}" and "${pair.twin.username}".`,
+    { user: session.account.username },
+  );
+}
+
+const MOST_LISTED = 5;
+
+function listed(differences: readonly Difference[]): string {
+  const shown = differences
+    .slice(0, MOST_LISTED)
+    .map(({ what, remedies }) => (remedies.length === 0 ? what : `${what} (run ${remedies.join(' or ')})`));
+  const rest = differences.length - shown.length;
+  return `${shown.join('; ')}${rest > 0 ? `; and ${rest} more` : ''}`;
+}
+
+/**
+ * The pending version logs in and has the base's rights. Of a base that becomes active only that the twin has no more: the
+ * twin catches up when it is dormant.
+ */
+async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, names: Names): Promise<void> {
+  const { engine, logins, secretArn } = proof;
+  const pair = pairOf(names, secretArn);
+  const session = await logins.accepted(pending);
+  try {
+    const seen = await supported(engine.twins(pending.engineKey)).differences(session, pair);
+    const found = seen === 'not visible' ? [] : seen;
+    const wrong = pending.username === names.twin ? found : found.filter(({ kind }) => kind === 'more');
+    if (wrong.length > 0)
+      throw new TwinRightsError(
+        `The user "${pending.username}" logs in, but base "${names.base}" and twin "${names.twin}" differ: ${listed(wrong)}. ` +
+          'Nothing was promoted; AWSCURRENT works.',
+        { user: pending.username, host: pending.endpoint.host },
+      );
+  } finally {
+    await session.close();
+  }
+}
+
+/** Pauses in milliseconds in which a replica catches up with what the admin has just written. */
+const REPLICATION = [250, 500, 1000];
+
+async function onceReplicated<S extends Session>({ isElsewhere }: Admin<S>, work: () => Promise<void>): Promise<void> {
+  for (const pause of isElsewhere ? REPLICATION : []) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoginRefusedError || error instanceof TwinRightsError)) throw error;
+      await sleep(pause);
+    }
+  }
+  return work();
+}

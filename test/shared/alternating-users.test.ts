@@ -1,0 +1,155 @@
+/** Which version follows which: what alternating users put into a pending version, and which ones they accept. */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { postgres } from '../../functions/postgres/engine.ts';
+import type { AdminSecret } from '../../shared/admin.ts';
+import { alternatingUsers } from '../../shared/alternating-users.ts';
+import type { Session } from '../../shared/engine.ts';
+import { PairError } from '../../shared/errors.ts';
+import { Secret } from '../../shared/secret.ts';
+import { parseSecret, writeSuccessor } from '../../shared/secret-value.ts';
+import type { Check } from '../../shared/strategy.ts';
+
+type Json = Record<string, unknown>;
+
+const GOOD = { engine: 'postgres', host: 'db', password: 'old' };
+
+const text = (json: Json) => ({ text: new Secret(JSON.stringify(json)), called: 'AWSCURRENT' });
+const parse = (json: Json) => parseSecret(text(json), postgres);
+const fits = (current: Json, pending: Json) => alternatingUsers.fits(parse(current), parse(pending));
+
+/** The successor as createSecret would store it; `guarded` is told whom the admin is asked for. */
+async function successor(current: Json, previous?: Json, guarded: (users: readonly string[]) => void = () => {}) {
+  const check = {
+    engine: postgres,
+    current: { value: parse(current) },
+    admin: { guarded: async (users: readonly string[]) => guarded(users) } as unknown as AdminSecret<Session>,
+  } as unknown as Check<Session>;
+  const changed = await alternatingUsers.next(check, async () => previous && parse(previous));
+  return JSON.parse(writeSuccessor(text(current), changed, new Secret('new')).reveal()) as Json;
+}
+
+/** Few, so that they meet: equal names, names that end in _clone, and names that are too long for a twin's. */
+const name = fc.oneof(
+  fc.constantFrom('app', 'app_clone', 'app_clone_clone', 'App "x"', 'é'.repeat(29), 'x'.repeat(63)),
+  fc
+    .string({ minLength: 1, maxLength: 20, unit: 'binary' })
+    .filter((text) => !text.includes('\0') && text.isWellFormed()),
+);
+const optionalName = fc.option(fc.oneof(name, fc.constant('')), { nil: undefined });
+const others = fc.dictionary(
+  fc
+    .string()
+    .filter(
+      (key) =>
+        !(key in GOOD) &&
+        !/^(ssl|sslca|sslservername|port|dbname|rotationhost|masterarn|authSource|__proto__)$/.test(key),
+    ),
+  fc.jsonValue({ maxDepth: 1 }),
+  { maxKeys: 3 },
+);
+const secret = fc
+  .record({ others, username: name, baseusername: optionalName, alternateusername: optionalName })
+  .map(({ others, ...names }): Json => JSON.parse(JSON.stringify({ ...others, ...GOOD, ...names })));
+
+/** Runs for every secret that has a successor; the others have to say why not. */
+async function forAll(property: (current: Json, pending: Json, previous: Json) => Promise<void> | void) {
+  const seen = { successors: 0, refusals: 0 };
+  await fc.assert(
+    fc.asyncProperty(secret, name, async (current, username) => {
+      const previous = { ...GOOD, username };
+      const pending = await successor(current, previous).catch((error) => {
+        expect(error).toBeInstanceOf(PairError);
+      });
+      if (pending === undefined) seen.refusals++;
+      else await property(current, pending, previous);
+      if (pending !== undefined) seen.successors++;
+    }),
+    { numRuns: 300 },
+  );
+  expect(seen.successors).toBeGreaterThan(30);
+  expect(seen.refusals).toBeGreaterThan(3);
+}
+
+describe('the successor, whatever the names are,', () => {
+  test('fits', () => forAll((current, pending) => expect(fits(current, pending)).toBeUndefined()));
+
+  test('names the other of the pair, and both', () =>
+    forAll((current, pending) => {
+      const pair = [pending['baseusername'], pending['alternateusername']];
+      expect(pending['username']).not.toBe(current['username']);
+      expect([...pair].sort()).toEqual([current['username'], pending['username']].sort());
+    }));
+
+  test('keeps every other key', () =>
+    forAll((current, pending) => {
+      const names = { username: 0, baseusername: 0, alternateusername: 0, password: 0 };
+      expect({ ...pending, ...names }).toEqual({ ...current, ...names });
+    }));
+
+  test('has a successor that swaps the users back, and changes no other name', () =>
+    forAll(async (current, pending) => {
+      const again = await successor(pending);
+      expect(again).toEqual({ ...pending, username: current['username'], password: 'new' });
+      expect(fits(pending, again)).toBeUndefined();
+    }));
+
+  test('fits no more after an edit of any key of AWSCURRENT, but its password', () =>
+    forAll((current, pending) => {
+      for (const key of [...Object.keys(current), 'baseusername', 'alternateusername', 'added']) {
+        const edited = { ...current, [key]: key === 'engine' ? 'postgresql' : 'edited' };
+        expect(fits(edited, pending)).toEqual(key === 'password' ? undefined : expect.any(String));
+      }
+    }));
+
+  test('fits no more if any name in it is another', () =>
+    forAll((current, pending) => {
+      for (const key of ['username', 'baseusername', 'alternateusername'])
+        expect(fits(current, { ...pending, [key]: 'stranger' })).toEqual(expect.any(String));
+    }));
+
+  test('fits no more without a name that AWSCURRENT has', () =>
+    forAll((current, pending) => {
+      for (const key of ['baseusername', 'alternateusername'])
+        if (current[key]) expect(fits(current, { ...pending, [key]: undefined })).toMatch(`"${key}"`);
+    }));
+
+  test('does not fit itself: its user is the active one', () =>
+    forAll((_, pending) => expect(fits(pending, pending)).toMatch(/is not the other of the pair/)));
+});
+
+test('the admin is asked for both users', async () => {
+  const asked: (readonly string[])[] = [];
+  await successor({ ...GOOD, username: 'app' }, undefined, (users) => asked.push(users));
+  expect(asked).toEqual([['app', 'app_clone']]);
+});
+
+describe('a pending version of AWS’s own functions, which names no pair,', () => {
+  test.each([
+    ['app', 'app_clone'],
+    ['app_clone', 'app'],
+  ])('fits from %s to %s', (from, to) => {
+    expect(fits({ ...GOOD, username: from }, { ...GOOD, username: to, password: 'new' })).toBeUndefined();
+  });
+
+  test.each([
+    ['app_clone', 'app_clone_clone'],
+    ['app_clone', 'other'],
+    ['app', 'app_clone_clone'],
+    ['app', 'app'],
+    ['app_clone', 'app_clone'],
+  ])('does not fit from %s to %s', (from, to) => {
+    expect(fits({ ...GOOD, username: from }, { ...GOOD, username: to, password: 'new' })).toEqual(expect.any(String));
+  });
+});
+
+test('one user under both names is no pair', () => {
+  const both = { ...GOOD, username: 'app', baseusername: 'app', alternateusername: 'app' };
+  expect(fits(both, both)).toEqual(expect.any(String));
+});
+
+test('the reason names the keys, and no values', () => {
+  const current = { ...GOOD, username: 'app', note: 'a', port: 1 };
+  const pending = { ...GOOD, username: 'app_clone', note: 'p4ss', port: 2 };
+  expect(fits(current, pending)).toBe('differs from AWSCURRENT in "note", "port"');
+});
