@@ -75,7 +75,7 @@ export function absent(what: string, remedy: string): void {
   });
 }
 
-type Test = (title: string, body: () => Promise<void>) => void;
+type Test = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;
 
 /** `test`, or if there is a reason against it one that is skipped and says so in its title. */
 export function testUnless(why: string | undefined): Test {

@@ -25,6 +25,8 @@ const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
 export type Json = Record<string, unknown>;
 
 export type RotatingOptions = {
+  /** A name of its own unless given. */
+  user?: string;
   /** Over the secret's first value. */
   secret?: Json;
   tags?: Record<string, string>;
@@ -32,10 +34,21 @@ export type RotatingOptions = {
   timeoutMs?: number;
   /** The secret is made, its user in the database is not. */
   withoutUser?: boolean;
+  /** As on RDS, the admin is no superuser; it makes the user, unless a superuser did. Its secret is `masterarn`. */
+  admin?: {
+    madeTheUser: boolean;
+    /** Over the admin secret's own. */
+    secret?: Json;
+    /** The ARN of the instance or cluster: the admin secret has two keys, and it in a tag. */
+    managedByRds?: { tag: string; arn: string };
+  };
+  /** Another than the built one. */
+  bundle?: string;
 };
 
 export class Rotating implements AsyncDisposable {
   readonly user: string;
+  readonly admin: string;
   readonly manager: SecretsManagerEmulator;
   readonly #server: ServerDescription;
   readonly #options: RotatingOptions;
@@ -46,9 +59,15 @@ export class Rotating implements AsyncDisposable {
   static async on(server: ServerDescription, options: RotatingOptions = {}): Promise<Rotating> {
     const rotating = new Rotating(server, options, await startSecretsManager());
     const password = newPassword();
-    if (!options.withoutUser) await rotating.sql(`CREATE ROLE ${rotating.user} LOGIN PASSWORD '${password}'`);
+    if (options.admin) await rotating.#makeAdmin(options.admin);
+    if (!options.withoutUser) {
+      const role = options.admin?.madeTheUser ? `SET ROLE ${rotating.admin}; ` : '';
+      await rotating.sql(`${role}CREATE ROLE ${pg.escapeIdentifier(rotating.user)} LOGIN PASSWORD '${password}'`);
+    }
     const { host, port } = server;
-    const value = { engine: 'postgres', host, port, username: rotating.user, password, ssl: false, ...options.secret };
+    const common = { engine: 'postgres', host, port, ssl: false };
+    const masterarn = options.admin && { masterarn: rotating.arnOf('admin') };
+    const value = { ...common, username: rotating.user, password, ...masterarn, ...options.secret };
     rotating.manager.store.createSecret({
       Name: 'app',
       ClientRequestToken: randomUUID(),
@@ -59,10 +78,27 @@ export class Rotating implements AsyncDisposable {
   }
 
   private constructor(server: ServerDescription, options: RotatingOptions, manager: SecretsManagerEmulator) {
-    this.user = `app_${randomBytes(6).toString('hex')}`;
+    const some = randomBytes(6).toString('hex');
+    this.user = options.user ?? `app_${some}`;
+    this.admin = `admin_${some}`;
     this.#server = server;
     this.#options = options;
     this.manager = manager;
+  }
+
+  async #makeAdmin({ secret, managedByRds }: NonNullable<RotatingOptions['admin']>): Promise<void> {
+    const password = newPassword();
+    await this.sql(`CREATE ROLE ${this.admin} LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
+    const { host, port } = this.#server;
+    const login = { username: this.admin, password };
+    this.manager.store.createSecret({
+      Name: 'admin',
+      ClientRequestToken: randomUUID(),
+      SecretString: this.remember(
+        managedByRds ? login : { engine: 'postgres', host, port, ssl: false, ...login, ...secret },
+      ),
+      Tags: managedByRds ? [{ Key: managedByRds.tag, Value: managedByRds.arn }] : [],
+    });
   }
 
   /** As the server's superuser, and unheard by the server's log: some of it holds a password. */
@@ -74,12 +110,12 @@ export class Rotating implements AsyncDisposable {
 
   /** By a person, past the function. */
   setPassword(password: string) {
-    return this.sql(`ALTER ROLE ${this.user} PASSWORD '${password}'`);
+    return this.sql(`ALTER ROLE ${pg.escapeIdentifier(this.user)} PASSWORD '${password}'`);
   }
 
   start = async (): Promise<Lambda> => {
     const lambda = await Lambda.start({
-      bundle: BUNDLE,
+      bundle: this.#options.bundle ?? BUNDLE,
       environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
       credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
       ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
@@ -121,8 +157,16 @@ export class Rotating implements AsyncDisposable {
     }
   }
 
+  get twin(): string {
+    return `${this.user}_clone`;
+  }
+
   get arn(): string {
-    return this.manager.store.describeSecret({ SecretId: 'app' }).ARN;
+    return this.arnOf('app');
+  }
+
+  arnOf(secret: string): string {
+    return this.manager.store.describeSecret({ SecretId: secret }).ARN;
   }
 
   /** Staging labels by version id. */
@@ -163,9 +207,9 @@ export class Rotating implements AsyncDisposable {
     });
   }
 
-  async logsIn(password: string): Promise<boolean> {
+  async logsIn(password: string, user = this.user): Promise<boolean> {
     const { host, port, database } = this.#server;
-    const client = new pg.Client({ host, port, database, user: this.user, password, connectionTimeoutMillis: 10_000 });
+    const client = new pg.Client({ host, port, database, user, password, connectionTimeoutMillis: 10_000 });
     client.on('error', () => {});
     try {
       await client.connect();
@@ -181,7 +225,7 @@ export class Rotating implements AsyncDisposable {
   /** Both in the secret and in the database, this rotation is complete. */
   async expectComplete(token: string): Promise<void> {
     expect(this.labels[token]).toEqual(['AWSCURRENT']);
-    expect(await this.logsIn(this.password())).toBe(true);
+    expect(await this.logsIn(this.password(), String(this.value()['username']))).toBe(true);
     expect(Object.values(this.labels).flat()).not.toContain('AWSPENDING');
   }
 
@@ -218,7 +262,8 @@ export class Rotating implements AsyncDisposable {
     }
     await Promise.all(this.processes.map((process) => process.stop()));
     await this.manager[Symbol.asyncDispose]();
-    await this.sql(`DROP ROLE IF EXISTS ${this.user}`).catch(() => {});
+    for (const role of [this.twin, this.user, this.admin].map(pg.escapeIdentifier))
+      await this.sql(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`).catch(() => {});
     for (const secret of this.#secrets) for (const form of forms(secret)) expect(this.output).not.toContain(form);
   }
 }

@@ -4,13 +4,12 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import { connect } from '../../local/servers/postgres.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
+import { proxy } from './proxy.ts';
 import { newPassword, Rotating } from './rotating.ts';
 
 const DENIED = new ServiceError(
@@ -46,33 +45,6 @@ function removePendingLabel(rotating: Rotating, token: string): void {
 /** Failed logins of the user in the server's own log. */
 async function failedLogins(rotating: Rotating, log: Promise<string>): Promise<number> {
   return (await log).match(new RegExp(`authentication failed for user "${rotating.user}"`, 'g'))?.length ?? 0;
-}
-
-/** Between function and server; `onBytes` sees what passes. */
-async function proxy(
-  server: { host: string; port: number },
-  onBytes: (from: 'client' | 'server', bytes: Buffer) => void | Promise<void>,
-): Promise<TcpServer & { endpoint: { host: string; port: number } } & AsyncDisposable> {
-  const listener = createServer((client) => {
-    const upstream = dial(server.port, server.host);
-    for (const [from, source, target] of [
-      ['client', client, upstream],
-      ['server', upstream, client],
-    ] as const) {
-      let before = Promise.resolve();
-      source.on('data', (bytes) => {
-        before = before.then(() => onBytes(from, bytes)).then(() => void target.write(bytes));
-      });
-      source.on('error', () => target.destroy()).on('close', () => target.destroy());
-    }
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as { port: number };
-  return Object.assign(listener, {
-    endpoint: { host: '127.0.0.1', port },
-    [Symbol.asyncDispose]: async () => void listener.close(),
-  });
 }
 
 describeServers('setSecret', (server) => {

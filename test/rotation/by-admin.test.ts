@@ -1,0 +1,288 @@
+/** An admin that sets the password of one user, on real servers with the built function. */
+
+import { expect, test } from '@jest/globals';
+import { describeServers, testWithLog } from '../servers.ts';
+import { proxy } from './proxy.ts';
+import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';
+
+const BY_ADMIN = {
+  admin: { madeTheUser: true },
+  environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
+} satisfies RotatingOptions;
+
+/** The verifiers of user and admin, as the server keeps them, and whether they may log in. */
+function stored(rotating: Rotating) {
+  const query = 'SELECT rolname, rolpassword, rolcanlogin FROM pg_authid WHERE rolname IN ($1, $2) ORDER BY 1';
+  return rotating.sql(query, [rotating.user, rotating.admin]);
+}
+
+/** The rotation fails in that step with this class and words on every attempt, and no password has changed. */
+async function expectRefusal(
+  rotating: Rotating,
+  step: 'createSecret' | 'setSecret',
+  errorType: string,
+  words: RegExp,
+): Promise<void> {
+  const [before, current] = [await stored(rotating), rotating.value()];
+  const { attempts, succeeded } = await rotating.rotate({ attempts: 2 });
+  expect(succeeded).toBe(false);
+  for (const { steps } of attempts)
+    expect(steps.at(-1)).toMatchObject({ step, error: { errorType, errorMessage: expect.stringMatching(words) } });
+  expect(await stored(rotating)).toEqual(before);
+  expect(rotating.value()).toEqual(current);
+  if (step === 'createSecret') expect(rotating.calls).not.toContain('PutSecretValue');
+}
+
+describeServers('single user by admin', (server) => {
+  testWithLog(server)('makes 13 calls to Secrets Manager, 4 logins and no failed one', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    const before = rotating.password();
+
+    const { token } = await rotating.rotate();
+
+    await rotating.expectComplete(token);
+    expect(rotating.calls).toEqual([
+      ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
+      ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'GetSecretValue'],
+      'GetSecretValue',
+      ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
+    ]);
+    const log = await server.log();
+    const logins = (user: string) =>
+      log.match(new RegExp(`connection authorized: user=${user} .*secret-rotation`, 'g'))?.length;
+    expect([logins(rotating.user), logins(rotating.admin)]).toEqual([3, 1]);
+    expect(log).not.toMatch(new RegExp(`authentication failed for user "(${rotating.user}|${rotating.admin})"`));
+    expect(await rotating.logsIn(before)).toBe(false);
+  });
+
+  test('is what the tag says, over the function’s default', async () => {
+    await using rotating = await Rotating.on(server, {
+      ...BY_ADMIN,
+      environment: { ADMIN_MAY_SET_PASSWORDS: 'true' },
+      tags: { 'rotation-strategy': 'single-user-by-admin' },
+    });
+    await rotating.setPassword(newPassword());
+    await rotating.expectComplete((await rotating.rotate()).token);
+    expect(rotating.logged).toContainEqual(
+      expect.objectContaining({ step: 'setSecret', strategy: 'single-user-by-admin', outcome: 'done' }),
+    );
+  });
+
+  test('works where no known password does: a person set another', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    await rotating.rotate();
+    await rotating.setPassword(newPassword());
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test('killed after the commit and before its answer: the next attempt finishes without a person', async () => {
+    const state: { committing?: boolean; kill?: (() => void) | undefined } = {};
+    await using between = await proxy(server, (from, bytes) => {
+      if (from === 'client' && bytes.includes('COMMIT')) state.committing = true;
+      if (from === 'client' || !state.committing) return;
+      state.kill?.();
+      delete state.kill;
+    });
+    await using rotating = await Rotating.on(server, {
+      ...BY_ADMIN,
+      admin: { madeTheUser: true, secret: between.endpoint },
+      secret: between.endpoint,
+    });
+    state.kill = () => rotating.processes.at(-1)?.kill();
+    const before = rotating.password();
+
+    const { attempts, token } = await rotating.rotate({
+      attempts: 2,
+      onStep: {
+        after: async (step, attempt) => {
+          if (step === 'setSecret' && attempt === 1) expect(await rotating.logsIn(before)).toBe(false);
+        },
+      },
+    });
+
+    expect(attempts[0]?.steps.at(-1)).toMatchObject({ step: 'setSecret', outcome: 'crash' });
+    await rotating.expectComplete(token);
+  });
+
+  test('twice at once: both end well', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    const token = rotating.begin();
+    await rotating.step('createSecret', token);
+    const both = await Promise.all([rotating.step('setSecret', token), rotating.step('setSecret', token)]);
+    expect(both.map(({ outcome }) => outcome)).toEqual(['success', 'success']);
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  testWithLog(server)(
+    'with AWSCURRENT edited after the change: the admin makes AWSCURRENT true again, and the next rotation is whole',
+    async () => {
+      await using rotating = await Rotating.on(server, BY_ADMIN);
+      const { error, token } = await rotating.rotate({
+        attempts: 2,
+        onStep: {
+          after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
+        },
+      });
+
+      expect(error).toMatch(/PendingGivenUpError.*differs from AWSCURRENT in "note"/);
+      expect(rotating.labels[token]).toBeUndefined();
+      expect(await rotating.logsIn(rotating.password())).toBe(true);
+      const admins = new RegExp(`connection authorized: user=${rotating.admin} .*secret-rotation`, 'g');
+      expect((await server.log()).match(admins)).toHaveLength(2);
+      await rotating.expectComplete((await rotating.rotate()).token);
+      expect(rotating.value()).toMatchObject({ note: 'edited' });
+    },
+  );
+
+  test('of a password that the server refuses takes the label off, and names the user and the policy', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    // passwordcheck refuses a verifier of the user's own name.
+    await rotating.sql(`ALTER ROLE ${rotating.admin} SET session_preload_libraries = 'passwordcheck'`);
+    const token = rotating.begin();
+    rotating.putPending(token, JSON.stringify({ ...rotating.value(), password: rotating.user }));
+
+    const { error } = await rotating.rotate();
+
+    expect(error).toMatch(
+      new RegExp(
+        `PasswordPolicyError: .*refuses the new password of user "${rotating.user}".*AWSPENDING was taken off`,
+      ),
+    );
+    expect(rotating.labels[token]).toBeUndefined();
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+});
+
+describeServers('single user by admin is refused before anything is stored', (server) => {
+  test.each<[string, RotatingOptions, string, RegExp]>([
+    [
+      'without the deployer’s leave',
+      { ...BY_ADMIN, environment: { DEFAULT_STRATEGY: 'single-user-by-admin' } },
+      'ConfigurationError',
+      /ADMIN_MAY_SET_PASSWORDS does not allow/,
+    ],
+    [
+      'without the deployer’s leave, by tag',
+      { ...BY_ADMIN, environment: {}, tags: { 'rotation-strategy': 'single-user-by-admin' } },
+      'ConfigurationError',
+      /ADMIN_MAY_SET_PASSWORDS does not allow/,
+    ],
+    [
+      'without masterarn',
+      { ...BY_ADMIN, secret: { masterarn: undefined } },
+      'AdminSecretError',
+      /The secret has no "masterarn"/,
+    ],
+  ])('%s', async (_, options, errorType, words) => {
+    await using rotating = await Rotating.on(server, options);
+    await expectRefusal(rotating, 'createSecret', errorType, words);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+  });
+
+  test('for the admin itself', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    rotating.edit({ username: rotating.admin });
+    await expectRefusal(
+      rotating,
+      'createSecret',
+      'AdminSecretError',
+      new RegExp(`The user "${rotating.admin}" is the admin of the secret's "masterarn" itself`),
+    );
+  });
+});
+
+describeServers('single user by admin touches no password', (server) => {
+  test.each([
+    ['is superuser', 'ALTER ROLE $user SUPERUSER', /has SUPERUSER/],
+    ['has CREATEROLE', 'ALTER ROLE $user CREATEROLE', /has CREATEROLE/],
+    ['has REPLICATION', 'ALTER ROLE $user REPLICATION', /has REPLICATION/],
+    ['has BYPASSRLS', 'ALTER ROLE $user BYPASSRLS', /has BYPASSRLS/],
+    [
+      'can set a role with CREATEROLE, by way of another',
+      'CREATE ROLE $user_boss CREATEROLE; CREATE ROLE $user_clerk; GRANT $user_boss TO $user_clerk; ALTER ROLE $user NOINHERIT; GRANT $user_clerk TO $user',
+      /is a member of "\w+_boss", which has CREATEROLE/,
+    ],
+    [
+      'can run programs on the server',
+      'GRANT pg_execute_server_program TO $user',
+      /is a member of "pg_execute_server_program", which has rights beyond the database/,
+    ],
+  ])('of a user who %s, and names the reason', async (_, statements, words) => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    await rotating.sql(statements.replaceAll('$user', rotating.user));
+    // With a password that nobody knows, as a confused deputy would have it.
+    await rotating.setPassword(newPassword());
+    await expectRefusal(rotating, 'setSecret', 'PrivilegeError', words);
+    await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_boss, ${rotating.user}_clerk`);
+  });
+
+  test('of a user who is another secret’s twin', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    const mark = (secret: string) =>
+      rotating.sql(`COMMENT ON ROLE ${rotating.user} IS 'secret-rotation: {"secret":"${secret}","base":"x"}'`);
+    await mark('arn:other');
+    await expectRefusal(rotating, 'setSecret', 'ForeignUserError', /is in the hands of another secret, arn:other/);
+    await mark(rotating.arn);
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test('of a user who is the base of another secret’s twin', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    await rotating.sql(
+      `CREATE ROLE ${rotating.twin}; GRANT ${rotating.user} TO ${rotating.twin};
+       COMMENT ON ROLE ${rotating.twin} IS 'secret-rotation: {"secret":"arn:other","base":"${rotating.user}"}'`,
+    );
+    await expectRefusal(rotating, 'setSecret', 'ForeignUserError', /is in the hands of another secret, arn:other/);
+  });
+
+  test('of a user who does not exist, and goes on once it does', async () => {
+    await using rotating = await Rotating.on(server, { ...BY_ADMIN, withoutUser: true });
+    await expectRefusal(
+      rotating,
+      'setSecret',
+      'LoginRefusedError',
+      new RegExp(`There is no user "${rotating.user}" at ${server.host}: make it first`),
+    );
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${rotating.user} LOGIN`);
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test.each([
+    ['has no LOGIN', 'NOLOGIN', 'LOGIN', /has no LOGIN/],
+    [
+      'has expired',
+      "VALID UNTIL '2020-01-01'",
+      "VALID UNTIL 'infinity'",
+      /has expired \(VALID UNTIL\); no password was set/,
+    ],
+  ])(
+    'of a user who %s, which it does not lift: neither where AWSCURRENT is right nor where it is not',
+    async (_, bar, lift, words) => {
+      await using rotating = await Rotating.on(server, BY_ADMIN);
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${bar}`);
+      await expectRefusal(rotating, 'setSecret', 'LoginBarredError', words);
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${lift}`);
+      expect(await rotating.logsIn(rotating.password())).toBe(true);
+
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${bar}`);
+      await rotating.setPassword(newPassword());
+      await expectRefusal(rotating, 'setSecret', 'LoginBarredError', words);
+      await rotating.sql(`ALTER ROLE ${rotating.user} ${lift}`);
+      await rotating.expectComplete((await rotating.rotate()).token);
+    },
+  );
+
+  test('of a user that the admin may not change, and says what a superuser has to run', async () => {
+    await using rotating = await Rotating.on(server, { ...BY_ADMIN, admin: { madeTheUser: false } });
+    await rotating.sql(`ALTER ROLE ${rotating.admin} NOCREATEROLE`);
+    await expectRefusal(
+      rotating,
+      'setSecret',
+      'PrivilegeError',
+      new RegExp(
+        `The admin "${rotating.admin}" .*may not set the password of "${rotating.user}".*A superuser has to run: `,
+      ),
+    );
+  });
+});
