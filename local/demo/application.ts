@@ -6,12 +6,23 @@ import { credentialIn, SECRET } from './secret.ts';
 /** Milliseconds between two logins. */
 export const PAUSE = 10;
 
-/** An application's attempt to log in. Milliseconds on the monotonic clock. */
-export type Attempt = { startedAt: number; accepted: boolean };
+/**
+ * Milliseconds that it keeps what it has read. AWS's caching clients keep it for an hour:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_cache-ref-secretcacheconfig.html
+ */
+export const TIME_TO_LIVE = 500;
+
+/** Only its owner may drop a table: whoever logs in has to have the same rights as whoever did before. */
+const WORK = `
+  DROP TABLE IF EXISTS latest;
+  CREATE TABLE latest AS SELECT now() AS at, session_user AS by`;
+
+/** An application's attempt to log in and do its work. Milliseconds on the monotonic clock. */
+export type Attempt = { startedAt: number; username: string; succeeded: boolean };
 
 /**
- * An application as there are many: it keeps what AWSCURRENT said, logs in with that again and again, and reads the
- * secret anew only when a login fails.
+ * An application as there are many: it logs in with what AWSCURRENT said, and reads the secret anew when a login fails or its
+ * time to live is over. So it does not notice a promotion at once, but long before the next rotation.
  */
 export class Application implements AsyncDisposable {
   readonly attempts: Attempt[] = [];
@@ -38,18 +49,22 @@ export class Application implements AsyncDisposable {
 
   async #run(): Promise<void> {
     let cached: Credential | undefined;
+    let staleAt = 0;
     while (this.#running) {
-      cached ??= await this.#read();
-      if (cached !== undefined && !(await this.#login(cached))) cached = undefined;
+      if (cached === undefined || performance.now() >= staleAt) {
+        cached = await this.#read();
+        staleAt = performance.now() + TIME_TO_LIVE;
+      }
+      if (cached !== undefined && !(await this.#work(cached))) cached = undefined;
       await sleep(PAUSE);
     }
   }
 
-  async #login(credential: Credential): Promise<boolean> {
+  async #work(credential: Credential): Promise<boolean> {
     const startedAt = performance.now();
-    const accepted = (await this.#database.login('application', credential)) === 'accepted';
-    this.attempts.push({ startedAt, accepted });
-    return accepted;
+    const succeeded = (await this.#database.login('application', credential, WORK)) === 'accepted';
+    this.attempts.push({ startedAt, username: credential.username, succeeded });
+    return succeeded;
   }
 
   /** undefined if Secrets Manager does not answer: an application tries again later. */

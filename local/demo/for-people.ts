@@ -1,9 +1,10 @@
 import type { Step } from '../secrets-manager/rotation.ts';
-import { PAUSE } from './application.ts';
-import { brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
+import { PAUSE, TIME_TO_LIVE } from './application.ts';
+import { type ApplicationFacts, brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
 import type { Labels } from './secret.ts';
+import { STRATEGIES, type StrategyName } from './strategies.ts';
 import { type Style, Terminal } from './terminal.ts';
 
 const STYLES: Record<Step, Style> = {
@@ -13,32 +14,34 @@ const STYLES: Record<Step, Style> = {
   finishSecret: 'green',
 };
 
-/** Why a lock-out above 0 is as promised. */
-const ONE_PASSWORD =
-  'by design: one user has one password, so from the database’s commit to the end of finishSecret AWSCURRENT is refused ' +
-  'and AWSPENDING alone logs in; on AWS that takes as long as the calls and invocations in between.';
-
 export class Person implements Audience {
   readonly #terminal = new Terminal(process);
   readonly #count: number;
+  readonly #strategy: StrategyName;
 
-  constructor({ rotations }: Options) {
+  constructor({ rotations, strategy }: Options) {
     this.#count = rotations;
+    this.#strategy = strategy;
   }
 
   preparing(what: string): void {
     this.#terminal.progress(`${what} …`);
   }
 
-  ready({ strategy, server, username, secret, bundle }: Scene): void {
+  ready({ strategy, server, username, secret, admin, bundle }: Scene): void {
     const terminal = this.#terminal;
     terminal.print();
-    terminal.print(terminal.paint('bold', `Rotating the password of ${username} (${strategy})`));
+    terminal.print(terminal.paint('bold', `Rotating ${username}`));
     terminal.print();
+    terminal.row('strategy', `${strategy}: ${STRATEGIES[strategy].summary}`);
     terminal.row('server', server);
     terminal.row('secret', `${secret}, in an emulator of Secrets Manager`);
+    if (admin) terminal.row('admin', `${admin.username}, no superuser, in the secret ${admin.secret}`);
     terminal.row('function', `${bundle}, in a new process for each rotation`);
-    terminal.row('application', `logs in every ${PAUSE} ms, re-reads its cached secret on failure`);
+    terminal.row(
+      'application',
+      `logs in every ${PAUSE} ms and replaces a table; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
+    );
     terminal.row('prober', 'logs in without pause: as AWSCURRENT, if refused AWSPENDING');
   }
 
@@ -47,25 +50,34 @@ export class Person implements Audience {
   }
 
   rotated(facts: RotationFacts, rotation: number): void {
-    const { error, labels, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
+    const { error, labels, activeUser, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
+    const { alternates } = STRATEGIES[this.#strategy];
     const terminal = this.#terminal;
-    this.#verdict(brokenIn(facts).length === 0, `Rotation ${rotation} of ${this.#count}`);
+    this.#verdict(brokenIn(facts, this.#strategy).length === 0, `Rotation ${rotation} of ${this.#count}`);
     if (error !== undefined) terminal.row('error', error);
     this.#timeline(facts);
     terminal.row('labels before', shown(labels.before));
     terminal.row('labels after', shown(labels.after));
-    terminal.row('passwords', `new ${newPassword}, old ${oldPassword}`);
+    if (alternates) terminal.row('active user', `${activeUser.before} → ${activeUser.after}`);
+    const of = (user: string) => (alternates ? ` (${user})` : '');
+    terminal.row('passwords', `new ${newPassword}${of(activeUser.after)}, old ${oldPassword}${of(activeUser.before)}`);
     terminal.row('function', `${secretsManagerCalls} Secrets Manager calls, ${inAndOut(logins.accepted, logins)}`);
-    terminal.row('application', inAndOut(application.logins, application));
+    terminal.row('application', byUser(application));
   }
 
-  ended({ rotations, application, prober, username }: Facts, broken: readonly string[]): void {
+  ended({ strategy, rotations, application, prober, username }: Facts, broken: readonly string[]): void {
     const terminal = this.#terminal;
-    const lockOuts = rotations.map(({ lockOut }) => lockOut?.ms ?? 0);
+    const lockOut = Math.max(...rotations.map(({ lockOut }) => lockOut?.ms ?? 0));
     this.#verdict(broken.length === 0, `${rotations.length} of ${this.#count} rotations of ${username}`);
-    terminal.row('lock-out', `at most ${Math.max(...lockOuts)} ms, ${ONE_PASSWORD}`);
-    terminal.row('prober', `${prober.probes} probes, refused as AWSCURRENT and as AWSPENDING: ${prober.neither}`);
-    terminal.row('application', inAndOut(application.logins, application));
+    terminal.row(
+      'lock-out',
+      `${lockOut === 0 ? 'none seen' : `at most ${lockOut} ms`}, ${STRATEGIES[strategy].lockOut}`,
+    );
+    terminal.row(
+      'prober',
+      `${prober.probes} probes, as AWSCURRENT refused: ${prober.refused}, as AWSPENDING too: ${prober.neither}`,
+    );
+    terminal.row('application', byUser(application));
     for (const promise of broken) terminal.row('not as promised', promise);
     if (broken.length === 0) terminal.row('passwords', 'none in any output nor in the server’s log of statements');
     terminal.print();
@@ -93,6 +105,8 @@ export class Person implements Audience {
       const { startedAt, ms, byPending, refused } = lockOut;
       terminal.bar('lock-out', { from: startedAt, ms, end, style: 'yellow' });
       terminal.row('', `probes as AWSCURRENT refused: ${refused}, as AWSPENDING accepted: ${byPending}`);
+    } else {
+      terminal.row('lock-out', 'none: AWSCURRENT was accepted at every probe');
     }
     terminal.print();
   }
@@ -108,4 +122,10 @@ function shown(labels: Labels): string {
 
 function inAndOut(logins: number, { failed }: { failed: number }): string {
   return `${logins} logins, ${failed} failed`;
+}
+
+/** Which user it was is news only where there are two. */
+function byUser({ logins, failed, as }: Omit<ApplicationFacts, 'inAgain'>): string {
+  const users = Object.entries(as).map(([user, count]) => `${count} as ${user}`);
+  return users.length > 1 ? `logins: ${users.join(', ')}, ${failed} failed` : inAndOut(logins, { failed });
 }

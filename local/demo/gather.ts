@@ -7,11 +7,12 @@ import { Lambda } from '../lambda.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import { FUNCTION_ACCESS_KEY_ID, type SecretsManagerEmulator, startSecretsManager } from '../secrets-manager/server.ts';
 import { Application } from './application.ts';
-import { Database } from './database.ts';
+import { type Credential, Database } from './database.ts';
 import type { ApplicationFacts, Facts, RotationFacts, Scene } from './facts.ts';
 import type { Options } from './options.ts';
 import { lockOutIn, Prober } from './prober.ts';
-import { labelsOf, SECRET, type Version, versionAt } from './secret.ts';
+import { ADMIN_SECRET, labelsOf, SECRET, type Version, versionAt } from './secret.ts';
+import { STRATEGIES } from './strategies.ts';
 
 /** Hears of facts as they become known. */
 export interface Audience {
@@ -26,7 +27,7 @@ export interface Audience {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** How long, in milliseconds, to wait for the application to get in again. */
+/** How long, in milliseconds, to wait for the application to get in with the new password. */
 const PATIENCE = 5000;
 
 /** Rotates, and returns what was found out. When `signal` fires, it stops what it started and throws. */
@@ -38,16 +39,29 @@ export async function gather(options: Options, audience: Audience, signal: Abort
   signal.throwIfAborted();
 
   audience.preparing('Starting the database server');
-  const user = { username: 'orders_app', password: randomBytes(24).toString('base64url') };
-  await using database = await Database.start(user);
+  const admin = credentialOf('orders_admin');
+  const user = credentialOf('orders_app');
+  await using database = await Database.start({ admin, user });
   signal.throwIfAborted();
   await using secretsManager = await startSecretsManager();
-  const value = JSON.stringify({ ...database.endpoint, ...user });
-  secretsManager.store.createSecret({ Name: SECRET, SecretString: value, ClientRequestToken: crypto.randomUUID() });
+  const store = (Name: string, value: object) => {
+    const SecretString = JSON.stringify({ ...database.endpoint, ...value });
+    return secretsManager.store.createSecret({ Name, SecretString, ClientRequestToken: crypto.randomUUID() });
+  };
+  const { byAdmin } = STRATEGIES[strategy];
+  store(SECRET, byAdmin ? { ...user, masterarn: store(ADMIN_SECRET, admin).ARN } : user);
   await using application = new Application(database, secretsManager.endpoint);
   await using prober = new Prober(database, secretsManager.store);
 
-  const scene = { engine, strategy, server: database.introduction, username: user.username, secret: SECRET, bundle };
+  const scene: Scene = {
+    engine,
+    strategy,
+    server: database.introduction,
+    username: user.username,
+    secret: SECRET,
+    ...(byAdmin && { admin: { username: admin.username, secret: ADMIN_SECRET } }),
+    bundle,
+  };
   const demo = new Demo(scene, { database, secretsManager, application, prober }, audience, signal);
   audience.ready(scene);
   for (let n = 1; n <= options.rotations; n++) {
@@ -55,6 +69,10 @@ export async function gather(options: Options, audience: Audience, signal: Abort
     if (!succeeded) break; // Secrets Manager would only take the same rotation up again
   }
   return await demo.facts(); // before what they are asked of is gone
+}
+
+function credentialOf(username: string): Credential {
+  return { username, password: randomBytes(24).toString('base64url') };
 }
 
 type Cast = { database: Database; secretsManager: SecretsManagerEmulator; application: Application; prober: Prober };
@@ -73,7 +91,7 @@ class Demo {
     this.#cast = cast;
     this.#audience = audience;
     this.#signal = signal;
-    this.#passwords = new Set([cast.database.superuserPassword, this.#version('AWSCURRENT').password]);
+    this.#passwords = new Set(cast.database.firstPasswords);
   }
 
   async rotate(n: number): Promise<RotationFacts> {
@@ -87,19 +105,20 @@ class Demo {
     const { begun, ...result } = await this.#runSteps(n);
     const current = this.#version('AWSCURRENT');
     this.#passwords.add(current.password).add(versionAt(store, 'AWSPENDING')?.password ?? current.password);
-    const inAgain = await this.#everybodyIsIn();
+    const inAgain = await this.#everybodyIsIn(current);
     const log = (await database.log()).slice(logBefore.length);
     const lockOut = lockOutIn(prober.probes, begun);
 
     const facts: RotationFacts = {
       ...result,
       labels: { before, after: labelsOf(store) },
+      activeUser: { before: old.username, after: current.username },
       newPassword: await database.login('prober', current),
       oldPassword: await database.login('prober', old),
       secretsManagerCalls: calls.filter(({ by }) => by === 'function').length,
       logins: database.loginsOfFunction(log),
       ...(lockOut && { lockOut }),
-      application: { ...this.#loginsOfApplication(begun), inAgain },
+      application: { ...this.#workOfApplication(begun), inAgain },
     };
     this.#rotations.push(facts);
     this.#audience.rotated(facts, n);
@@ -112,8 +131,12 @@ class Demo {
     const facts = {
       ...this.#scene,
       rotations: this.#rotations,
-      application: this.#loginsOfApplication(0),
-      prober: { probes: probes.length, neither: probes.filter(({ worked }) => worked === 'neither').length },
+      application: this.#workOfApplication(0),
+      prober: {
+        probes: probes.length,
+        refused: probes.filter(({ worked }) => worked !== 'AWSCURRENT').length,
+        neither: probes.filter(({ worked }) => worked === 'neither').length,
+      },
     };
     const places = {
       'the output of the function': this.#outputOfFunction,
@@ -154,6 +177,7 @@ class Demo {
       environment: {
         SECRETS_MANAGER_ENDPOINT: this.#cast.secretsManager.endpoint,
         DEFAULT_STRATEGY: this.#scene.strategy,
+        ADMIN_MAY_SET_PASSWORDS: String(this.#scene.strategy === 'single-user-by-admin'),
       },
       credentials: {
         accessKeyId: FUNCTION_ACCESS_KEY_ID,
@@ -168,23 +192,30 @@ class Demo {
     return lambda;
   }
 
-  /** Waits until application and prober have both logged in with AWSCURRENT as it is now; false if that takes too long. */
-  async #everybodyIsIn(): Promise<boolean> {
+  /**
+   * Waits until application and prober have both logged in with AWSCURRENT as it is now; false if that takes too long. So the
+   * application has read the secret before the next rotation ends what this one may have left valid.
+   */
+  async #everybodyIsIn(current: Credential): Promise<boolean> {
     const { application, prober } = this.#cast;
     const now = performance.now();
     for (const deadline = now + PATIENCE; performance.now() < deadline; await sleep(5)) {
       this.#signal.throwIfAborted();
-      const isIn = application.attempts.some(({ startedAt, accepted }) => accepted && startedAt >= now);
+      const isIn = application.attempts.some(
+        ({ startedAt, username, succeeded }) => succeeded && username === current.username && startedAt >= now,
+      );
       const isProven = prober.probes.some(({ startedAt, worked }) => worked === 'AWSCURRENT' && startedAt >= now);
       if (isIn && isProven) return true;
     }
     return false;
   }
 
-  #loginsOfApplication(since: number): Pick<ApplicationFacts, 'logins' | 'failed'> {
+  #workOfApplication(since: number): Omit<ApplicationFacts, 'inAgain'> {
     const attempts = this.#cast.application.attempts.filter(({ startedAt }) => startedAt >= since);
-    const failed = attempts.filter(({ accepted }) => !accepted).length;
-    return { logins: attempts.length - failed, failed };
+    const succeeded = attempts.filter((attempt) => attempt.succeeded);
+    const as: Record<string, number> = {};
+    for (const { username } of succeeded) as[username] = (as[username] ?? 0) + 1;
+    return { logins: succeeded.length, failed: attempts.length - succeeded.length, as };
   }
 
   #version(label: string): Version {

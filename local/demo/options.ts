@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
+import { STRATEGIES, type StrategyName } from './strategies.ts';
 
 export const ENGINES = ['postgres'] as const;
-export const STRATEGIES = ['single-user'] as const;
+
+const STRATEGY_NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
+const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${STRATEGIES[name].summary})`);
 
 export type Options = {
   rotations: number;
   engine: (typeof ENGINES)[number];
-  strategy: (typeof STRATEGIES)[number];
+  strategy: StrategyName;
   json: boolean;
   help: boolean;
 };
@@ -15,11 +18,12 @@ export const HELP = `Rotates a database password on this machine, with the built
 
   npm run demo                       three rotations of a PostgreSQL password
   npm run demo -- --rotations 10     as many as you like
+  npm run demo -- --strategy alternating-users
 
 Options
   --rotations N       how many rotations, one after the other (3)
   --engine NAME       ${ENGINES.join(', ')}
-  --strategy NAME     ${STRATEGIES.join(', ')}
+  --strategy NAME     ${EXPLAINED.join(',\n                      ')}
   --json              one JSON document on stdout; progress goes to stderr
   --help              this text
 
@@ -37,7 +41,7 @@ export function parseOptions(args: string[]): Options {
   return {
     rotations: wholeNumber('--rotations', rotations),
     engine: oneOf('--engine', engine, ENGINES),
-    strategy: oneOf('--strategy', strategy, STRATEGIES),
+    strategy: oneOf('--strategy', strategy, STRATEGY_NAMES, EXPLAINED),
     json,
     help,
   };
@@ -50,7 +54,7 @@ function parse(args: string[]) {
       options: {
         rotations: { type: 'string', default: '3' },
         engine: { type: 'string', default: ENGINES[0] },
-        strategy: { type: 'string', default: STRATEGIES[0] },
+        strategy: { type: 'string', default: STRATEGY_NAMES[0] },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -67,8 +71,14 @@ function wholeNumber(option: string, text: string): number {
   return Number(text);
 }
 
-function oneOf<T extends string>(option: string, text: string, there: readonly T[]): T {
+/** @param explained what there is, for people */
+function oneOf<T extends string>(
+  option: string,
+  text: string,
+  there: readonly T[],
+  explained: readonly string[] = there,
+): T {
   const found = there.find((name) => name === text);
-  if (found === undefined) throw new UsageError(`There is no ${option} "${text}"; there is ${there.join(', ')}.`);
+  if (found === undefined) throw new UsageError(`There is no ${option} "${text}"; there is ${explained.join(', ')}.`);
   return found;
 }

@@ -2,6 +2,7 @@ import type { SecretStore } from '../secrets-manager/store.ts';
 import type { Credential } from './database.ts';
 
 export const SECRET = 'orders/database';
+export const ADMIN_SECRET = 'orders/admin';
 
 export type Version = Credential & { id: string };
 

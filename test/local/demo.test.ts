@@ -64,13 +64,16 @@ async function eventually(condition: () => boolean): Promise<void> {
 }
 
 describe('npm run demo', () => {
-  test('rotates as promised, and says so to machines', async () => {
-    const { code, stdout, stderr } = await run('--json', '--rotations', '2');
+  test.each([
+    { strategy: 'single-user', calls: 11, logins: 3 },
+    { strategy: 'single-user-by-admin', calls: 13, logins: 4 },
+  ])('rotates as promised, and says so to machines: $strategy', async ({ strategy, calls, logins }) => {
+    const { code, stdout, stderr } = await run('--json', '--strategy', strategy, '--rotations', '2');
 
     const facts: Facts & { broken: string[] } = JSON.parse(stdout);
     expect(facts).toMatchObject({
       engine: 'postgres',
-      strategy: 'single-user',
+      strategy,
       server: expect.stringMatching(/^PostgreSQL 18\./),
       prober: { neither: 0 },
       passwordsIn: [],
@@ -80,10 +83,11 @@ describe('npm run demo', () => {
     for (const { steps, labels, lockOut, application, ...figures } of facts.rotations) {
       expect(figures).toEqual({
         succeeded: true,
+        activeUser: { before: 'orders_app', after: 'orders_app' },
         newPassword: 'accepted',
         oldPassword: 'refused',
-        secretsManagerCalls: 11,
-        logins: { accepted: 3, failed: 0 },
+        secretsManagerCalls: calls,
+        logins: { accepted: logins, failed: 0 },
       });
       expect(steps.map(({ step }) => step)).toEqual(['createSecret', 'setSecret', 'testSecret', 'finishSecret']);
       expect(labels.after['AWSPREVIOUS']).toBe(labels.before['AWSCURRENT']);
@@ -101,6 +105,35 @@ describe('npm run demo', () => {
     expect(code).toBe(0);
   });
 
+  test('alternates as promised: no application notices', async () => {
+    const { code, stdout } = await run('--json', '--strategy', 'alternating-users', '--rotations', '2');
+
+    const facts: Facts & { broken: string[] } = JSON.parse(stdout);
+    expect(facts).toMatchObject({
+      admin: { username: 'orders_admin', secret: 'orders/admin' },
+      application: { failed: 0, as: { orders_app: expect.any(Number), orders_app_clone: expect.any(Number) } },
+      prober: { refused: 0, neither: 0 },
+      passwordsIn: [],
+      broken: [],
+    });
+    expect(facts.rotations.map(({ activeUser }) => activeUser)).toEqual([
+      { before: 'orders_app', after: 'orders_app_clone' },
+      { before: 'orders_app_clone', after: 'orders_app' },
+    ]);
+    for (const { steps, labels, activeUser, application, ...figures } of facts.rotations) {
+      expect(figures).toEqual({
+        succeeded: true,
+        newPassword: 'accepted',
+        oldPassword: 'accepted', // until the next rotation
+        secretsManagerCalls: 13,
+        logins: { accepted: 4, failed: 0 },
+      });
+      expect(application).toMatchObject({ failed: 0, inAgain: true });
+      expect(application.as[activeUser.after]).toBeGreaterThan(0);
+    }
+    expect(code).toBe(0);
+  });
+
   test('writes plain text of 80 columns into a pipe, without a password', async () => {
     const { code, stdout, stderr } = await run('--rotations', '1');
 
@@ -111,6 +144,15 @@ describe('npm run demo', () => {
     expect(stdout).not.toContain('\u001b');
     expect(stdout).not.toMatch(/.{81}/);
     expect(stdout).not.toMatch(/\S{30}/); // all passwords have 32 characters
+  });
+
+  test('tells people which user is active', async () => {
+    const { stdout } = await run('--strategy', 'alternating-users', '--rotations', '1');
+
+    expect(stdout).toContain('active user     orders_app → orders_app_clone\n');
+    expect(stdout).toContain('new accepted (orders_app_clone), old accepted (orders_app)\n');
+    expect(stdout).toMatch(/application +logins: \d+ as orders_app, \d+ as orders_app_clone, 0 failed\n/);
+    expect(stdout).not.toMatch(/.{81}/);
   });
 
   test.each([
@@ -135,7 +177,11 @@ describe('npm run demo', () => {
     ['--rotations=-3', '--rotations takes a whole number from 1 on, not "-3".'],
     ['--rotations many', '--rotations takes a whole number from 1 on, not "many".'],
     ['--engine oracle', 'There is no --engine "oracle"; there is postgres.'],
-    ['--strategy none', 'There is no --strategy "none"; there is single-user.'],
+    [
+      '--strategy none',
+      'There is no --strategy "none"; there is single-user (one user changes its own password), ' +
+        'single-user-by-admin (an admin sets the password of one user), alternating-users (two users take turns, no lock-out).',
+    ],
     ['--rotation 3', "Unknown option '--rotation'; npm run demo -- --help shows the options."],
   ])('refuses %s with one sentence', async (options, sentence) => {
     expect(await run(...options.split(' '))).toEqual({ code: 2, stdout: '', stderr: `${sentence}\n` });
@@ -146,6 +192,7 @@ describe('npm run demo', () => {
 
     expect(code).toBe(0);
     expect(stdout).toContain('--rotations N');
+    expect(stdout).toContain('alternating-users (two users take turns, no lock-out)\n');
   });
 });
 
@@ -154,11 +201,12 @@ describe('what was not as promised', () => {
     succeeded: true,
     steps: [],
     labels: { before: {}, after: {} },
+    activeUser: { before: 'app', after: 'app' },
     newPassword: 'accepted',
     oldPassword: 'refused',
     secretsManagerCalls: 11,
     logins: { accepted: 3, failed: 0 },
-    application: { logins: 1, failed: 1, inAgain: true },
+    application: { logins: 1, failed: 1, as: { app: 1 }, inAgain: true },
   };
   const facts: Facts = {
     engine: 'postgres',
@@ -168,8 +216,8 @@ describe('what was not as promised', () => {
     secret: '',
     bundle: '',
     rotations: [rotation],
-    application: { logins: 1, failed: 1 },
-    prober: { probes: 1, neither: 0 },
+    application: { logins: 1, failed: 1, as: { app: 1 } },
+    prober: { probes: 2, refused: 1, neither: 0 },
     passwordsIn: [],
   };
 
@@ -182,7 +230,11 @@ describe('what was not as promised', () => {
     [{ newPassword: 'refused' }, 'a login with the new password: refused'],
     [{ oldPassword: 'accepted' }, 'a login with the old password: accepted'],
     [{ oldPassword: 'unreachable' }, 'a login with the old password: unreachable'],
-    [{ application: { logins: 0, failed: 9, inAgain: false } }, 'the application did not get in again'],
+    [{ activeUser: { before: 'app', after: 'root' } }, 'the active user: app, then root'],
+    [
+      { application: { logins: 0, failed: 9, as: {}, inAgain: false } },
+      'the application did not get in with the new password',
+    ],
     [{ secretsManagerCalls: 12 }, '12 Secrets Manager calls, over 11'],
     [{ logins: { accepted: 4, failed: 0 } }, '4 logins of the function, over 3'],
     [{ logins: { accepted: 3, failed: 1 } }, 'failed logins of the function: 1'],
@@ -195,7 +247,7 @@ describe('what was not as promised', () => {
   test('is said of the whole', () => {
     const broken = brokenPromises({
       ...facts,
-      prober: { probes: 9, neither: 2 },
+      prober: { probes: 9, refused: 3, neither: 2 },
       passwordsIn: ['the log of the server'],
     });
 
@@ -203,5 +255,54 @@ describe('what was not as promised', () => {
       'moments at which neither AWSCURRENT nor AWSPENDING logged in: 2',
       'a password stands in the log of the server',
     ]);
+  });
+
+  describe('of two users', () => {
+    const logins = { app: 1, app_clone: 1 };
+    const alternated: RotationFacts = {
+      ...rotation,
+      activeUser: { before: 'app', after: 'app_clone' },
+      oldPassword: 'accepted',
+      secretsManagerCalls: 13,
+      logins: { accepted: 4, failed: 0 },
+      application: { logins: 2, failed: 0, as: logins, inAgain: true },
+    };
+    const alternating: Facts = {
+      ...facts,
+      strategy: 'alternating-users',
+      rotations: [alternated],
+      application: { logins: 2, failed: 0, as: logins },
+      prober: { probes: 1, refused: 0, neither: 0 },
+    };
+
+    test('is nothing if all was', () => {
+      expect(brokenPromises(alternating)).toEqual([]);
+    });
+
+    test.each<[Partial<RotationFacts>, string]>([
+      [{ activeUser: { before: 'app', after: 'app' } }, 'the active user: app, then app'],
+      [{ oldPassword: 'refused' }, 'a login with the old password: refused'],
+      [{ application: { logins: 1, failed: 1, as: logins, inAgain: true } }, 'failures of the application: 1'],
+      [{ lockOut: { startedAt: 9, ms: 7, refused: 1, byPending: 1 } }, 'AWSCURRENT did not log in for 7 ms'],
+      [{ secretsManagerCalls: 14 }, '14 Secrets Manager calls, over 13'],
+      [{ logins: { accepted: 5, failed: 0 } }, '5 logins of the function, over 4'],
+    ])('is said of a rotation: %j', (different, promise) => {
+      expect(brokenPromises({ ...alternating, rotations: [{ ...alternated, ...different }] })).toEqual([
+        `rotation 1: ${promise}`,
+      ]);
+    });
+
+    test('is said of the time between rotations too', () => {
+      const broken = brokenPromises({
+        ...alternating,
+        application: { logins: 1, failed: 2, as: logins },
+        prober: { probes: 9, refused: 3, neither: 0 },
+      });
+
+      expect(broken).toEqual([
+        'failures of the application in all: 2',
+        'moments at which AWSCURRENT did not log in: 3',
+      ]);
+    });
   });
 });

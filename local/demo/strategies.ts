@@ -1,0 +1,49 @@
+/** What the demo has to know of a strategy. */
+type Strategy = {
+  /** For people. */
+  summary: string;
+  /** Needs the secret of an admin. */
+  byAdmin: boolean;
+  /** Two users take turns: the old password stays valid, nobody is ever locked out, and so no application fails. */
+  alternates: boolean;
+  /** In a rotation. */
+  mostCalls: number;
+  mostLogins: number;
+  /** For people: why the lock-out is as it is. */
+  lockOut: string;
+};
+
+const ONE_PASSWORD =
+  'by design: one user has one password, so from the database’s commit to the end of finishSecret AWSCURRENT is refused ' +
+  'and AWSPENDING alone logs in; on AWS that takes as long as the calls and invocations in between.';
+
+export const STRATEGIES = {
+  'single-user': {
+    summary: 'one user changes its own password',
+    byAdmin: false,
+    alternates: false,
+    mostCalls: 11,
+    mostLogins: 3,
+    lockOut: ONE_PASSWORD,
+  },
+  'single-user-by-admin': {
+    summary: 'an admin sets the password of one user',
+    byAdmin: true,
+    alternates: false,
+    mostCalls: 13,
+    mostLogins: 4,
+    lockOut: ONE_PASSWORD,
+  },
+  'alternating-users': {
+    summary: 'two users take turns, no lock-out',
+    byAdmin: true,
+    alternates: true,
+    mostCalls: 13,
+    mostLogins: 4,
+    lockOut:
+      'by design: a rotation gives a new password to the user that AWSCURRENT does not name. The one that it did name keeps its ' +
+      'password until the next rotation: by then an application has to have read the secret again.',
+  },
+} as const satisfies Record<string, Strategy>;
+
+export type StrategyName = keyof typeof STRATEGIES;
