@@ -5,10 +5,12 @@ import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator } from './administrator.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
 import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
+import { type StrategyName, strategies } from './strategies.ts';
 
 /** Each bench has a server of its own. */
 export async function openBenches(
   row: RowName,
+  strategy: StrategyName,
   bundle: string,
   count: number,
   from?: ServerOptions['from'],
@@ -17,7 +19,7 @@ export async function openBenches(
   const { certificate, key } = tls;
   const open = async (): Promise<Bench> => {
     const server = opening.use(await startServer(row, { tls: { certificate, key }, ...(from && { from }) }));
-    return { server, administrator: opening.use(new Administrator(server)), bundle };
+    return { server, administrator: opening.use(new Administrator(server)), bundle, strategy };
   };
   const benches = await Promise.all(Array.from({ length: count }, open));
   const opened = opening.move();
@@ -29,24 +31,31 @@ export async function openBenches(
  * @throws if they are not what they should be: nothing could be learnt from faults then
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
+  const { strategy } = bench;
   const normal = await runNormal(bench);
-  const points = pointsOf(normal.seen);
-  const scene = points.find(({ on, place, fault }) => on === 'gap' && place === SCENE.place && fault === SCENE.fault);
+  const points: Point[] = [];
+  for (const turn of strategies[strategy].turns)
+    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen));
+  const scene = points.find(
+    ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,
+  );
   const recovering = await runPoint(bench, { point: scene });
-  const recovery = recoveryPointsOf(SCENE, recovering.seen);
+  const recovery = recoveryPointsOf(SCENE, strategy, recovering.seen);
   if (recovery.length === 0) throw new Error(`A rotation that has to recover does not:\n${recovering.timeline}`);
   return { points: [...points, ...recovery], normal };
 }
 
 /** The same for a rotation over TLS. */
 export async function findCuts(bench: Bench): Promise<Point[]> {
-  return cutsOf((await runNormal(bench, { tls: true })).connections);
+  return cutsOf(bench.strategy, (await runNormal(bench, { tls: true })).connections);
 }
 
 export async function runNormal(bench: Bench, options: Omit<RunOptions, 'point'> = {}): Promise<Result> {
   const result = await runPoint(bench, options);
   if (result.violations.length > 0 || result.outcome !== 'converged')
     throw new Error(`A normal rotation fails: ${result.violations.join('; ')}\n${result.timeline}`);
+  if (result.seen.some(({ name }) => name === 'ErrorResponse'))
+    throw new Error(`The database refuses something to a normal rotation:\n${result.timeline}`);
   return result;
 }
 

@@ -5,14 +5,25 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
+import type { StrategyName } from './strategies.ts';
 
 export type BrokenRule = {
   rule: string;
   /** Text that stands exactly once in the file, and what takes its place. */
   edits: { file: string; find: string; replace: string }[];
+  strategy: StrategyName;
   caughtBy: string;
   /** What the report says, in part. */
   saying: string;
+};
+
+const PENDING_TRUSTED = {
+  file: 'shared/alternating-users.ts',
+  find: 'const state = await twins.state(session, pair);',
+  replace: `const earlier = await rotation.logins.unlessRefused(pending);
+    await earlier?.close();
+    if (earlier) return pending;
+    const state = await twins.state(session, pair);`,
 };
 
 export const brokenRules: BrokenRule[] = [
@@ -30,6 +41,7 @@ export const brokenRules: BrokenRule[] = [
         replace: "=== '') return 'exists';",
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'createSecret/sm/←PutSecretValue#1/kill-before',
     saying: 'did not converge',
   },
@@ -38,8 +50,8 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/single-user.ts',
-        find: "if (result.is !== 'refused' || found.with !== current.value) throw result.why;",
-        replace: 'if (found.with !== current.value) throw result.why;',
+        find: "if (result.is !== 'refused' || by.replacing !== current.value) throw result.why;",
+        replace: 'if (by.replacing !== current.value) throw result.why;',
       },
       {
         file: 'shared/single-user.ts',
@@ -47,6 +59,7 @@ export const brokenRules: BrokenRule[] = [
         replace: 'const again = undefined as S | undefined; void logins;',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'setSecret/db2/→Startup#1/delay',
     saying: 'the password went back',
   },
@@ -59,12 +72,14 @@ export const brokenRules: BrokenRule[] = [
         replace: 'test: async () => {},',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'after-setSecret/edit-password',
     saying: 'LOCK-OUT',
   },
   {
     rule: 'finishSecret logs in again if AWSCURRENT was edited since',
     edits: [{ file: 'shared/rotation.ts', find: 'if (version.createdAt >= stored.createdAt)', replace: 'if (false)' }],
+    strategy: 'single-user',
     caughtBy: 'after-testSecret/edit-password',
     saying: 'LOCK-OUT',
   },
@@ -77,6 +92,7 @@ export const brokenRules: BrokenRule[] = [
         replace: 'const keys: string[] = []; void differingKeys;',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'after-createSecret/edit-key',
     saying: 'what a person wrote into the secret is lost',
   },
@@ -85,10 +101,12 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/rotation.ts',
-        find: 'await strategy.withdraw(',
-        replace: 'await (async (_: unknown, __: unknown, released: () => Promise<void>) => released())(',
+        find: 'await withdrawing(strategy, current.value, readable).withdraw(',
+        replace:
+          'void withdrawing; await (async (_: unknown, __: unknown, released: () => Promise<void>) => released())(',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'after-setSecret/edit-key',
     saying: 'LOCK-OUT',
   },
@@ -101,6 +119,7 @@ export const brokenRules: BrokenRule[] = [
         replace: 'const asPending = undefined as Found<S> | undefined;',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'setSecret/db1/←CommandComplete:COMMIT#1/kill-before',
     saying: 'but one of them logs in',
   },
@@ -113,12 +132,14 @@ export const brokenRules: BrokenRule[] = [
         replace: "return until.left('statements') * 0;",
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'setSecret/locked',
     saying: 'the server still has sessions',
   },
   {
     rule: 'a verifier is sent instead of the password',
     edits: [{ file: 'functions/postgres/engine.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
     saying: 'LEAK: a password',
   },
@@ -131,14 +152,102 @@ export const brokenRules: BrokenRule[] = [
         replace: 'const event = parseEvent(input); console.log(JSON.stringify(input));',
       },
     ],
+    strategy: 'single-user',
     caughtBy: 'createSecret/sm/→PutSecretValue#1/drop',
     saying: 'LEAK: the RotationToken',
   },
   {
     rule: 'the server ends a transaction whose client is gone',
     edits: [{ file: 'functions/postgres/engine.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' }],
+    strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/late',
     saying: 'the server still has sessions',
+  },
+  {
+    rule: 'the admin too sends a verifier instead of the password',
+    edits: [{ file: 'functions/postgres/twins.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    strategy: 'single-user-by-admin',
+    caughtBy: 'setSecret/db2/→Query:ALTER#1/kill-after',
+    saying: 'LEAK: a password',
+  },
+  {
+    rule: 'the password comes last, and in one transaction with the rights',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'await bringInLine(work,',
+        replace: `await twins.enable(session, pair, dormant, pending.password);
+          await (session as any).rows('COMMIT; BEGIN');
+          await bringInLine(work,`,
+      },
+      PENDING_TRUSTED,
+    ],
+    strategy: 'alternating-users',
+    caughtBy: 'setSecret/db2/→Query:GRANT#1/kill-before',
+    saying: 'refused with TwinRightsError',
+  },
+  {
+    rule: 'that the pending password logs in says nothing about the rights',
+    edits: [PENDING_TRUSTED],
+    strategy: 'alternating-users',
+    caughtBy: 'after-setSecret/edit-base',
+    saying: 'refused with TwinRightsError',
+  },
+  {
+    rule: 'nothing is promoted that lacks rights of its predecessor',
+    edits: [{ file: 'shared/alternating-users.ts', find: 'if (wrong.length > 0)', replace: 'if (false)' }],
+    strategy: 'alternating-users',
+    caughtBy: 'after-setSecret/edit-base',
+    saying: 'the twin is not in line with the base',
+  },
+  {
+    rule: 'a user that nothing shows to be this secret’s gets no password',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'const isEmptyTwin = ',
+        replace: 'const isEmptyTwin = true || ',
+      },
+    ],
+    strategy: 'alternating-users',
+    caughtBy: 'after-createSecret/stranger',
+    saying: 'had to be refused with ForeignUserError',
+  },
+  {
+    rule: 'a twin that bears another secret’s mark is left alone',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'if (owner !== undefined && owner !== pair.owner)',
+        replace: 'if (false)',
+      },
+    ],
+    strategy: 'alternating-users',
+    caughtBy: 'after-createSecret/claimed',
+    saying: 'had to be refused with ForeignUserError',
+  },
+  {
+    rule: 'the base is the authority, not the twin',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: "if (dormant === 'base') await requireNothingMore(work);",
+        replace: `if (dormant === 'base')
+          for (const each of await visibleDifferences(work))
+            await twins.apply(session, pair, { ...each, sql: each.remedies[0] } as Difference);
+          void requireNothingMore;`,
+      },
+    ],
+    strategy: 'alternating-users',
+    caughtBy: 'to-base/after-createSecret/edit-twin',
+    saying: 'the rotation changed the base',
+  },
+  {
+    rule: 'nothing is applied to the user that AWSCURRENT names',
+    edits: [{ file: 'shared/alternating-users.ts', find: "if (dormant === 'twin') {", replace: 'if (true) {' }],
+    strategy: 'alternating-users',
+    caughtBy: 'to-base/after-createSecret/edit-base',
+    saying: 'the rotation changed the twin',
   },
 ];
 

@@ -2,12 +2,11 @@
 import { Lambda } from '../../local/lambda.ts';
 import type { Invocation, RunningFunction, Step } from '../../local/secrets-manager/rotation.ts';
 
-/** The function's time-out in milliseconds. It comes from the host, so the function's own deadlines follow it. */
-export const TIMEOUT = 5000;
-
 export type FunctionOptions = {
   /** The built function. */
   bundle: string;
+  /** The function's time-out. It comes from the host, so the function's own deadlines follow it. */
+  timeoutMs: number;
   /** In the first attempt this step is invoked in two processes at once. */
   twice?: Step | undefined;
   onAttemptEnd(): void;
@@ -59,7 +58,8 @@ export class Functions {
   }
 
   async #start(environment: Environment): Promise<Lambda> {
-    const lambda = await Lambda.start({ bundle: this.#options.bundle, environment, timeoutMs: TIMEOUT });
+    const { bundle, timeoutMs } = this.#options;
+    const lambda = await Lambda.start({ bundle, environment, timeoutMs });
     this.processes.push(lambda);
     lambda.exited.then(() => this.#gone.add(lambda));
     return lambda;

@@ -1,6 +1,7 @@
 /** Whether a rotation kept the README's promises. */
 import type { RotationResult } from '../../local/secrets-manager/rotation.ts';
 import { login } from './login.ts';
+import { type Point, REFUSALS } from './points.ts';
 import type { ProbeReport } from './prober.ts';
 import type { Subject } from './subject.ts';
 
@@ -12,13 +13,24 @@ export type Judgement = {
   violations: string[];
 };
 
-/** The causes that only a person can settle, of those that the strategy can meet. */
-const DOCUMENTED = new Set(['LoginRefusedError', 'LoginBarredError', 'PrivilegeError', 'PasswordPolicyError']);
+/** The causes that only a person can settle. */
+const DOCUMENTED = new Set([
+  'LoginRefusedError',
+  'LoginBarredError',
+  'PrivilegeError',
+  'PasswordPolicyError',
+  'ForeignUserError',
+  'TwinRightsError',
+  'DormantUserError',
+  'AdminRefusedError',
+  'AdminSecretError',
+]);
 
 export type Evidence = {
   subject: Subject;
-  /** The last one; those before it ended without success. */
-  rotation: RotationResult;
+  point: Point | undefined;
+  /** All but the last ended without success. */
+  rotations: readonly RotationResult[];
   probes: ProbeReport;
   /** What was seen on the way. */
   violations: readonly string[];
@@ -28,27 +40,43 @@ export type Evidence = {
 };
 
 export async function judge(evidence: Evidence): Promise<Judgement> {
-  const { subject, rotation, probes, rotationToken, written } = evidence;
+  const { subject, point, rotations, probes, rotationToken, written } = evidence;
+  const rotation = rotations.at(-1) as RotationResult;
+  const refusal = point && REFUSALS[point.fault];
   const violations = [
     ...lockOuts(probes),
     ...(probes.logins === 0 ? ['the prober got no answer, so nobody knows whether there was a lock-out'] : []),
     ...evidence.violations,
     ...leaks(subject, rotationToken, written),
+    ...refusals(rotations, refusal),
+    ...(await subject.meddling()),
     ...(subject.saysWhatPeopleWrote(subject.labels().current) ? [] : ['what a person wrote into the secret is lost']),
   ];
   if (rotation.succeeded) {
     const unfinished = await notConverged(subject, rotation.token);
+    if (refusal !== undefined) unfinished.push(`the rotation went through where it had to be refused with ${refusal}`);
     return {
       outcome: unfinished.length > 0 ? 'not converged' : 'converged',
       violations: [...violations, ...unfinished],
     };
   }
-  const cause = rotation.attempts.at(-1)?.steps.at(-1)?.error?.errorType ?? 'no attempt';
+  const cause = causeOf(rotation);
   if (!DOCUMENTED.has(cause)) {
     const ended = `the rotation did not converge: ${rotation.error}`;
     return { outcome: 'not converged', cause, violations: [...violations, ended] };
   }
   return { outcome: 'refused', cause, violations: [...violations, ...(await groundless(subject, cause))] };
+}
+
+function causeOf({ attempts }: RotationResult): string {
+  return attempts.at(-1)?.steps.at(-1)?.error?.errorType ?? 'no attempt';
+}
+
+/** That nothing but a person can settle, though no person did anything: even where a new RotateSecret goes through. */
+function refusals(rotations: readonly RotationResult[], expected: string | undefined): string[] {
+  return rotations
+    .filter((rotation) => !rotation.succeeded && DOCUMENTED.has(causeOf(rotation)) && causeOf(rotation) !== expected)
+    .map((rotation) => `refused with ${causeOf(rotation)}, though no person did anything: ${rotation.error}`);
 }
 
 function lockOuts({ lockOuts, seconds, logins }: ProbeReport): string[] {
@@ -59,7 +87,7 @@ function lockOuts({ lockOuts, seconds, logins }: ProbeReport): string[] {
 }
 
 function leaks(subject: Subject, rotationToken: string, written: string): string[] {
-  const passwords = subject.versions.map(({ password }) => password);
+  const { passwords } = subject;
   return [
     ...(passwords.some((password) => written.includes(password)) ? ['LEAK: a password'] : []),
     ...(written.includes(rotationToken) ? ['LEAK: the RotationToken'] : []),
@@ -68,14 +96,28 @@ function leaks(subject: Subject, rotationToken: string, written: string): string
 
 async function notConverged(subject: Subject, token: string): Promise<string[]> {
   const { current } = subject.labels();
-  const [original] = subject.versions;
   const pendingOn = Object.entries(subject.stages).filter(([, stages]) => stages.includes('AWSPENDING'));
   return [
     ...((await login(subject.who(current))).verdict === 'accepted' ? [] : ['AWSCURRENT does not log in at the end']),
     ...(current.id === token ? [] : ['AWSCURRENT is not the version that was rotated to']),
-    ...(current.password === original?.password ? ['AWSCURRENT has the old password'] : []),
+    ...(current.password === subject.original.password ? ['AWSCURRENT has the old password'] : []),
+    ...(current.username === subject.dormant
+      ? []
+      : [`AWSCURRENT names ${current.username} and not ${subject.dormant}`]),
     ...(pendingOn.some(([id]) => id !== current.id) ? ['AWSPENDING is left on another version'] : []),
+    ...(subject.strategy === 'alternating-users' ? await pairNotConverged(subject) : []),
   ];
+}
+
+/** Whoever read the secret before the rotation logs in until the next one; and both users have the same rights, by the server's word. */
+async function pairNotConverged(subject: Subject): Promise<string[]> {
+  const { current, previous } = subject.labels();
+  const outOfLine = await subject.twinOutOfLine();
+  if (previous === undefined || (await login(subject.who(previous))).verdict !== 'accepted')
+    return [...outOfLine, 'AWSPREVIOUS does not log in at the end'];
+  const twin = [current, previous].find(({ username }) => username === subject.twin);
+  const role = twin && (await subject.actsAs(twin));
+  return role === subject.username ? outOfLine : [...outOfLine, `a session of the twin acts as ${role}`];
 }
 
 /** A refusal must be true, and leave working what worked. */
@@ -84,5 +126,8 @@ async function groundless(subject: Subject, cause: string): Promise<string[]> {
   const accepted = logins.some(({ verdict }) => verdict === 'accepted');
   if (cause === 'LoginRefusedError')
     return accepted ? ['refused because every version is refused, but one of them logs in'] : [];
-  return accepted ? [] : [`refused with ${cause}, and no version logs in`];
+  if (!accepted) return [`refused with ${cause}, and no version logs in`];
+  return (await subject.isAsPeopleLeftIt(subject.dormant))
+    ? []
+    : [`refused with ${cause}, but ${subject.dormant} was changed`];
 }

@@ -11,7 +11,7 @@ import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
-import { cutCalled, type Point, tenthOf } from './points.ts';
+import { cutCalled, type Point, tenthOf, twentiethOf } from './points.ts';
 import {
   isFailure,
   type PointResult,
@@ -23,24 +23,28 @@ import {
   writeDocument,
 } from './report.ts';
 import type { Bench, Result } from './run-point.ts';
+import { type StrategyName, strategyNames } from './strategies.ts';
 import { isExact, measureWindow } from './window.ts';
 
 const USAGE = `npm run crash-matrix -- [options]
   --server NAME     ${rowNames.join(', ')}; the first unless given
   --engine NAME     postgres
-  --strategy NAME   single-user
+  --strategy NAME   ${strategyNames.join(', ')}; the first unless given
   --workers N       points at a time, each on a server of its own; twice the number of cores unless given
 Without one of these the full matrix, which writes docs/crash-matrix.md:
   --writes          what changes something, and the answers to it
   --tenth           those, and a tenth of the rest, another tenth each day
+  --twentieth       a twentieth of all, another each day
   --point ID        one point, with its timeline
-  --window          how long AWSCURRENT alone does not log in`;
+  --window          how long AWSCURRENT alone does not log in, with single-user`;
 
 const DOCUMENT = new URL('../../docs/crash-matrix.md', import.meta.url);
 const WINDOW_RUNS = 20;
 
-type Selection = 'full' | 'writes' | 'tenth' | 'window' | { point: string };
-type Options = { row: RowName; workers: number; selection: Selection };
+const PARTS = ['writes', 'tenth', 'twentieth'] as const;
+type Part = (typeof PARTS)[number];
+type Selection = 'full' | Part | 'window' | { point: string };
+type Options = { row: RowName; strategy: StrategyName; workers: number; selection: Selection };
 
 /** @throws with what is wrong */
 function readOptions(): Options {
@@ -48,10 +52,11 @@ function readOptions(): Options {
     options: {
       server: { type: 'string', default: rowNames[0] as string },
       engine: { type: 'string', default: 'postgres' },
-      strategy: { type: 'string', default: 'single-user' },
+      strategy: { type: 'string', default: strategyNames[0] as string },
       workers: { type: 'string', default: String(2 * availableParallelism()) },
       writes: { type: 'boolean' },
       tenth: { type: 'boolean' },
+      twentieth: { type: 'boolean' },
       window: { type: 'boolean' },
       point: { type: 'string' },
       help: { type: 'boolean' },
@@ -61,26 +66,28 @@ function readOptions(): Options {
     console.log(USAGE);
     process.exit(0);
   }
-  const { server, engine, strategy, point } = values;
+  const { server, engine, point } = values;
   const row = rowNames.find((name) => name === server);
   if (row === undefined) throw new Error(`--server is none of ${rowNames.join(', ')}`);
   if (engine !== 'postgres') throw new Error('--engine is not postgres');
-  if (strategy !== 'single-user') throw new Error('--strategy is not single-user');
+  const strategy = strategyNames.find((name) => name === values.strategy);
+  if (strategy === undefined) throw new Error(`--strategy is none of ${strategyNames.join(', ')}`);
+  if (values.window && strategy !== 'single-user') throw new Error('--window is for --strategy single-user');
   const workers = Number(values.workers);
   if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers is no number from 1 on');
-  const chosen = (['writes', 'tenth', 'window'] as const).filter((name) => values[name]);
+  const chosen = ([...PARTS, 'window'] as const).filter((name) => values[name]);
   if (chosen.length + (point === undefined ? 0 : 1) > 1)
-    throw new Error('--writes, --tenth, --point and --window exclude each other');
+    throw new Error('--writes, --tenth, --twentieth, --point and --window exclude each other');
   const selection = point === undefined ? (chosen[0] ?? 'full') : { point };
-  return { row, workers: selection === 'window' || point !== undefined ? 1 : workers, selection };
+  return { row, strategy, workers: selection === 'window' || point !== undefined ? 1 : workers, selection };
 }
 
 /** @returns whether every promise was kept */
-async function run({ row, workers, selection }: Options): Promise<boolean> {
+async function run({ row, strategy, workers, selection }: Options): Promise<boolean> {
   await using folder = await temporaryDirectory();
   const bundle = join(folder.path, 'postgres', 'index.mjs');
   await buildFunction('postgres', { outfile: bundle });
-  await using opened = await openBenches(row, bundle, workers);
+  await using opened = await openBenches(row, strategy, bundle, workers);
   const [bench] = opened.benches as [Bench];
   console.log(`${workers} × ${introduction(bench.server)}`);
   if (selection === 'window') return await showWindow(bench);
@@ -111,27 +118,32 @@ async function runOne(bench: Bench, id: string): Promise<boolean> {
   return !isFailure(result) && result.delivered;
 }
 
-async function runSome(row: RowName, benches: readonly Bench[], selection: 'writes' | 'tenth'): Promise<boolean> {
+async function runSome(row: RowName, benches: readonly Bench[], selection: Part): Promise<boolean> {
   const [bench] = benches as [Bench];
   const { points } = await findPoints(bench);
-  const chosen =
-    selection === 'writes'
-      ? points.filter(({ write }) => write)
-      : tenthOf([...points, ...(await findCuts(bench))], today());
+  const chosen = await choose[selection](points, async () => [...points, ...(await findCuts(bench))]);
   const results = await runShowing(row, benches, chosen);
   return !results.some(isFailure);
 }
+
+const choose: Record<Part, (points: Point[], withCuts: () => Promise<Point[]>) => Promise<Point[]>> = {
+  writes: async (points) => points.filter(({ write }) => write),
+  tenth: async (_, withCuts) => tenthOf(await withCuts(), today()),
+  twentieth: async (_, withCuts) => twentiethOf(await withCuts(), today()),
+};
 
 async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean> {
   const started = performance.now();
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
   const [bench] = benches as [Bench];
-  const window = await measureWindow(bench, WINDOW_RUNS);
-  console.log(windowSummary(window));
+  const { strategy } = bench;
+  const window = strategy === 'single-user' ? await measureWindow(bench, WINDOW_RUNS) : undefined;
+  if (window) console.log(windowSummary(window));
   const { points, normal } = await findPoints(bench);
   const results = await runShowing(row, benches, [...points, ...(await findCuts(bench))]);
   await writeDocument(DOCUMENT, {
     row,
+    strategy,
     server: `${rows[row].product} ${bench.server.version}`,
     commit,
     workers: benches.length,
@@ -142,7 +154,7 @@ async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean
     window,
     results,
   });
-  const complete = results.every(({ delivered }) => delivered) && isExact(window);
+  const complete = results.every(({ delivered }) => delivered) && (window === undefined || isExact(window));
   return complete && !results.some(isFailure);
 }
 
@@ -155,11 +167,14 @@ function countsOf({ seen }: Result): { calls: number; logins: number } {
 
 /** Says what fails at once, and how it goes now and then. */
 async function runShowing(row: RowName, benches: readonly Bench[], points: readonly Point[]): Promise<PointResult[]> {
+  const [bench] = benches as [Bench];
   let done = 0;
   const results = await runPoints(benches, points, (result) => {
     done++;
     if (isFailure(result))
-      console.log(`\n${result.timeline}\n${verdict(result)}\n${result.point.id}\n${replay(row, result.point)}\n`);
+      console.log(
+        `\n${result.timeline}\n${verdict(result)}\n${result.point.id}\n${replay(row, bench.strategy, result.point)}\n`,
+      );
     else if (!result.delivered) console.log(`not reached: ${result.point.id}`);
     if (done % 25 === 0 || done === points.length) console.log(`${done} of ${points.length}`);
   });

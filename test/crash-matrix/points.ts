@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
 import type { Seen } from './recorder.ts';
+import { type StrategyName, TURNS, type Turn } from './strategies.ts';
 
 /** What can happen to one message. */
 export type MessageFault =
@@ -16,14 +17,22 @@ export type MessageFault =
 /** What can happen to a whole step. */
 export type StepFault = 'twice' | 'locked';
 /** What can happen between two steps. */
-export type GapFault = 'cancel' | 'edit-key' | 'edit-password' | 'restart';
+export type GapFault =
+  | 'cancel'
+  | 'edit-key'
+  | 'edit-password'
+  | 'restart'
+  | 'edit-base'
+  | 'edit-twin'
+  | 'stranger'
+  | 'claimed';
 /** A connection over TLS ends after that many bytes. */
 export type Cut = `cut@${number}`;
 
 /** Something that went wrong before, so that there is something to recover from. */
 export type Scene = { place: Step; fault: GapFault };
 
-export type Point = { id: string; write: boolean } & (
+export type Point = { id: string; write: boolean; turn: Turn } & (
   | { on: 'message'; place: string; fault: MessageFault; attempt: number; scene?: Scene }
   | { on: 'step'; place: Step; fault: StepFault }
   | { on: 'gap'; place: Step; fault: GapFault }
@@ -41,10 +50,14 @@ export const KINDS = {
   late: 'killed, and its statement or write arrived after the next attempt',
   restart: 'database restarted',
   twice: 'two invocations of one step at once',
-  locked: 'another session held the user’s row past the deadline',
+  locked: 'another session held the row of the user to be changed past the deadline',
   cancel: 'CancelRotateSecret between two steps, then RotateSecret',
   'edit-key': 'AWSCURRENT edited between two steps: a key added',
   'edit-password': 'AWSCURRENT edited between two steps: password changed, in the database too',
+  'edit-base': 'the base’s rights changed by a person between two steps',
+  'edit-twin': 'the active twin given a right that the base has not',
+  stranger: 'somebody else’s user has the twin’s name',
+  claimed: 'the twin is marked as another secret’s',
   cut: 'connection over TLS cut at a byte',
 } as const;
 export type Kind = keyof typeof KINDS;
@@ -53,16 +66,31 @@ export function kindOf({ on, fault }: Point): Kind {
   return on === 'connection' ? 'cut' : fault;
 }
 
-/** All points in clear text, from the messages of a normal run. */
-export function pointsOf(seen: readonly Seen[]): Point[] {
+/** All points in clear text, from the messages of a normal run. Where the same was done before in another turn, only the writes. */
+export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[]): Point[] {
   const writes = writesAmong(seen);
-  const points = seen.flatMap((message) =>
+  const messages = placesAmong(strategy, seen).filter(({ place }) => turn === 0 || writes.has(place));
+  const points = messages.flatMap((message) =>
     faultsOf(message).map((fault): Point => {
       const { place, attempt } = message;
-      return { id: `${place}/${fault}`, write: writes.has(place), on: 'message', place, fault, attempt };
+      return { id: idOf(turn, place, fault), write: writes.has(place), turn, on: 'message', place, fault, attempt };
     }),
   );
-  return [...points, ...stepPoints()];
+  return [...points, ...stepPoints(strategy, turn)];
+}
+
+function idOf(turn: Turn, place: string, fault: string): string {
+  return `${TURNS[turn].prefix}${place}/${fault}`;
+}
+
+/** Where more is sent, of messages that follow each other in one direction of a connection the last: the driver goes by that. */
+function placesAmong(strategy: StrategyName, seen: readonly Seen[]): readonly Seen[] {
+  if (strategy === 'single-user') return seen;
+  const nameOf = ({ attempt, step, peer }: Seen) => `${attempt} ${step}/${peer}`;
+  return seen.filter((message, index) => {
+    const next = seen.slice(index + 1).find((later) => nameOf(later) === nameOf(message));
+    return next?.direction !== message.direction;
+  });
 }
 
 /** Giving up a pending version that is the only one that works: the one recovery that writes what a normal run does not. */
@@ -70,15 +98,15 @@ export const SCENE: Scene = { place: 'setSecret', fault: 'edit-key' };
 const RECOVERY = 2;
 
 /** The writes of the attempt that recovers, from the messages of a run of that scene. */
-export function recoveryPointsOf(scene: Scene, seen: readonly Seen[]): Point[] {
+export function recoveryPointsOf(scene: Scene, strategy: StrategyName, seen: readonly Seen[]): Point[] {
   const recovery = seen.filter(({ attempt }) => attempt === RECOVERY);
   const writes = writesAmong(recovery);
-  return recovery.flatMap((message) => {
+  return placesAmong(strategy, recovery).flatMap((message) => {
     const { place, attempt } = message;
     if (!writes.has(place)) return [];
     return faultsOf(message).map((fault): Point => {
       const id = `after-${scene.place}/${scene.fault}/then/${place}/${fault}`;
-      return { id, write: false, on: 'message', place, fault, attempt, scene };
+      return { id, write: false, turn: 0, on: 'message', place, fault, attempt, scene };
     });
   });
 }
@@ -94,7 +122,7 @@ function faultsOf({ peer, direction, name, step }: Seen): MessageFault[] {
 
 /** Operations of Secrets Manager and statements that change something. */
 function isWrite(name: string): boolean {
-  return /^(Put|Update|Query:(ALTER|COMMIT)$)/.test(name);
+  return /^(Put|Update|Query:(CREATE|ALTER|COMMENT|GRANT|REVOKE|REASSIGN|COMMIT)$)/.test(name);
 }
 
 /** Places of what changes something, and of all that is answered to it. */
@@ -108,25 +136,61 @@ function writesAmong(seen: readonly Seen[]): Set<string> {
   return new Set(places.map(({ place }) => place));
 }
 
-function stepPoints(): Point[] {
-  const gaps = STEPS.slice(0, -1).flatMap((place) =>
-    (['cancel', 'edit-key', 'edit-password', 'restart'] as const).map(
-      (fault): Point => ({ id: `after-${place}/${fault}`, write: false, on: 'gap', place, fault }),
-    ),
-  );
-  const twice = STEPS.map(
-    (place): Point => ({ id: `${place}/twice`, write: false, on: 'step', place, fault: 'twice' }),
-  );
-  return [...twice, ...gaps, { id: 'setSecret/locked', write: false, on: 'step', place: 'setSecret', fault: 'locked' }];
+function stepPoints(strategy: StrategyName, turn: Turn): Point[] {
+  const gap = (place: Step, fault: GapFault): Point => {
+    return { id: idOf(turn, `after-${place}`, fault), write: false, turn, on: 'gap', place, fault };
+  };
+  const step = (place: Step, fault: StepFault): Point => {
+    return { id: idOf(turn, place, fault), write: false, turn, on: 'step', place, fault };
+  };
+  return [
+    ...STEPS.map((place) => step(place, 'twice')),
+    ...STEPS.slice(0, -1).flatMap((place) => GAPS.map((fault) => gap(place, fault))),
+    step('setSecret', 'locked'),
+    ...(strategy === 'alternating-users' ? RIGHTS[turn].map(([place, fault]) => gap(place, fault)) : []),
+  ];
 }
 
-const CUTS_A_CONNECTION = 64;
+const GAPS = ['cancel', 'edit-key', 'edit-password', 'restart'] as const;
+
+/** What people can do to the users of a pair, and when: once the twin's rights have been proven it catches up at its next turn. */
+const RIGHTS: Record<Turn, readonly [Step, GapFault][]> = {
+  0: [
+    ['createSecret', 'edit-base'],
+    ['setSecret', 'edit-base'],
+    ['createSecret', 'stranger'],
+    ['createSecret', 'claimed'],
+  ],
+  1: [
+    ['createSecret', 'edit-base'],
+    ['setSecret', 'edit-base'],
+    ['createSecret', 'edit-twin'],
+  ],
+  2: [
+    ['createSecret', 'edit-base'],
+    ['setSecret', 'edit-base'],
+  ],
+};
+
+/** The causes that only a person can settle, where a person is the cause; nothing else may end in a refusal. */
+export const REFUSALS: Partial<Record<Point['fault'], string>> = {
+  stranger: 'ForeignUserError',
+  claimed: 'ForeignUserError',
+  'edit-twin': 'TwinRightsError',
+};
+
+/** For a strategy: the others open the same connections, and more of them. */
+const CUTS_A_CONNECTION: Record<StrategyName, number> = {
+  'single-user': 64,
+  'single-user-by-admin': 16,
+  'alternating-users': 16,
+};
 
 /** @param bytes of each connection of a normal run over TLS, both directions together, by the connection's place */
-export function cutsOf(bytes: ReadonlyMap<string, number>): Point[] {
+export function cutsOf(strategy: StrategyName, bytes: ReadonlyMap<string, number>): Point[] {
   return [...bytes].flatMap(([place, length]) => {
     const offsets = new Set<number>();
-    for (let seed = 0; offsets.size < Math.min(CUTS_A_CONNECTION, length); seed++)
+    for (let seed = 0; offsets.size < Math.min(CUTS_A_CONNECTION[strategy], length); seed++)
       offsets.add(seeded(`${place} ${seed}`) % length);
     return [...offsets].sort((a, b) => a - b).map((offset) => cut(place, offset));
   });
@@ -140,12 +204,17 @@ export function cutCalled(id: string): Point | undefined {
 
 function cut(place: string, offset: number): Point {
   const fault: Cut = `cut@${offset}`;
-  return { id: `tls/${place}/${fault}`, write: false, on: 'connection', place, fault };
+  return { id: `tls/${place}/${fault}`, write: false, turn: 0, on: 'connection', place, fault };
 }
 
 /** A number up to 2³² that is the same in every run. */
 function seeded(seed: string): number {
   return createHash('sha256').update(seed).digest().readUInt32BE();
+}
+
+/** Of all points every twentieth, others each day. */
+export function twentiethOf(points: readonly Point[], day: number): Point[] {
+  return points.filter((_, index) => index % 20 === day % 20);
 }
 
 /** All writes, and of the rest every tenth, another tenth each day. */

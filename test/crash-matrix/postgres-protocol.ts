@@ -33,6 +33,9 @@ export class Framer {
   }
 }
 
+/** Characters: what a developer looks for stands at the beginning. */
+const LONG = 250;
+
 function fromClient(bytes: Buffer): Frame {
   const letter = String.fromCharCode(bytes[0] ?? 0);
   switch (letter) {
@@ -40,7 +43,12 @@ function fromClient(bytes: Buffer): Frame {
       return { name: 'SASL', about: '', bytes };
     case 'Q': {
       const statement = firstText(bytes);
-      return { name: `Query:${keyword(statement)}`, about: statement.replaceAll(/'[^']*'/g, "'…'"), bytes };
+      const about = statement.replaceAll(/'[^']*'/g, "'…'").replaceAll(/\s+/g, ' ');
+      return {
+        name: `Query:${keyword(statement)}`,
+        about: about.length > LONG ? `${about.slice(0, LONG)}…` : about,
+        bytes,
+      };
     }
     case 'X':
       return { name: 'Terminate', about: '', bytes };

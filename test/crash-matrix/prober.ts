@@ -1,6 +1,7 @@
 /** An application that logs in throughout, with what the secret's labels say. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { login, type Verdict } from './login.ts';
+import { strategies } from './strategies.ts';
 import type { Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -96,19 +97,25 @@ export class Prober {
   }
 
   /**
-   * Labels read, all passwords that they name refused, labels read again and equal. AWSCURRENT is tried once more at the end: if the
+   * Labels read, all passwords that count refused, labels read again and equal: AWSCURRENT's, and with a single user AWSPENDING's. Then AWSCURRENT is tried once more at the end: if the
    * database went from AWSPENDING's password to AWSCURRENT's between the two logins, both were refused though one was always good.
    */
-  async #lookForLockOut({ current, pending }: Labels, at: number): Promise<void> {
+  async #lookForLockOut(labels: Labels, at: number): Promise<void> {
+    const { current, pending } = this.#counting(labels);
     for (const labelled of pending === undefined ? [] : [pending, current]) {
       const { verdict } = await login(this.#subject.who(labelled));
       if (verdict === 'accepted' && labelled === pending) this.#pendingSeen = pending.id;
       if (verdict !== 'refused') return;
     }
-    const now = this.#subject.labels();
+    const now = this.#counting(this.#subject.labels());
     if (now.current.id !== current.id || now.pending?.id !== pending?.id) return;
     this.#lockOuts.push(at);
     this.#timeline.add('LOCK-OUT: no password that a label names logs in', at);
+  }
+
+  /** With two users AWSPENDING is no way out: AWSCURRENT itself has to log in. */
+  #counting({ current, pending }: Labels): Pick<Labels, 'current' | 'pending'> {
+    return { current, pending: strategies[this.#subject.strategy].hasWindow ? pending : undefined };
   }
 }
 

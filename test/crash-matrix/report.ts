@@ -3,13 +3,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { RowName } from '../../local/servers/rows.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
+import { type StrategyName, strategies, TURNS } from './strategies.ts';
 import { agreements, median, type WindowReport } from './window.ts';
 
 export type PointResult = Result & { point: Point };
 
 /** The command that runs this point alone. */
-export function replay(row: RowName, { id }: Point): string {
-  return `npm run crash-matrix -- --engine postgres --strategy single-user --server '${row}' --point '${id}'`;
+export function replay(row: RowName, strategy: StrategyName, { id }: Point): string {
+  return `npm run crash-matrix -- --engine postgres --strategy ${strategy} --server '${row}' --point '${id}'`;
 }
 
 export function isFailure({ violations }: Result): boolean {
@@ -96,6 +97,7 @@ export function windowSummary(window: WindowReport): string {
 
 export type FullRun = {
   row: RowName;
+  strategy: StrategyName;
   /** "PostgreSQL 18.1" */
   server: string;
   /** Of the repository, abbreviated. */
@@ -105,15 +107,17 @@ export type FullRun = {
   minutes: number;
   date: string;
   normal: { calls: number; logins: number };
-  window: WindowReport;
+  /** Where there is one. */
+  window: WindowReport | undefined;
   results: readonly PointResult[];
 };
 
-/** Replaces this server's part of the document and leaves the others' as they are. */
+/** Replaces this server's and strategy's part of the document and leaves the others' as they are. */
 export async function writeDocument(file: URL, run: FullRun): Promise<void> {
   const before = await readFile(file, 'utf8');
-  const begin = `<!-- ${run.row}, single-user -->`;
-  const end = `<!-- end of ${run.row}, single-user -->`;
+  const name = `${run.row}, ${run.strategy}`;
+  const begin = `<!-- ${name} -->`;
+  const end = `<!-- end of ${name} -->`;
   const part = `${begin}\n${section(run)}\n${end}`;
   const start = before.indexOf(begin);
   const rest = before.indexOf(end) + end.length;
@@ -121,7 +125,8 @@ export async function writeDocument(file: URL, run: FullRun): Promise<void> {
   await writeFile(file, document);
 }
 
-function section({ row, server, commit, workers, cores, minutes, date, normal, window, results }: FullRun): string {
+function section(run: FullRun): string {
+  const { row, strategy, server, commit, workers, cores, minutes, date, normal, window, results } = run;
   const causes = Map.groupBy(
     results.filter(({ outcome }) => outcome === 'refused'),
     ({ cause }) => cause,
@@ -129,18 +134,25 @@ function section({ row, server, commit, workers, cores, minutes, date, normal, w
   const refusals = [...causes].map(([cause, of]) => `${cause} ${of.length}`);
   const failed = results.filter(isFailure);
   return [
-    `## ${server}, single user`,
+    `## ${server}, ${strategy.replaceAll('-', ' ')}`,
     '',
     table(results),
     '',
     `- When: ${date}, commit ${commit}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
-    `- How: \`npm run crash-matrix -- --server '${row}'\`.`,
-    `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins.`,
+    `- How: \`npm run crash-matrix -- --server '${row}' --strategy ${strategy}\`.`,
+    ...(strategies[strategy].turns.length > 1 ? [`- Rotations ${turnsOf(results)}.`] : []),
+    `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins, nothing refused.`,
     `- Prober: ${probing(results)}.`,
-    `- ${windowSummary(window)}`,
+    ...(window ? [`- ${windowSummary(window)}`] : []),
     `- Causes of refusals: ${refusals.length > 0 ? refusals.join(', ') : 'none, as nothing was refused'}.`,
     ...(failed.length > 0
       ? ['', 'Failed:', '', ...failed.map((result) => `- \`${result.point.id}\`: ${verdict(result)}`)]
       : []),
   ].join('\n');
+}
+
+/** How many points each has. */
+function turnsOf(results: readonly PointResult[]): string {
+  const byTurn = Map.groupBy(results, ({ point }) => point.turn);
+  return [...byTurn].map(([turn, of]) => `${TURNS[turn].means}: ${of.length} points`).join('; ');
 }

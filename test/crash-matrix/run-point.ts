@@ -6,22 +6,23 @@ import type { Server } from '../../local/servers/server.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import type { Administrator } from './administrator.ts';
 import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
-import { Functions, TIMEOUT } from './functions.ts';
+import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
 import { login } from './login.ts';
-import type { Point, StepFault } from './points.ts';
+import type { GapFault, Point, StepFault } from './points.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
 import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
+import { type StrategyName, strategies, type Turn } from './strategies.ts';
 import { Subject } from './subject.ts';
 import { Timeline } from './timeline.ts';
 import { type Times, Wire, type WireOptions } from './wire.ts';
 
-/** What a worker has to itself: a server with the certificate of test/fixtures/tls, and the built function. */
-export type Bench = { server: Server; administrator: Administrator; bundle: string };
+/** What a worker has to itself: a server with the certificate of test/fixtures/tls, and the built function; and how it rotates. */
+export type Bench = { server: Server; administrator: Administrator; bundle: string; strategy: StrategyName };
 
 /** Without a point, a normal run. */
-export type RunOptions = WireOptions & { tls?: boolean };
+export type RunOptions = WireOptions & { tls?: boolean; turn?: Turn };
 
 export type Result = Judgement & {
   point: Point | undefined;
@@ -36,12 +37,9 @@ export type Result = Judgement & {
 };
 
 export async function runPoint(bench: Bench, options: RunOptions = {}): Promise<Result> {
-  await using run = new Run(bench, options, await Subject.create(bench.server, bench.administrator));
+  await using run = new Run(bench, options, await Subject.create(bench.server, bench.administrator, bench.strategy));
   return await run.perform();
 }
-
-/** No session or statement of the function lives longer on the server: its share of the time-out, and some grace. */
-const SERVER_LIMIT = Math.round(TIMEOUT / 6) + 250;
 
 class Run implements AsyncDisposable {
   readonly #bench: Bench;
@@ -54,6 +52,8 @@ class Run implements AsyncDisposable {
   readonly #violations: string[] = [];
   readonly #rotationToken = `rotation-token-${randomUUID()}`;
   readonly #cleanUp = new AsyncDisposableStack();
+  /** The proxies look at what passes: not at the rotations before. */
+  #looking = false;
   #delivered = false;
   #unlock: (() => Promise<void>) | undefined;
   #restarting: Promise<void> | undefined;
@@ -69,6 +69,7 @@ class Run implements AsyncDisposable {
     });
     this.#functions = new Functions({
       bundle: bench.bundle,
+      timeoutMs: strategies[bench.strategy].timeoutMs,
       twice: point?.fault === 'twice' ? point.place : undefined,
       onAttemptEnd: () => this.#wire.attemptEnds.happens(),
     });
@@ -82,6 +83,9 @@ class Run implements AsyncDisposable {
 
   async perform(): Promise<Result> {
     const endpoint = await this.#connect();
+    await this.#rotateBefore();
+    await this.#subject.begin();
+    this.#looking = true;
     this.#prober.start();
     const rotations = await this.#rotate(endpoint);
     this.#wire.end();
@@ -91,8 +95,9 @@ class Run implements AsyncDisposable {
     this.#requireNoProcess();
     const judgement = await judge({
       subject: this.#subject,
-      rotation: rotations.at(-1) as RotationResult,
+      rotations,
       probes,
+      point: this.#options.point,
       violations: this.#violations,
       written: this.#written(rotations),
       rotationToken: this.#rotationToken,
@@ -115,13 +120,33 @@ class Run implements AsyncDisposable {
     const { host, port } = this.#bench.server;
     const database = tls
       ? await startCuttingProxy({ host, port }, this.#wire.count)
-      : await startDatabaseProxy({ host, port }, this.#wire.pass);
+      : await startDatabaseProxy({ host, port }, (message) =>
+          this.#looking ? this.#wire.pass(message) : message.forward(),
+        );
     const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);
     this.#cleanUp.use(database);
     this.#cleanUp.use(manager);
     const trust = tls ? { ssl: true, sslca: certificates.ca } : { ssl: false };
     await this.#subject.establish({ host: '127.0.0.1', port: database.port, ...trust });
     return `http://127.0.0.1:${manager.port}`;
+  }
+
+  /** Without a fault, until it is the turn of the user that is wanted. */
+  async #rotateBefore(): Promise<void> {
+    const { point, turn = point?.turn ?? 0 } = this.#options;
+    const { bundle, strategy } = this.#bench;
+    const { emulator } = this.#subject;
+    const functions = new Functions({ bundle, timeoutMs: strategies[strategy].timeoutMs, onAttemptEnd() {} });
+    const start = () => functions.startAttempt(this.#environment(emulator.endpoint));
+    for (let done = 0; done < turn; done++) {
+      const { succeeded, error } = await emulator.rotate(Subject.secretId, { start });
+      if (!succeeded) throw new Error(`A rotation before the one with the fault fails: ${error}`);
+    }
+    if (turn === 2) await this.#subject.drift();
+  }
+
+  #environment(endpoint: string): Record<string, string> {
+    return { SECRETS_MANAGER_ENDPOINT: endpoint, ...strategies[this.#bench.strategy].environment };
   }
 
   /** RotateSecret; and once more, as a person or the schedule would, if that rotation ends without success. */
@@ -132,7 +157,7 @@ class Run implements AsyncDisposable {
     };
     const start = async () => {
       await this.#restarting;
-      return this.#functions.startAttempt({ SECRETS_MANAGER_ENDPOINT: endpoint });
+      return this.#functions.startAttempt(this.#environment(endpoint));
     };
     const rotations: RotationResult[] = [];
     while (rotations.length < 2 && !rotations.at(-1)?.succeeded) {
@@ -173,7 +198,9 @@ class Run implements AsyncDisposable {
   /** Delivered if the function has tried to change what was locked. */
   async #endLock(step: Step): Promise<void> {
     await this.#unlock?.();
-    this.#delivered = this.#wire.recorder.seen.some((seen) => seen.step === step && seen.name === 'Query:ALTER');
+    this.#delivered = this.#wire.recorder.seen.some(
+      (seen) => seen.step === step && /^Query:(ALTER|CREATE)$/.test(seen.name),
+    );
   }
 
   /** What the point itself, or the scene that it is set in, wants between this step and the next: after a failure there is none. */
@@ -183,22 +210,35 @@ class Run implements AsyncDisposable {
     if (this.#functions.attempt !== 1 || gap?.place !== step) return;
     const { fault } = gap;
     this.#timeline.add(`⚡ ${fault}`);
-    if (fault === 'cancel') this.#subject.cancelRotation();
-    if (fault === 'edit-key') this.#subject.addKey();
-    if (fault === 'edit-password') await this.#prober.whileNobodyLooks(() => this.#subject.changePassword());
-    if (fault === 'restart') await this.#restartServer();
+    await this.#gaps[fault]();
     if (gap === point) this.#delivered = true;
   }
+
+  readonly #gaps: Record<GapFault, () => Promise<void>> = {
+    cancel: async () => this.#subject.cancelRotation(),
+    'edit-key': async () => this.#subject.addKey(),
+    'edit-password': () => this.#prober.whileNobodyLooks(() => this.#subject.changePassword()),
+    restart: () => this.#restartServer(),
+    'edit-base': () => this.#subject.changeBase(),
+    'edit-twin': () => this.#subject.changeTwin(),
+    stranger: () => this.#subject.makeStranger(),
+    claimed: () => this.#subject.claimTwin(),
+  };
 
   #restartServer(): Promise<void> {
     this.#restarting = this.#bench.server.restart();
     return this.#restarting;
   }
 
+  /** No session or statement of the function lives longer on the server: its share of the time-out, and some grace. Milliseconds. */
+  get #serverLimit(): number {
+    return Math.round(strategies[this.#bench.strategy].timeoutMs / 6) + 250;
+  }
+
   /** A session whose client is gone may live until its server-side limit; one whose message is held back may only not be busy longer. */
   async #requireNoSession(): Promise<void> {
-    const latest = performance.now() + SERVER_LIMIT;
-    const search = () => this.#subject.sessions(this.#wire.holds ? { busySince: SERVER_LIMIT } : {});
+    const latest = performance.now() + this.#serverLimit;
+    const search = () => this.#subject.sessions(this.#wire.holds ? { busySince: this.#serverLimit } : {});
     let found = await search();
     while (found.length > 0 && !this.#wire.holds && performance.now() < latest) {
       await sleep(20);

@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
-import { cutCalled, cutsOf, type Point, tenthOf } from './points.ts';
+import { cutCalled, cutsOf, type Point, pointsOf, tenthOf, twentiethOf } from './points.ts';
 import { errorResponse, Framer } from './postgres-protocol.ts';
+import type { Seen } from './recorder.ts';
 import { type FullRun, writeDocument } from './report.ts';
 import { Timeline } from './timeline.ts';
 
@@ -55,6 +56,7 @@ describe('points', () => {
   const point = (id: number): Point => ({
     id: String(id),
     write: id < 3,
+    turn: 0,
     on: 'step',
     place: 'setSecret',
     fault: 'twice',
@@ -67,6 +69,36 @@ describe('points', () => {
     expect(new Set(days.flat())).toEqual(new Set(points));
     for (const day of days) expect(day).toEqual(expect.arrayContaining(points.slice(0, 3)));
     expect(Math.max(...days.map(({ length }) => length))).toBeLessThanOrEqual(8);
+    const twenty = Array.from({ length: 20 }, (_, day) => twentiethOf(points, 20_000 + day));
+    expect(new Set(twenty.flat())).toEqual(new Set(points));
+  });
+
+  test('of a long strategy’s messages in a row the last is a point, and only of writes once it has all been seen', () => {
+    const arrows = [
+      '→Query:SELECT',
+      '←RowDescription',
+      '←DataRow',
+      '←ReadyForQuery',
+      '→Query:GRANT',
+      '←CommandComplete',
+    ];
+    const seen = arrows.map((arrow): Seen => {
+      const [direction, name] = [arrow.slice(0, 1) as Seen['direction'], arrow.slice(1)];
+      return { step: 'setSecret', attempt: 1, peer: 'db2', direction, name, place: `setSecret/db2/${arrow}#1` };
+    });
+    const kills = (...of: Parameters<typeof pointsOf>) =>
+      pointsOf(...of).flatMap(({ id, fault }) =>
+        fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
+      );
+
+    expect(kills('single-user', 0, seen)).toEqual(arrows.map((arrow) => `${arrow}#1`));
+    expect(kills('alternating-users', 0, seen)).toEqual([
+      '→Query:SELECT#1',
+      '←ReadyForQuery#1',
+      '→Query:GRANT#1',
+      '←CommandComplete#1',
+    ]);
+    expect(kills('alternating-users', 2, seen)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
   });
 
   test('cuts are the same in every run, 64 different ones a connection', () => {
@@ -75,16 +107,17 @@ describe('points', () => {
       ['setSecret/db2', 4000],
     ]);
 
-    expect(cutsOf(connections)).toEqual(cutsOf(connections));
-    expect(new Set(cutsOf(connections).map(({ id }) => id)).size).toBe(128);
-    for (const cut of cutsOf(connections)) expect(cutCalled(cut.id)).toEqual(cut);
+    expect(cutsOf('single-user', connections)).toEqual(cutsOf('single-user', connections));
+    expect(new Set(cutsOf('single-user', connections).map(({ id }) => id)).size).toBe(128);
+    for (const cut of cutsOf('single-user', connections)) expect(cutCalled(cut.id)).toEqual(cut);
   });
 });
 
 test('the document names every broken rule and the point that reports it', async () => {
   const document = await readFile(new URL('../../docs/crash-matrix.md', import.meta.url), 'utf8');
 
-  for (const { rule, caughtBy } of brokenRules) expect(document).toContain(`| ${rule} | \`${caughtBy}\` |`);
+  for (const { rule, strategy, caughtBy } of brokenRules)
+    expect(document).toContain(`| ${rule} | ${strategy} | \`${caughtBy}\` |`);
 });
 
 test('a timeline is in the order of time, with versions called by name', () => {
@@ -100,8 +133,9 @@ test('a run writes its own part of the document and leaves the rest', async () =
   const folder = await mkdtemp(join(tmpdir(), 'crash-matrix-'));
   const file = pathToFileURL(join(folder, 'document.md'));
   await writeFile(file, '# Title\n');
-  const runOf = (row: FullRun['row'], server: string): FullRun => ({
+  const runOf = (row: FullRun['row'], server: string, strategy: FullRun['strategy'] = 'single-user'): FullRun => ({
     row,
+    strategy,
     server,
     commit: '0123456',
     workers: 1,
@@ -115,6 +149,7 @@ test('a run writes its own part of the document and leaves the rest', async () =
 
   await writeDocument(file, runOf('postgres 18', 'PostgreSQL 18.0'));
   await writeDocument(file, runOf('postgres 15', 'PostgreSQL 15.0'));
+  await writeDocument(file, runOf('postgres 15', 'PostgreSQL 15.0', 'alternating-users'));
   await writeDocument(file, runOf('postgres 18', 'PostgreSQL 18.1'));
 
   const document = await readFile(file, 'utf8');
@@ -122,6 +157,7 @@ test('a run writes its own part of the document and leaves the rest', async () =
     '# Title',
     '## PostgreSQL 18.1, single user',
     '## PostgreSQL 15.0, single user',
+    '## PostgreSQL 15.0, alternating users',
   ]);
   await rm(folder, { recursive: true });
 });

@@ -1,0 +1,39 @@
+/** The strategies that the matrix knows, and what each needs and promises. */
+
+export const strategyNames = ['single-user', 'single-user-by-admin', 'alternating-users'] as const;
+export type StrategyName = (typeof strategyNames)[number];
+
+type Strategy = {
+  /** The function's, beside the address of Secrets Manager. */
+  environment: Readonly<Record<string, string>>;
+  /** The function's time-out: short, so that what waits for it does not wait long. */
+  timeoutMs: number;
+  /** An admin made the user, and `masterarn` names its secret. */
+  hasAdmin: boolean;
+  /** From the database's change to the promotion it may be AWSPENDING alone that logs in; else AWSCURRENT has to at every moment. */
+  hasWindow: boolean;
+  /** Rotations that came before the one with the fault. */
+  turns: readonly Turn[];
+};
+
+/** So many rotations before. With alternating users they decide whose turn it is. */
+export type Turn = 0 | 1 | 2;
+
+export const strategies: Record<StrategyName, Strategy> = {
+  'single-user': { environment: {}, timeoutMs: 5000, hasAdmin: false, hasWindow: true, turns: [0] },
+  'single-user-by-admin': {
+    environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
+    timeoutMs: 5000,
+    hasAdmin: true,
+    hasWindow: true,
+    turns: [0],
+  },
+  'alternating-users': { environment: {}, timeoutMs: 10_000, hasAdmin: true, hasWindow: false, turns: [0, 1, 2] },
+};
+
+/** Before a point's id, and what it means. */
+export const TURNS: Record<Turn, { prefix: string; means: string }> = {
+  0: { prefix: '', means: 'to a twin that is not there yet' },
+  1: { prefix: 'to-base/', means: 'to the base' },
+  2: { prefix: 'to-twin/', means: 'to a twin that is there and has to catch up' },
+};
