@@ -187,7 +187,7 @@ export const brokenRules: BrokenRule[] = [
     saying: 'refused with TwinRightsError',
   },
   {
-    rule: 'that the pending password logs in says nothing about the rights',
+    rule: 'a login with the pending password says nothing about the rights',
     edits: [PENDING_TRUSTED],
     strategy: 'alternating-users',
     caughtBy: 'after-setSecret/edit-base',
