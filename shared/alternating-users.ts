@@ -54,8 +54,8 @@ export const alternatingUsers: Strategy = {
       throw new PendingMismatchError('Neither AWSCURRENT nor AWSPENDING says which users alternate.');
     const admin = await rotation.admin.guarded([names.base, names.twin]);
     // Whoever edited the secret knew this password: it is not somebody else's user that is being rotated.
-    await logins.prove(current.value);
-    const pair = pairOf(names, secretArn);
+    const { realm } = await logins.prove(current.value);
+    const pair = pairOf(names, realm, secretArn);
     const twins = supported(engine.twins(current.value.engineKey));
     const session = await admin.login();
     let pending: SecretValue;
@@ -80,7 +80,7 @@ export const alternatingUsers: Strategy = {
     const { base } = namesIn(pending ?? current.value) ?? { base: current.value.username };
     try {
       // Under the lock no attempt is on its way to the database, and none that comes later finds the label.
-      await engine.exclusively(session, account(base), async (stillAlone) => {
+      await engine.exclusively(session, { ...session.account, username: base }, async (stillAlone) => {
         await stillAlone();
         await release();
       });
@@ -112,13 +112,8 @@ function namesBetween(current: SecretValue, pending: SecretValue): Names | undef
   return agree && known && pending.username === otherOf(names, current.username) ? names : undefined;
 }
 
-/** Where an account has a realm, the engine finds it out. */
-function account(username: string) {
-  return { username, realm: '' };
-}
-
-function pairOf({ base, twin }: Names, owner: string): Pair {
-  return { base: account(base), twin: account(twin), owner };
+function pairOf({ base, twin }: Names, realm: string, owner: string): Pair {
+  return { base: { username: base, realm }, twin: { username: twin, realm }, owner };
 }
 
 type Change<S extends Session> = { rotation: Rotation<S>; twins: Twins<S>; session: S; pair: Pair };
@@ -258,8 +253,8 @@ function listed(differences: readonly Difference[]): string {
  */
 async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, names: Names): Promise<void> {
   const { engine, logins, secretArn } = proof;
-  const pair = pairOf(names, secretArn);
   const session = await logins.accepted(pending);
+  const pair = pairOf(names, session.account.realm, secretArn);
   try {
     const seen = await supported(engine.twins(pending.engineKey)).differences(session, pair);
     const found = seen === 'not visible' ? [] : seen;

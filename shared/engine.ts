@@ -90,11 +90,12 @@ export interface Engine<S extends Session = Session> {
 export interface ByAdmin<S extends Session> {
   /** A verifier only, where the server takes one; never unlocks. */
   setPassword(admin: S, account: Account, to: Secret): Promise<void>;
-  /** Undefined where there is no such account. */
-  facts(admin: S, account: Account): Promise<AccountFacts | undefined>;
+  /** Undefined where there is no such user. @throws SeveralAccountsError where the name alone does not tell which account is meant */
+  facts(admin: S, username: string): Promise<AccountFacts | undefined>;
 }
 
 export type AccountFacts = {
+  account: Account;
   /** What makes the account too powerful to be handled for somebody else, as the end of a sentence: "is a superuser". */
   privileged?: string;
   /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
@@ -103,7 +104,7 @@ export type AccountFacts = {
   owners: readonly string[];
 };
 
-/** Two users of one secret. `owner` is the ARN of that secret. */
+/** Two users of one secret, of one realm. `owner` is the ARN of that secret. */
 export type Pair = { base: Account; twin: Account; owner: string };
 
 export type PairState = { base: UserState | undefined; twin: UserState | undefined };

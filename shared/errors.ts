@@ -218,6 +218,12 @@ export class LoginBarredError extends RotationError {
   readonly retryHelps = false;
 }
 
+/** The name belongs to several accounts (MySQL's, one a host), so it does not tell whose password is meant. Nothing was changed. */
+export class SeveralAccountsError extends RotationError {
+  readonly layer = 'database';
+  readonly retryHelps = false;
+}
+
 /** The server lets this user not do what the rotation needs. */
 export class PrivilegeError extends RotationError {
   readonly layer = 'privilege';

@@ -1,5 +1,5 @@
 import type { Deadline } from './deadline.ts';
-import type { Endpoint, Engine, LoginResult, Session } from './engine.ts';
+import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError, type RotationError } from './errors.ts';
 import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
 import type { Readable } from './strategy.ts';
@@ -44,10 +44,13 @@ export class Logins<S extends Session> {
 
   /**
    * That this value logs in, and nothing more: the session is closed.
+   * @returns whom the server takes it for
    * @throws the cause if it does not
    */
-  async prove(value: SecretValue): Promise<void> {
-    await (await this.accepted(value)).close();
+  async prove(value: SecretValue): Promise<Account> {
+    const session = await this.accepted(value);
+    await session.close();
+    return session.account;
   }
 
   /** That the password is right, even if the account may not log in (a connection limit, say). @throws the cause if it is not */

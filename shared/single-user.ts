@@ -47,7 +47,9 @@ function oneUser(means: Means): Strategy {
       }
     },
 
-    test: ({ logins }, pending) => logins.prove(pending),
+    async test({ logins }, pending) {
+      await logins.prove(pending);
+    },
 
     async withdraw(rotation, pending, release) {
       const { engine, logins, current } = rotation;
@@ -155,8 +157,7 @@ async function asAdmin<S extends Session>(
   const byAdmin = supported(engine.byAdmin(engineKey));
   const session = await admin.login();
   try {
-    const account = { username, realm: '' };
-    const facts = await byAdmin.facts(session, account);
+    const facts = await byAdmin.facts(session, username);
     const details = { user: username, host: endpoint.host };
     if (facts === undefined)
       throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);
@@ -175,10 +176,10 @@ async function asAdmin<S extends Session>(
     if (other !== undefined)
       throw new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details);
     const change = async (_from: Secret, to: Secret) => {
-      await byAdmin.setPassword(session, account, to);
+      await byAdmin.setPassword(session, facts.account, to);
       return 'set' as const;
     };
-    return { session, account, replacing, change };
+    return { session, account: facts.account, replacing, change };
   } catch (error) {
     await session.close();
     throw error;
@@ -216,7 +217,8 @@ async function prove<S extends Session>(rotation: Rotation<S>, by: Changer<S>, p
   if (result.is === 'barred') {
     // Perhaps by a connection limit that the first session uses up.
     await by.session.close();
-    return logins.prove(pending);
+    await logins.prove(pending);
+    return;
   }
   if (result.is !== 'refused' || by.replacing !== current.value) throw result.why;
   await undo(rotation, by, pending, result.why);

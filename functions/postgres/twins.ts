@@ -260,7 +260,7 @@ const POWERFUL = [
   'rds_replication',
 ];
 
-async function facts(admin: PostgresSession, { username }: { username: string }): Promise<AccountFacts | undefined> {
+async function facts(admin: PostgresSession, username: string): Promise<AccountFacts | undefined> {
   const [role] = await rolesNamed(admin, [username]);
   if (role === undefined) return undefined;
   const [powerful] = await admin.rows<{ power: string }>(`
@@ -273,6 +273,7 @@ async function facts(admin: PostgresSession, { username }: { username: string })
       ORDER BY p.oid <> r.oid LIMIT 1`);
   const mark = markIn(role.comment);
   return {
+    account: { username, realm: '' },
     ...(powerful !== undefined && { privileged: powerful.power }),
     ...(role.barred !== null && { barred: role.barred }),
     owners: [...(mark ? [mark.secret] : []), ...(await claimsOn(admin, username))],
