@@ -1,18 +1,17 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import { connectionFailure } from '../../shared/connection-failure.ts';
 import type { Endpoint, LoginResult } from '../../shared/engine.ts';
 import {
   ConnectionError,
   DatabaseError,
   DeadlineError,
-  HostNotFoundError,
   LoginBarredError,
   LoginRefusedError,
   PasswordPolicyError,
   PrivilegeError,
   ReadOnlyServerError,
   RotationError,
-  TlsError,
   UnsupportedHostError,
 } from '../../shared/errors.ts';
 
@@ -202,57 +201,18 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
   return new DatabaseError(`${server} answered ${user} with error ${error.code}.`, details);
 }
 
-const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME']);
-const TCP = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
-
 function networkFailure(error: unknown, attempt: Attempt): RotationError {
-  const details = about(error, attempt);
-  // The deadline does not know whom it is about.
-  if (error instanceof DeadlineError)
-    return new DeadlineError(`${error.message} A statement under way may have happened.`, details);
-  const { host, port } = attempt.to;
-  const { code } = details;
-  const server = `${host}:${port}`;
-  const whose = `(user "${attempt.username}")`;
-  if (code !== undefined && DNS.has(code))
-    return new HostNotFoundError(`The host ${host} ${whose} does not resolve (${code}).`, details);
-  if (attempt.offersTls === false)
-    return new TlsError(
-      `PostgreSQL at ${server} ${whose} offers no TLS: turn it on there, or say "ssl": false in the secret to do without.`,
-      details,
-    );
-  const handshaking = attempt.offersTls && !attempt.askedForPassword && code !== undefined && !TCP.has(code);
-  if (handshaking && /^(EPROTO|ERR_SSL_)/.test(code))
-    return new TlsError(
-      `The TLS handshake with ${server} ${whose} failed (${code}): look at the protocol versions that the server allows, and at ` +
-        'whether it wants a client certificate.',
-      details,
-    );
-  if (handshaking)
-    return new TlsError(
-      `The certificate of ${server} ${whose} does not verify (${code}): give its authority in the secret's "sslca", or its ` +
-        'name in "sslservername".',
-      details,
-    );
-  if (code === undefined && !attempt.socket.closed)
-    return new DatabaseError(
-      `The server at ${server} ${whose} does not speak PostgreSQL's protocol, or asks for a way to authenticate other than ` +
-        'scram-sha-256, md5 or password.',
-      details,
-    );
-  return new ConnectionError(
-    `The connection to ${server} ${whose} failed or broke (${code ?? 'closed by the server'}): look at security groups and at ` +
-      'whether the server is up. A statement under way may have happened.',
-    details,
-  );
+  const { to, username, offersTls, askedForPassword, socket } = attempt;
+  const { code } = about(error, attempt);
+  return connectionFailure(error, code, {
+    to,
+    username,
+    product: 'PostgreSQL',
+    offersTls,
+    isInHandshake: offersTls === true && !askedForPassword,
+    isMisunderstood: code === undefined && !socket.closed,
+    ways: 'scram-sha-256, md5 or password',
+  });
 }
 
 type Answer = pg.DatabaseError & { code: string };
