@@ -1,0 +1,36 @@
+import type { Capability, Engine, Overlap, Twins } from '../../shared/engine.ts';
+import { byAdmin } from './accounts.ts';
+import { login, type MySqlSession } from './session.ts';
+
+/** MySQL and MariaDB: RDS, Aurora and self-managed. */
+export const mysql: Engine<MySqlSession> = {
+  name: 'MySQL and MariaDB',
+  engineKeys: ['mysql', 'aurora-mysql', 'mariadb'],
+  defaultPort: 3306,
+  optionKeys: [],
+  // RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell. Without TLS the server's RSA key has room for
+  // 214 bytes.
+  password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 200 },
+  usernameProblem,
+  login,
+  exclusively: (session, account, work) => session.alone(account, work),
+  changeOwnPassword: (session, from, to) => session.changeOwnPassword(from, to),
+  byAdmin: () => byAdmin,
+  twins: (): Capability<Twins<MySqlSession>> => ({ unsupported: 'not in this version' }),
+  overlap: (): Capability<Overlap<MySqlSession>> => ({ unsupported: 'not in this version' }),
+};
+
+/** Characters, https://dev.mysql.com/doc/refman/9.7/en/user-names.html and https://mariadb.com/docs/server/reference/sql-structure/sql-language-structure/identifier-names */
+const LONGEST_NAME: Readonly<Record<string, number>> = { mariadb: 128 };
+const LONGEST_NAME_OF_MYSQL = 32;
+
+/** A name that the server would store as another one is refused: the statement would reach somebody else. */
+function usernameProblem(name: string, engineKey: string): string | undefined {
+  const longest = LONGEST_NAME[engineKey] ?? LONGEST_NAME_OF_MYSQL;
+  if ([...name].length > longest) return `is longer than ${longest} characters, the most that the server keeps`;
+  if (name.trim() !== name) return 'begins or ends with a space, which the server leaves out';
+  // The grant tables are utf8mb3.
+  return /[\u{10000}-\u{10FFFF}]/u.test(name)
+    ? 'has a character beyond the Basic Multilingual Plane, which the server stores as "?"'
+    : undefined;
+}

@@ -1,0 +1,272 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { connectionFailure } from '../../shared/connection-failure.ts';
+import type { Endpoint, LoginResult } from '../../shared/engine.ts';
+import {
+  ConnectionError,
+  DatabaseError,
+  DeadlineError,
+  LoginBarredError,
+  LoginRefusedError,
+  PasswordPolicyError,
+  PrivilegeError,
+  ReadOnlyServerError,
+  RotationError,
+  TlsError,
+} from '../../shared/errors.ts';
+
+/**
+ * What a failure of the driver means, decided by the server's errno and by Node's error codes, never by a message: the server translates
+ * those, and the driver calls MariaDB's errors by MySQL's names. Numbers: https://dev.mysql.com/doc/mysql-errors/9.7/en/server-error-reference.html
+ * and https://mariadb.com/docs/server/reference/error-codes
+ */
+
+/** What is known of a connection when it fails. */
+export type Attempt = {
+  readonly to: Endpoint;
+  readonly username: string;
+  readonly socket: Socket;
+  /** Once the server has agreed to TLS. */
+  tls(): TLSSocket | undefined;
+  /** What the connection broke with, perhaps while nothing was asked of it. */
+  farewell: Error | undefined;
+};
+
+type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
+
+/** After the password was found right; each was seen to be refused with 1045 for a wrong one. */
+const BARRED: Readonly<Record<number, string>> = {
+  1044: 'it has no right on the database in the secret’s "dbname"',
+  1049: 'the database in the secret’s "dbname" does not exist',
+  1203: 'it has too many connections',
+  1226: 'it is at one of its resource limits (MAX_USER_CONNECTIONS and the like)',
+  1820: 'its password has expired',
+  1862: 'its password has expired',
+  3118: 'the account is locked',
+  4151: 'the account is locked',
+};
+
+/** The server blocks the account, or does not take this way to log in, before it looks at the password. */
+const BLOCKED: Readonly<Record<number, string>> = {
+  1129: 'it blocks this client for too many broken connections: run FLUSH HOSTS there, or on MySQL TRUNCATE performance_schema.host_cache',
+  1130: 'no account of it is for connections from here',
+  1251: 'the account’s way to authenticate is not one that this function knows',
+  1524: 'the plugin by which the account authenticates is not loaded',
+  1698: 'the account logs in by the operating system’s user (auth_socket, unix_socket) and has no password',
+  3955: 'too many logins failed, so it is blocked for a while (FAILED_LOGIN_ATTEMPTS)',
+  4150: 'too many logins failed, so it is blocked (max_password_errors): run FLUSH PRIVILEGES there',
+};
+
+/** require_secure_transport: MySQL says so after it has looked at the password, MariaDB before. */
+const WANTS_TLS = 3159;
+
+export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
+  // One of ours comes from the first statements of the session; not so what the deadline says of the login.
+  const isOurs = error instanceof RotationError && error.host !== undefined;
+  const errno = isOurs ? Number(error.code) : isAnswer(error) ? error.errno : undefined;
+  // What is said in clear text where TLS is wanted may be anybody's.
+  const isServers = attempt.to.tls === 'off' || attempt.tls()?.authorized === true;
+  const details = about(error, attempt);
+  const user = `user "${attempt.username}"`;
+  const server = `The server at ${attempt.to.host}`;
+  if (errno === 1045 && isServers)
+    return {
+      is: 'refused',
+      why: new LoginRefusedError(
+        `${server} refuses the password of ${user} (or there is no such user from this host, or it has to use TLS or a certificate).`,
+        details,
+      ),
+    };
+  const barred = errno === undefined ? undefined : BARRED[errno];
+  if (barred !== undefined && isServers)
+    return {
+      is: 'barred',
+      why: new LoginBarredError(
+        `${server} does not let ${user} log in: the password is right, but ${barred}.`,
+        details,
+      ),
+    };
+  const blocked = errno === undefined ? undefined : BLOCKED[errno];
+  if (blocked !== undefined)
+    return { is: 'unknown', why: new LoginBarredError(`${server} does not let ${user} log in: ${blocked}.`, details) };
+  if (errno === WANTS_TLS)
+    return {
+      is: 'unknown',
+      why: new TlsError(
+        `${server} takes connections over TLS only: say "ssl": true in the secret of ${user}.`,
+        details,
+      ),
+    };
+  if (isOfDriver(error) && error.code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
+    return {
+      is: 'unknown',
+      why: new LoginBarredError(
+        `${server} wants the password of ${user} in clear text, as for IAM, LDAP or PAM: such an account has no password of its own to rotate.`,
+        details,
+      ),
+    };
+  return { is: 'unknown', why: isOurs ? error : statementFailure(error, attempt) };
+}
+
+/** The server took the login for another account's: that of an anonymous user, or of nobody where it does not check. */
+export function notItself(attempt: Attempt, taken: string): Unsuccessful {
+  const whose = taken === '' ? 'an anonymous user' : `"${taken}"`;
+  return {
+    is: 'unknown',
+    why: new DatabaseError(
+      `The server at ${attempt.to.host} takes user "${attempt.username}" for ${whose}, so no password can be proven: drop the ` +
+        'anonymous account that is for this host, or turn skip_grant_tables off.',
+      about(undefined, attempt),
+    ),
+  };
+}
+
+export function statementFailure(error: unknown, attempt: Attempt): RotationError {
+  return isAnswer(error) ? serverFailure(error, attempt) : networkFailure(error, attempt);
+}
+
+export function lockTaken(attempt: Attempt, user: string): RotationError {
+  return new DeadlineError(
+    `Another session at ${attempt.to.host} held the lock on user "${user}" for too long: nothing was changed.`,
+    about(undefined, attempt),
+  );
+}
+
+export function lockLost(attempt: Attempt, user: string): RotationError {
+  return new DatabaseError(
+    `The lock on user "${user}" at ${attempt.to.host} was lost in mid-step.`,
+    about(undefined, attempt),
+  );
+}
+
+/** ER_INCORRECT_CURRENT_PASSWORD */
+const CONFLICT = 3891;
+
+/** The password in REPLACE is not, or no more, the account's. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof RotationError && error.code === String(CONFLICT);
+}
+
+/** The password does not satisfy validate_password or a plugin; it was used before. */
+const POLICY: Readonly<Record<number, string>> = {
+  1819: 'does not satisfy its password policy',
+  3638: 'was used before (password_history, password_reuse_interval)',
+};
+
+/** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; also where it is read-only. */
+const OPTION_PREVENTS = 1290;
+const CANNOT_USER = 1396;
+
+/**
+ * @param session whose server it is
+ * @param user whose password it was to be
+ */
+export function passwordFailure(
+  error: unknown,
+  attempt: Attempt,
+  { isMariaDb }: { isMariaDb: boolean },
+  user = attempt.username,
+): RotationError {
+  if (!isAnswer(error)) return statementFailure(error, attempt);
+  const details = { ...about(error, attempt), user };
+  const problem = POLICY[error.errno];
+  if (problem !== undefined)
+    return new PasswordPolicyError(
+      `The new password of user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
+      details,
+    );
+  if (isMariaDb && (error.errno === OPTION_PREVENTS || error.errno === CANNOT_USER))
+    return new PasswordPolicyError(
+      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": it is read-only, or strict_password_validation is on together with a ` +
+        'password validation plugin. A plain password would stand in its general log, so it is not sent: turn strict_password_validation off.',
+      details,
+    );
+  return statementFailure(error, attempt);
+}
+
+/** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
+const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1372, 1410, 1698, 3929]);
+
+function serverFailure(error: Answer, attempt: Attempt): RotationError {
+  const details = about(error, attempt);
+  const server = `The server at ${attempt.to.host}`;
+  const user = `user "${attempt.username}"`;
+  switch (error.errno) {
+    case 1205:
+      return new DeadlineError(
+        `Another session of ${attempt.to.host} held a lock for too long for ${user}: nothing was changed.`,
+        details,
+      );
+    case 1969:
+    case 3024:
+      return new DeadlineError(
+        `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
+        details,
+      );
+    case 1290:
+    case 1836:
+      return new ReadOnlyServerError(
+        `${server} takes no writes from ${user}, for it is a replica or a reader endpoint: give the writer's in the secret's "host".`,
+        details,
+      );
+    case 1040:
+    case 1053:
+    case 1077:
+    case 1079:
+    case 4031:
+      return new ConnectionError(
+        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${error.errno}).`,
+        details,
+      );
+  }
+  if (PRIVILEGE.has(error.errno))
+    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${error.errno}).`, details);
+  return new DatabaseError(`${server} answered ${user} with error ${error.errno}.`, details);
+}
+
+function networkFailure(error: unknown, attempt: Attempt): RotationError {
+  const cause = error instanceof DeadlineError ? error : (attempt.farewell ?? error);
+  const { to, username } = attempt;
+  const tls = attempt.tls();
+  const isLost = !isOfDriver(cause) || LOST.has(cause.code);
+  return connectionFailure(cause, codeOf(cause, tls), {
+    to,
+    username,
+    product: 'MySQL',
+    offersTls: isOfDriver(cause) && cause.code === 'HANDSHAKE_NO_SSL_SUPPORT' ? false : tls && true,
+    isInHandshake: tls !== undefined && !tls.authorized,
+    isMisunderstood: !isLost,
+    ways: 'caching_sha2_password, sha256_password or mysql_native_password',
+  });
+}
+
+/** The driver's codes for a connection that broke. */
+const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'HANDSHAKE_SSL_ERROR']);
+
+/** The driver puts one code of its own over whatever went wrong in the TLS handshake: Node keeps its own beside it. */
+function codeOf(error: unknown, tls: TLSSocket | undefined): string | undefined {
+  const { code, reason, syscall } = (error ?? {}) as { code?: unknown; reason?: unknown; syscall?: unknown };
+  if (code === 'HANDSHAKE_SSL_ERROR') {
+    const unverified = tls?.authorizationError as unknown;
+    if (typeof unverified === 'string') return unverified;
+    if (unverified instanceof Error && 'code' in unverified) return String(unverified.code);
+    return typeof reason === 'string' ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : undefined;
+  }
+  return typeof code === 'string' && syscall !== undefined ? code : undefined;
+}
+
+type Answer = Error & { errno: number };
+
+/** The server's own word: the driver's errors have no errno, and Node's have a negative one. */
+function isAnswer(error: unknown): error is Answer {
+  return error instanceof Error && 'sqlMessage' in error && 'errno' in error && Number.isInteger(error.errno);
+}
+
+function isOfDriver(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && !isAnswer(error) && !(error instanceof RotationError) && !('syscall' in error);
+}
+
+function about(error: unknown, { username, to }: Attempt) {
+  const code = isAnswer(error) ? String(error.errno) : error instanceof RotationError ? error.code : undefined;
+  return { user: username, host: to.host, code };
+}

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { isIP, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
+import type { Deadline } from '../../shared/deadline.ts';
+import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
+import type { RotationError } from '../../shared/errors.ts';
+import type { Secret } from '../../shared/secret.ts';
+import { trustedRoots } from '../../shared/tls.ts';
+import { requireOneAccount } from './accounts.ts';
+import {
+  type Attempt,
+  isConflict,
+  lockLost,
+  lockTaken,
+  loginFailure,
+  notItself,
+  passwordFailure,
+  statementFailure,
+} from './errors.ts';
+
+/** The server must give up before the client does: the rest is for the answer's way back. */
+const SERVER_SHARE = 0.9;
+
+/** How long the server gets to see us out, in milliseconds. */
+const GOODBYE = 500;
+
+export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
+  const socket = new Socket();
+  const connection = connect(to, as, socket);
+  const attempt: Attempt = { to, username: as.username, socket, ...seenBy(connection), farewell: undefined };
+  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
+  connection.on('error', (error) => (attempt.farewell ??= error));
+  try {
+    await until.spend('connecting', named(attempt), () => opened(connection));
+    const session = new MySqlSession(connection, attempt, until);
+    const taken = await session.begin();
+    if (taken === as.username) return { is: 'accepted', session };
+    await session.close();
+    return notItself(attempt, taken);
+  } catch (error) {
+    socket.destroy();
+    return loginFailure(error, attempt);
+  }
+}
+
+function connect(to: Endpoint, { username, password }: Credential, socket: Socket): Connection {
+  return createConnection({
+    host: certified(to),
+    user: username,
+    password: password.reveal(),
+    ...(to.database !== undefined && { database: to.database }),
+    ...(to.tls !== 'off' && { ssl: { ca: trustedRoots(to.tls.ca), rejectUnauthorized: true, verifyIdentity: true } }),
+    stream: () => socket.connect(to.port, to.host).setNoDelay(true),
+    connectTimeout: 0,
+    charset: 'utf8mb4',
+    disableEval: true,
+    supportBigNumbers: true,
+    // No server may ask for a file of ours, https://dev.mysql.com/doc/refman/9.7/en/load-data-local-security.html
+    flags: ['-LOCAL_FILES'],
+    connectAttributes: { program_name: 'secret-rotation' },
+  });
+}
+
+/**
+ * What the driver compares the certificate with, and nothing else, as the socket is ours. For an address it would compare it with "localhost":
+ * a final dot makes it a name, and Node's checkServerIdentity leaves the dot out again.
+ */
+function certified({ host, tls }: Endpoint): string {
+  const name = (tls === 'off' ? undefined : tls.servername) ?? host;
+  return isIP(name) === 0 ? name : `${name}.`;
+}
+
+/** The driver's own stream is the socket, or TLS over it once the server has agreed. */
+function seenBy(connection: Connection): Pick<Attempt, 'tls'> {
+  const driver = connection as unknown as { stream: Socket };
+  return { tls: () => (driver.stream instanceof TLSSocket ? driver.stream : undefined) };
+}
+
+function opened(connection: Connection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.once('connect', () => resolve());
+    connection.once('error', reject);
+  });
+}
+
+function named({ to, username }: Attempt): string {
+  return `the server at ${to.host}:${to.port} for user "${username}"`;
+}
+
+export class MySqlSession implements Session {
+  /** Whom the server takes the session for: with several accounts of a name, that of the most specific host. */
+  account: Account = { username: '', realm: '' };
+  readonly isMariaDb: boolean;
+  readonly #connection: Connection;
+  readonly #attempt: Attempt;
+  readonly #until: Deadline;
+
+  constructor(connection: Connection, attempt: Attempt, until: Deadline) {
+    const { serverVersion } = (connection as unknown as { _handshakePacket: { serverVersion: string } })
+      ._handshakePacket;
+    this.isMariaDb = /mariadb/i.test(serverVersion);
+    this.#connection = connection;
+    this.#attempt = attempt;
+    this.#until = until;
+  }
+
+  /** @returns the user's name in the account that the server chose: an anonymous one can be more specific than the user's own */
+  async begin(): Promise<string> {
+    await this.#limit();
+    const [row] = await this.rows<{ account: string }>('SELECT CURRENT_USER() AS account');
+    const account = row?.account ?? '';
+    const at = account.lastIndexOf('@');
+    this.account = { username: account.slice(0, at), realm: account.slice(at + 1) };
+    return this.account.username;
+  }
+
+  /**
+   * Account statements commit by themselves on these servers, so this is a lock and no transaction. It is one server's: a user
+   * changed through two writers of a cluster at once is not kept apart by it.
+   */
+  async alone<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+    const lock = literal(`secret-rotation:${createHash('sha256').update(username).digest('hex').slice(0, 40)}`);
+    const is = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
+    if ((await is(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#attempt, username);
+    try {
+      return await work(async () => {
+        if ((await is(`IS_USED_LOCK(${lock}) = CONNECTION_ID()`)) !== 1) throw lockLost(this.#attempt, username);
+      });
+    } finally {
+      // Best effort: what ends the session ends the lock too.
+      await is(`RELEASE_LOCK(${lock})`).catch(() => {});
+    }
+  }
+
+  /**
+   * MySQL's is compare-and-set, and its logs leave the passwords out (https://dev.mysql.com/doc/refman/9.7/en/password-logging.html). MariaDB has
+   * neither: it gets the hash, which is no password.
+   */
+  async changeOwnPassword(from: Secret, to: Secret): Promise<'set' | 'conflict'> {
+    await requireOneAccount(this, this.account.username);
+    const statement = this.isMariaDb
+      ? `SET PASSWORD = ${literal(nativeHash(to))}`
+      : `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(from.reveal())}`;
+    try {
+      await this.change(statement, (error, attempt) => passwordFailure(error, attempt, this));
+      return 'set';
+    } catch (error) {
+      if (isConflict(error)) return 'conflict';
+      throw error;
+    }
+  }
+
+  /** What a query answers. */
+  async rows<Row>(query: string, failure: Failure = statementFailure): Promise<Row[]> {
+    return (await this.#query(query, failure)) as unknown as Row[];
+  }
+
+  /** A statement that changes something, and may have to wait for that. */
+  async change(statement: string, failure: Failure = statementFailure): Promise<void> {
+    await this.#limit();
+    await this.#query(statement, failure);
+  }
+
+  async close(): Promise<void> {
+    const { socket } = this.#attempt;
+    const timer = setTimeout(() => socket.destroy(), GOODBYE);
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      this.#connection.end();
+      if (socket.closed) resolve();
+    });
+    clearTimeout(timer);
+  }
+
+  /**
+   * Anew before whatever may have to wait: less is left than there was at login. First of all sql_mode: under NO_BACKSLASH_ESCAPES what the
+   * driver escapes would be another password.
+   */
+  async #limit(): Promise<void> {
+    const seconds = this.#seconds();
+    // MariaDB ends every statement in time, MySQL only waits.
+    const limits = this.isMariaDb
+      ? `max_statement_time = ${this.#milliseconds() / 1000}`
+      : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
+    await this.#query(`SET SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
+  }
+
+  /** 0 would mean no limit at all. */
+  #milliseconds(): number {
+    return Math.max(1, Math.floor(this.#until.left('statements') * SERVER_SHARE));
+  }
+
+  /** Whole ones, and at least one: the server knows no less. */
+  #seconds(): number {
+    return Math.max(1, Math.floor(this.#milliseconds() / 1000));
+  }
+
+  async #query(sql: string, failure: Failure): Promise<QueryResult> {
+    try {
+      return await this.#until.spend('statements', named(this.#attempt), (signal) => {
+        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
+        return new Promise<QueryResult>((resolve, reject) =>
+          this.#connection.query(sql, (error, result) => (error ? reject(error) : resolve(result))),
+        );
+      });
+    } catch (error) {
+      throw failure(error, this.#attempt);
+    }
+  }
+}
+
+export type Failure = (error: unknown, attempt: Attempt) => RotationError;
+
+/** What mysql_native_password stores, https://mariadb.com/docs/server/reference/plugins/authentication-plugins/authentication-plugin-mysql_native_password */
+export function nativeHash(password: Secret): string {
+  const once = createHash('sha1').update(password.reveal()).digest();
+  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
+}
