@@ -66,16 +66,16 @@ export class AdminSecret<S extends Session> {
   async guarded(users: readonly string[]): Promise<Admin<S>> {
     const { current } = this.#given;
     const read = await this.#read(users);
-    return { isElsewhere: !sameHost(read.value, current), login: () => this.#login(read) };
+    return { isElsewhere: !sameHost(read.value, current), login: () => this.#login(read, users) };
   }
 
-  async #login(read: Readable): Promise<S> {
+  async #login(read: Readable, users: readonly string[]): Promise<S> {
     const { engine, deadline } = this.#given;
     const logins = new Logins(engine, deadline, read.value.endpoint);
     const candidates = [
       async () => read.value,
-      () => this.#again(read, 'AWSCURRENT'),
-      () => this.#again(read, 'AWSPENDING'),
+      () => this.#again(read, 'AWSCURRENT', users),
+      () => this.#again(read, 'AWSPENDING', users),
     ];
     let refused: RotationError | undefined;
     for (const candidate of candidates) {
@@ -94,13 +94,16 @@ export class AdminSecret<S extends Session> {
   }
 
   /** Rotated since it was read, or about to be: then another password works. Undefined if it says what was tried. */
-  async #again(tried: Readable, label: 'AWSCURRENT' | 'AWSPENDING'): Promise<SecretValue | undefined> {
+  async #again(
+    tried: Readable,
+    label: 'AWSCURRENT' | 'AWSPENDING',
+    users: readonly string[],
+  ): Promise<SecretValue | undefined> {
     const version = await this.#versions.labelled(label);
     if (version === undefined || version.id === tried.version.id) return undefined;
-    const value = await this.#parse(version).catch(unlessUnfit);
-    return value && sameHost(value, tried.value) && value.endpoint.port === tried.value.endpoint.port
-      ? value
-      : undefined;
+    const value = await this.#parse(version, label).catch(unlessUnfit);
+    const isSameServer = value && sameHost(value, tried.value) && value.endpoint.port === tried.value.endpoint.port;
+    return isSameServer && sharedName(value, users) === undefined ? value : undefined;
   }
 
   async #read(users: readonly string[]): Promise<Readable> {
@@ -108,11 +111,9 @@ export class AdminSecret<S extends Session> {
     const version = await this.#current();
     if (version.arn === secretArn)
       throw new AdminSecretError('The secret names itself in "masterarn": give the ARN of an admin’s secret.');
-    const value = await this.#parse(version);
+    const value = await this.#parse(version, 'AWSCURRENT');
     await this.#requireSameHost(value);
-    const names = namesIn(value);
-    const own = [value.username, ...(isAlternating(value) && names ? [names.base, names.twin] : [])];
-    const shared = own.find((name) => users.includes(name));
+    const shared = sharedName(value, users);
     if (shared !== undefined)
       throw new AdminSecretError(
         `The user "${shared}" is the admin of the secret's "masterarn" itself: rotate the admin by its own secret, with another admin.`,
@@ -149,9 +150,8 @@ export class AdminSecret<S extends Session> {
     return version;
   }
 
-  async #parse({ text }: Version): Promise<SecretValue> {
+  async #parse({ text }: Version, called: string): Promise<SecretValue> {
     const { engine, warnings } = this.#given;
-    const called = 'AWSCURRENT';
     try {
       const whole = isManagedByRds({ text, called }) ? await this.#withEndpoint({ text, called }) : text;
       const value = parseSecret({ text: whole, called }, engine);
@@ -196,6 +196,12 @@ const UNFIT = [InvalidSecretError, EngineMismatchError, UserNameError, Unsupport
 /** A version that cannot be used is no candidate. */
 function unlessUnfit(error: unknown): undefined {
   if (!(error instanceof AdminSecretError)) throw error;
+}
+
+/** A user of the rotated secret that is the admin too, or the other of the admin's own pair. */
+function sharedName(admin: SecretValue, users: readonly string[]): string | undefined {
+  const names = isAlternating(admin) ? namesIn(admin) : undefined;
+  return [admin.username, ...(names ? [names.base, names.twin] : [])].find((name) => users.includes(name));
 }
 
 /** Whether the admin secret itself has two users. */

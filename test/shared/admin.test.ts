@@ -53,7 +53,14 @@ async function adminOf(host: string, isOneFamily: boolean) {
     current: parseSecret({ text, called: 'AWSCURRENT' }, account.engine),
     warnings: new Set(),
   });
-  return { admin, account, asked, [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]() };
+  const edit = (changes: object, VersionStages = ['AWSCURRENT']) =>
+    manager.store.putSecretValue({
+      SecretId: 'admin',
+      ClientRequestToken: randomUUID(),
+      SecretString: JSON.stringify({ ...value, ...changes }),
+      VersionStages,
+    });
+  return { admin, account, asked, edit, [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]() };
 }
 
 test('an admin of the same cluster logs in at its own endpoint, where the other one may lag behind', async () => {
@@ -77,4 +84,21 @@ test('the same host in other letters is the same, and RDS is not asked', async (
   await using given = await adminOf(`${WRITER.toUpperCase()}.`, false);
   expect(await given.admin.guarded(['app'])).toMatchObject({ isElsewhere: false });
   expect(given.asked).toEqual([]);
+});
+
+test('an admin secret that meanwhile names the rotated user is not logged in with', async () => {
+  await using given = await adminOf(WRITER, false);
+  given.account.password = 'changed';
+  const guarded = await given.admin.guarded(['app']);
+  given.edit({ username: 'app', password: 'changed' });
+  await expect(guarded.login()).rejects.toThrow('refused');
+  expect(given.account.reached).toHaveLength(1);
+});
+
+test('one that meanwhile names another admin is', async () => {
+  await using given = await adminOf(WRITER, false);
+  given.account.password = 'changed';
+  const guarded = await given.admin.guarded(['app']);
+  given.edit({ username: 'other_admin', password: 'changed' });
+  await (await guarded.login()).close();
 });
