@@ -220,6 +220,8 @@ const HOLDINGS: Readonly<Record<string, string>> = { o: 'objects', a: 'grants', 
 
 /** Its sessions act as the base, so what it owns itself would be out of its reach. */
 function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
+  // One hand-over settles all that is in a database.
+  const settled = new Set<string>();
   return picture.holdings.map(({ database, kind, count, examples }) => {
     const place = database === '' ? '' : ` in database "${database}"`;
     const known = examples.filter((example) => example !== null);
@@ -229,14 +231,13 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
       a: [`REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`],
       r: [`ALTER POLICY … TO ${name(base)}${place}`],
     };
-    const difference = {
-      kind: 'more' as const,
-      what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
-    };
+    const settlesIt = (kind === 'o' || kind === 'a') && !settled.has(database);
+    if (settlesIt) settled.add(database);
     return {
-      ...difference,
+      kind: 'more',
+      what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
       remedies: remedies[kind] ?? [],
-      ...(kind === 'o' || kind === 'a' ? { holdingsIn: database } : {}),
+      ...(settlesIt && { holdingsIn: database }),
       elsewhere: database !== '' && database !== picture.database,
     };
   });

@@ -326,6 +326,18 @@ describe('what the twin has of its own', () => {
     expect(here).toMatchObject({ holdingsIn: 'postgres', elsewhere: false });
   });
 
+  test('is handed over once in a database that holds both', () => {
+    const [objects, grants] = seen({
+      holdings: [
+        { ...holding, kind: 'o' },
+        { ...holding, kind: 'a' },
+      ],
+    });
+    expect(objects).toMatchObject({ holdingsIn: 'db' });
+    expect(grants).toMatchObject({ kind: 'more', elsewhere: true });
+    expect(grants).not.toHaveProperty('holdingsIn');
+  });
+
   test('is left to a person, if it is a policy or something unheard of', () => {
     const found = seen({
       holdings: [
