@@ -168,9 +168,8 @@ export class StaleReadError extends RotationError {
   readonly retryHelps = true;
 }
 
-/** A call to Secrets Manager failed. `code` is AWS's name of the error. */
-export class SecretsManagerError extends RotationError {
-  readonly layer = 'Secrets Manager';
+/** A call to AWS failed. `code` is AWS's name of the error. */
+abstract class CallError extends RotationError {
   readonly retryHelps: boolean;
   constructor(message: string, retryHelps: boolean, details: Details = {}) {
     super(message, details);
@@ -178,14 +177,14 @@ export class SecretsManagerError extends RotationError {
   }
 }
 
-/** RDS did not say where a database is. `code` is AWS's name of the error. */
-export class RdsError extends RotationError {
+/** A call to Secrets Manager failed. */
+export class SecretsManagerError extends CallError {
+  readonly layer = 'Secrets Manager';
+}
+
+/** RDS did not say where a database is. */
+export class RdsError extends CallError {
   readonly layer = 'RDS';
-  readonly retryHelps: boolean;
-  constructor(message: string, retryHelps: boolean, details: Details = {}) {
-    super(message, details);
-    this.retryHelps = retryHelps;
-  }
 }
 
 /** The host's name does not resolve. */
