@@ -97,7 +97,7 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
         details,
       ),
     };
-  if (isOfDriver(error) && error.code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
+  if (codeIn(error) === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
     return {
       is: 'unknown',
       why: new LoginBarredError(
@@ -228,14 +228,14 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
   const cause = error instanceof DeadlineError ? error : (attempt.farewell ?? error);
   const { to, username } = attempt;
   const tls = attempt.tls();
-  const isLost = !isOfDriver(cause) || LOST.has(cause.code);
-  return connectionFailure(cause, codeOf(cause, tls), {
+  const code = codeIn(cause);
+  return connectionFailure(cause, code === 'HANDSHAKE_SSL_ERROR' ? codeOfHandshake(cause, tls) : systemCode(code), {
     to,
     username,
     product: 'MySQL',
-    offersTls: isOfDriver(cause) && cause.code === 'HANDSHAKE_NO_SSL_SUPPORT' ? false : tls && true,
+    offersTls: code === 'HANDSHAKE_NO_SSL_SUPPORT' ? false : tls && true,
     isInHandshake: tls !== undefined && !tls.authorized,
-    isMisunderstood: !isLost,
+    isMisunderstood: code === undefined || (systemCode(code) === undefined && !LOST.has(code)),
     ways: 'caching_sha2_password, sha256_password or mysql_native_password',
   });
 }
@@ -243,16 +243,23 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
 /** The driver's codes for a connection that broke. */
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'HANDSHAKE_SSL_ERROR']);
 
-/** The driver puts one code of its own over whatever went wrong in the TLS handshake: Node keeps its own beside it. */
-function codeOf(error: unknown, tls: TLSSocket | undefined): string | undefined {
-  const { code, reason, syscall } = (error ?? {}) as { code?: unknown; reason?: unknown; syscall?: unknown };
-  if (code === 'HANDSHAKE_SSL_ERROR') {
-    const unverified = tls?.authorizationError as unknown;
-    if (typeof unverified === 'string') return unverified;
-    if (unverified instanceof Error && 'code' in unverified) return String(unverified.code);
-    return typeof reason === 'string' ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : undefined;
-  }
-  return typeof code === 'string' && syscall !== undefined ? code : undefined;
+function codeIn(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** ECONNREFUSED and the like; neither the driver's codes nor those of Node's own errors (ERR_…), which come of bytes that the driver cannot read. */
+function systemCode(code: string | undefined): string | undefined {
+  return code !== undefined && /^E(?!RR_)[A-Z_]+$/.test(code) ? code : undefined;
+}
+
+/** The driver puts one code of its own over whatever went wrong in the TLS handshake: Node keeps the reason beside it. */
+function codeOfHandshake(error: unknown, tls: TLSSocket | undefined): string | undefined {
+  const unverified: unknown = tls?.authorizationError;
+  if (typeof unverified === 'string') return unverified;
+  if (unverified instanceof Error) return codeIn(unverified);
+  const reason = error instanceof Error && 'reason' in error ? error.reason : undefined;
+  return typeof reason === 'string' ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : undefined;
 }
 
 type Answer = Error & { errno: number };
@@ -260,10 +267,6 @@ type Answer = Error & { errno: number };
 /** The server's own word: the driver's errors have no errno, and Node's have a negative one. */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof Error && 'sqlMessage' in error && 'errno' in error && Number.isInteger(error.errno);
-}
-
-function isOfDriver(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && !isAnswer(error) && !(error instanceof RotationError) && !('syscall' in error);
 }
 
 function about(error: unknown, { username, to }: Attempt) {
