@@ -1,6 +1,6 @@
 /** The database servers of this test run, for test files. */
 import { afterAll, describe, test } from '@jest/globals';
-import { type RowName, rowNames } from '../local/servers/rows.ts';
+import { type EngineName, type RowName, rowsOf } from '../local/servers/rows.ts';
 import {
   NoServer,
   readLog,
@@ -29,9 +29,9 @@ function shared(): Record<RowName, SharedServer | Absent> {
   return Object.fromEntries(entries);
 }
 
-/** One `describe` for each row; for a row without a server a test that is skipped, or fails if every row is required. */
-export function describeServers(name: string, tests: (server: SharedServer) => void): void {
-  for (const row of rowNames) {
+/** One `describe` for each row of the engine; for a row without a server a test that is skipped, or fails if every row is required. */
+export function describeServers(engine: EngineName, name: string, tests: (server: SharedServer) => void): void {
+  for (const row of rowsOf(engine)) {
     const server = servers[row];
     describe(`${name}, ${row}`, () => ('remedy' in server ? absent(row, server.remedy) : tests(server)));
   }
@@ -42,16 +42,18 @@ export function describeServers(name: string, tests: (server: SharedServer) => v
  * @param prepare returns why the tests have to be skipped on this server, if they have to; on one row they must not
  */
 export async function describeOwnServers(
+  engine: EngineName,
   name: string,
   settings: Settings,
   tests: (server: Server) => void,
   prepare: (server: Server) => Promise<string | undefined> = async () => undefined,
 ): Promise<void> {
   const options: ServerOptions = { ...settings, from: ['docker', 'path', 'embedded'] };
-  const found = await Promise.all(rowNames.map((row) => startServer(row, options).catch(orAbsent)));
+  const rows = rowsOf(engine);
+  const found = await Promise.all(rows.map((row) => startServer(row, options).catch(orAbsent)));
   const unfit = await Promise.all(found.map((server) => ('remedy' in server ? server.remedy : prepare(server))));
   for (const [index, server] of found.entries()) {
-    const row = rowNames[index] as RowName;
+    const row = rows[index] as RowName;
     describe(`${name}, ${row}`, () => {
       if ('remedy' in server) return absent(row, server.remedy);
       afterAll(() => server.stop());

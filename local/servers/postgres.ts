@@ -1,10 +1,9 @@
 /** What a PostgreSQL server needs, wherever it comes from. */
-import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Address, Settings, Started } from './source.ts';
+import type { Container, ServerEngine } from './engine.ts';
+import type { Address, Settings } from './source.ts';
+import { whenItAnswers } from './waiting.ts';
 
-const SUPERUSER = 'postgres';
 const ALWAYS = {
   log_connections: 'on', // tests count logins
   log_disconnections: 'on',
@@ -14,9 +13,39 @@ const ALWAYS = {
 /** The same on every platform, whatever locales it has. */
 export const INITDB_OPTIONS = ['--encoding=UTF8', '--locale=C'];
 
-export function newAddress(host: string, port: number): Address {
-  const password = randomBytes(18).toString('base64url');
-  return { host, port, database: 'postgres', superuser: { username: SUPERUSER, password } };
+export const postgresServers: ServerEngine = {
+  defaultPort: 5432,
+  superuser: 'postgres',
+  database: 'postgres',
+
+  container({ superuser }: Address, settings: Settings): Container {
+    return {
+      environment: {
+        POSTGRES_USER: superuser.username,
+        POSTGRES_PASSWORD: superuser.password,
+        POSTGRES_INITDB_ARGS: INITDB_OPTIONS.join(' '),
+        ...settings.environment,
+      },
+      command: commandLine(settings),
+    };
+  },
+
+  containerLog: {
+    async mark(address: Address, marker: string): Promise<void> {
+      await using client = await connect(address);
+      await client.query(`DO $$ BEGIN RAISE LOG '${marker}'; END $$`);
+    },
+  },
+
+  identify: (address: Address) => identify(address),
+  isRefusal: (error: unknown) => error instanceof pg.DatabaseError && error.code?.startsWith('28') === true,
+  turnOnTls,
+};
+
+async function identify(address: Address, ssl: pg.ClientConfig['ssl'] = false) {
+  await using client = await connect(address, ssl);
+  const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+  return { product: 'PostgreSQL', version: rows[0]?.server_version.split(' ')[0] ?? '' };
 }
 
 export function commandLine(settings: Settings, more: Readonly<Record<string, string>> = {}): string[] {
@@ -45,42 +74,10 @@ export async function connect(
 }
 
 /**
- * Waits up to a minute.
- * @returns the server's version, as `18.1`
- * @throws when the server refuses its superuser, or is no longer running
- */
-export async function whenItAnswers(
-  address: Address,
-  isRunning: () => Promise<boolean>,
-  ssl: pg.ClientConfig['ssl'] = false,
-): Promise<string> {
-  for (const deadline = Date.now() + 60_000; ; await sleep(50)) {
-    try {
-      await using client = await connect(address, ssl);
-      const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
-      return rows[0]?.server_version.split(' ')[0] ?? '';
-    } catch (error) {
-      const refused = error instanceof pg.DatabaseError && error.code?.startsWith('28');
-      if (refused || Date.now() > deadline || !(await isRunning())) throw error;
-    }
-  }
-}
-
-/** Waits as `whenItAnswers` does, for a server that was just started: what its log says is the reason if it never does. */
-export async function whenItHasStarted(started: Started, log: () => Promise<string>): Promise<Started> {
-  try {
-    await whenItAnswers(started.address, started.isRunning);
-    return started;
-  } catch (cause) {
-    throw new Error(`${started.source} did not start:\n${await log()}`, { cause });
-  }
-}
-
-/**
  * Writes the files through the server itself, under the names that it looks for: so they belong to the user it runs as,
  * inside a container too, and it accepts the key.
  */
-export async function turnOnTls(address: Address, tls: NonNullable<Settings['tls']>): Promise<void> {
+async function turnOnTls(address: Address, tls: NonNullable<Settings['tls']>): Promise<void> {
   await using client = await connect(address);
   for (const [file, pem] of [
     ['server.crt', tls.certificate],
@@ -91,5 +88,6 @@ export async function turnOnTls(address: Address, tls: NonNullable<Settings['tls
   }
   await client.query('ALTER SYSTEM SET ssl = on');
   await client.query('SELECT pg_reload_conf()');
-  await whenItAnswers(address, async () => true, { rejectUnauthorized: false });
+  const overTls = { ...postgresServers, identify: (to: Address) => identify(to, { rejectUnauthorized: false }) };
+  await whenItAnswers(overTls, address, async () => true);
 }

@@ -6,8 +6,9 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { commandLineOf, temporaryDirectory } from '../owner.ts';
-import { commandLine, INITDB_OPTIONS, newAddress, whenItHasStarted } from './postgres.ts';
-import type { Address, Settings, Started } from './source.ts';
+import { commandLine, INITDB_OPTIONS, postgresServers } from './postgres.ts';
+import { type Address, newAddress, type Settings, type Started } from './source.ts';
+import { whenItHasStarted } from './waiting.ts';
 
 const run = promisify(execFile);
 const HERE_ONLY = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
@@ -25,7 +26,7 @@ export async function startProcess(
   const home = cleanUp.use(await temporaryDirectory()).path;
   const user = await unprivilegedUser();
   const bin = await programs(join(home, 'programs'));
-  const address = newAddress('127.0.0.1', port);
+  const address = newAddress(postgresServers, '127.0.0.1', port);
   await initialise(home, bin, address, user);
 
   const log = join(home, 'log');
@@ -47,6 +48,7 @@ export async function startProcess(
   cleanUp.defer(() => end('SIGQUIT')); // the data is not needed again
 
   const started = await whenItHasStarted(
+    postgresServers,
     {
       source,
       address,

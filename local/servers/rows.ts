@@ -1,35 +1,84 @@
 /** The servers that tests, the demo and the crash matrix run on: one row for each engine and version. */
+export const engineNames = ['postgres', 'mysql'] as const;
+export type EngineName = (typeof engineNames)[number];
+
 export type Row = {
+  /** Whose function rotates on it: a folder of functions/. */
+  engine: EngineName;
+  /** What a secret for it says under `engine`. */
+  engineKey: string;
   /** The name users know, also of the package to install. */
   product: string;
-  major: number;
+  /** As much of the version as a server of this row has to agree with. */
+  version: string;
   /** Names a server that is already there: `postgres://superuser:password@host:port/database`. */
   addressVariable: string;
   /** Replaces the official image. */
   imageVariable: string;
   image: string;
-  /** Whether npm brings this version. */
-  embedded: boolean;
 };
 
 export const rows = {
   'postgres 18': {
+    engine: 'postgres',
+    engineKey: 'postgres',
     product: 'PostgreSQL',
-    major: 18,
+    version: '18',
     addressVariable: 'POSTGRES_URL',
     imageVariable: 'POSTGRES_IMAGE',
     image: 'postgres:18.1',
-    embedded: true,
   },
   'postgres 15': {
+    engine: 'postgres',
+    engineKey: 'postgres',
     product: 'PostgreSQL',
-    major: 15,
+    version: '15',
     addressVariable: 'POSTGRES_OLD_URL',
     imageVariable: 'POSTGRES_OLD_IMAGE',
     image: 'postgres:15.15',
-    embedded: false,
+  },
+  'mysql 9.7': {
+    engine: 'mysql',
+    engineKey: 'mysql',
+    product: 'MySQL',
+    version: '9.7',
+    addressVariable: 'MYSQL_URL',
+    imageVariable: 'MYSQL_IMAGE',
+    image: 'mysql:9.7.0',
+  },
+  'mariadb 11.8': {
+    engine: 'mysql',
+    engineKey: 'mariadb',
+    product: 'MariaDB',
+    version: '11.8',
+    addressVariable: 'MARIADB_URL',
+    imageVariable: 'MARIADB_IMAGE',
+    image: 'mariadb:11.8.3',
+  },
+  'mariadb 10.11': {
+    engine: 'mysql',
+    engineKey: 'mariadb',
+    product: 'MariaDB',
+    version: '10.11',
+    addressVariable: 'MARIADB_OLD_URL',
+    imageVariable: 'MARIADB_OLD_IMAGE',
+    image: 'mariadb:10.11.14',
   },
 } as const satisfies Record<string, Row>;
 
 export type RowName = keyof typeof rows;
+export type RowNameOf<E extends EngineName> = {
+  [R in RowName]: (typeof rows)[R]['engine'] extends E ? R : never;
+}[RowName];
+
 export const rowNames = Object.keys(rows) as RowName[];
+
+/** The newest first. */
+export function rowsOf<E extends EngineName>(engine: E): RowNameOf<E>[] {
+  return rowNames.filter((row): row is RowNameOf<E> => rows[row].engine === engine);
+}
+
+/** Whether a server of this version belongs to the row: `9.7.4` to the row of 9.7, `9.70.1` not. */
+export function isOfRow({ version }: Row, found: string): boolean {
+  return `${found}.`.startsWith(`${version}.`);
+}

@@ -4,20 +4,21 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { givenServer } from './address.ts';
 import { embeddedServer, serverOnPath } from './binaries.ts';
-import { containerLog, serverInDocker } from './docker.ts';
+import { containerFile, containerLog, serverInDocker } from './docker.ts';
+import { engines } from './engines.ts';
 import { prepareRun } from './leftovers.ts';
-import { connect, turnOnTls, whenItAnswers } from './postgres.ts';
-import { type RowName, rows } from './rows.ts';
+import { type EngineName, isOfRow, type RowName, rows } from './rows.ts';
 import type { Address, LogPlace, Settings, Source, Started } from './source.ts';
+import { whenItAnswers } from './waiting.ts';
 
 /** In the order in which they are asked. */
-export const sources = {
-  address: givenServer,
-  docker: serverInDocker,
-  path: serverOnPath,
-  embedded: embeddedServer,
-} as const satisfies Record<string, Source>;
-export type SourceName = keyof typeof sources;
+export const sourceNames = ['address', 'docker', 'path', 'embedded'] as const;
+export type SourceName = (typeof sourceNames)[number];
+
+const sources: Record<EngineName, Partial<Record<SourceName, Source>>> = {
+  postgres: { address: givenServer, docker: serverInDocker, path: serverOnPath, embedded: embeddedServer },
+  mysql: { address: givenServer, docker: serverInDocker },
+};
 
 export type ServerOptions = Settings & {
   /** Only these sources. A server that is to be restarted cannot come from an address. */
@@ -58,10 +59,10 @@ export class NoServer extends Error {
 /** @throws {NoServer} and what a server that should start says when it does not */
 export async function startServer(row: RowName, options: ServerOptions = {}): Promise<Server> {
   await prepareRun();
-  const { from = Object.keys(sources) as SourceName[], ...settings } = options;
+  const { from = sourceNames, ...settings } = options;
   const remedies: string[] = [];
   for (const name of from) {
-    const found = await sources[name](rows[row], settings);
+    const found = (await sources[rows[row].engine][name]?.(rows[row], settings)) ?? {};
     if ('address' in found) return ready(row, found, settings);
     if (found.remedy) remedies.push(found.remedy);
   }
@@ -72,11 +73,14 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => started.stop());
   const { address, source, logPlace, isRunning } = started;
-  const version = await whenItAnswers(address, isRunning);
-  const { product, major } = rows[row];
-  if (Number.parseInt(version, 10) !== major)
-    throw new Error(`The server for ${row} has to be ${product} ${major}, but ${source} is ${product} ${version}.`);
-  if (settings.tls) await turnOnTls(address, settings.tls);
+  const engine = engines[rows[row].engine];
+  const { product, version } = await whenItAnswers(engine, address, isRunning);
+  const wanted = rows[row];
+  if (product !== wanted.product || !isOfRow(wanted, version))
+    throw new Error(
+      `The server for ${row} has to be ${wanted.product} ${wanted.version}, but ${source} is ${product} ${version}.`,
+    );
+  if (settings.tls) await engine.turnOnTls?.(address, settings.tls);
   const running = cleanUp.move();
   const description = { ...address, row, version, source, logPlace };
   return {
@@ -84,29 +88,26 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
     log: () => readLog(description),
     restart: async () => {
       await started.restart();
-      await whenItAnswers(address, isRunning);
+      await whenItAnswers(engine, address, isRunning);
     },
     stop: () => running.disposeAsync(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
-export async function readLog({ logPlace, ...address }: ServerDescription): Promise<string> {
-  if ('file' in logPlace) return readFile(logPlace.file, 'utf8');
+export async function readLog({ logPlace, row, ...address }: ServerDescription): Promise<string> {
   if ('unreadable' in logPlace) throw new Error(logPlace.unreadable);
+  if ('file' in logPlace) return readFile(logPlace.file, 'utf8');
+  const { container } = logPlace;
+  const { containerLog: log } = engines[rows[row].engine];
+  if ('file' in log) return containerFile(container, log.file);
   const marker = randomUUID();
-  await mark(address, marker);
+  await log.mark(address, marker);
   for (let triesLeft = 200; triesLeft > 0; triesLeft--, await sleep(50)) {
-    const log = await containerLog(logPlace.container);
-    if (log.includes(marker)) return log;
+    const output = await containerLog(container);
+    if (output.includes(marker)) return output;
   }
-  throw new Error(`Docker has not delivered the log of container ${logPlace.container} within 10 s`);
-}
-
-/** Docker hands on what a server logs a little later, in order: what stood before the marker is there when the marker is. */
-async function mark(address: Address, marker: string): Promise<void> {
-  await using client = await connect(address);
-  await client.query(`DO $$ BEGIN RAISE LOG '${marker}'; END $$`);
+  throw new Error(`Docker has not delivered the log of container ${container} within 10 s`);
 }
 
 /** For people: `PostgreSQL 18.1, Docker image postgres:18.1`. */

@@ -1,9 +1,12 @@
 /** What every source of servers (address, Docker, binary on PATH, npm) is asked and answers. */
+import { randomBytes } from 'node:crypto';
+import type { ServerEngine } from './engine.ts';
 import type { Row } from './rows.ts';
 
 export type Address = {
   host: string;
   port: number;
+  /** The superuser's. */
   database: string;
   superuser: { username: string; password: string };
 };
@@ -33,5 +36,11 @@ export type Started = {
 
 /** `remedy` completes the sentence "to have this server, …"; absent where nothing can be done. */
 export type Unavailable = { remedy?: string };
+
+/** Of a server that is to be started. */
+export function newAddress({ superuser, database }: ServerEngine, host: string, port: number): Address {
+  const password = randomBytes(18).toString('base64url');
+  return { host, port, database, superuser: { username: superuser, password } };
+}
 
 export type Source = (row: Row, settings: Settings) => Promise<Started | Unavailable>;

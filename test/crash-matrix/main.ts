@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
+import { type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
@@ -25,6 +25,8 @@ import {
 import type { Bench, Result } from './run-point.ts';
 import { type StrategyName, strategyNames } from './strategies.ts';
 import { isExact, measureWindow } from './window.ts';
+
+const rowNames = rowsOf('postgres');
 
 const USAGE = `npm run crash-matrix -- [options]
   --server NAME     ${rowNames.join(', ')}; the first unless given

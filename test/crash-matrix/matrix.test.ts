@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { rowNames } from '../../local/servers/rows.ts';
+import { rowsOf } from '../../local/servers/rows.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { absent, servers } from '../servers.ts';
 import { findPoints, openBenches, runPoints } from './benches.ts';
@@ -13,7 +13,7 @@ import type { Bench } from './run-point.ts';
 import { type StrategyName, strategyNames } from './strategies.ts';
 
 /** The first that there is; the full runs are for all of them. */
-const row = rowNames.find((name) => !('remedy' in servers[name]));
+const row = rowsOf('postgres').find((name) => !('remedy' in servers[name]));
 const WORKERS = 3;
 const MINUTES = 60_000;
 

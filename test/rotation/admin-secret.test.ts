@@ -81,7 +81,7 @@ function isForAdmin({ manager }: Rotating, request: Json): boolean {
   return request['SecretId'] === ARN;
 }
 
-describeServers('an admin secret is refused before anything is stored', (server) => {
+describeServers('postgres', 'an admin secret is refused before anything is stored', (server) => {
   test.each<[string, (rotating: Rotating) => void, RegExp]>([
     [
       'that is not there',
@@ -176,7 +176,7 @@ describeServers('an admin secret is refused before anything is stored', (server)
   });
 });
 
-describeServers('an admin secret', (server) => {
+describeServers('postgres', 'an admin secret', (server) => {
   test('whose host differs in case is of the same server', async () => {
     await using between = await proxy(server, () => {});
     const { port } = between.endpoint;
@@ -280,35 +280,39 @@ describeServers('an admin secret', (server) => {
   });
 });
 
-describeServers('no admin password goes to another server that somebody writes into the secret:', (server) => {
-  test.each([
-    ['alternating users', ALTERNATING],
-    ['single user by admin', BY_ADMIN],
-  ])('%s', async (_, options) => {
-    for (const hostKey of ['host', 'rotationhost']) {
-      await using elsewhere = await listener();
-      await using rotating = await Rotating.on(server, options);
-      const { host, port } = elsewhere.endpoint;
-      const token = rotating.begin();
-      await rotating.step('createSecret', token);
-      rotating.edit({ [hostKey]: host, port });
+describeServers(
+  'postgres',
+  'no admin password goes to another server that somebody writes into the secret:',
+  (server) => {
+    test.each([
+      ['alternating users', ALTERNATING],
+      ['single user by admin', BY_ADMIN],
+    ])('%s', async (_, options) => {
+      for (const hostKey of ['host', 'rotationhost']) {
+        await using elsewhere = await listener();
+        await using rotating = await Rotating.on(server, options);
+        const { host, port } = elsewhere.endpoint;
+        const token = rotating.begin();
+        await rotating.step('createSecret', token);
+        rotating.edit({ [hostKey]: host, port });
 
-      const before = await stored(rotating);
-      const { error } = await rotating.step('setSecret', token);
-      expect(error).toMatchObject({
-        errorType: 'AdminSecretError',
-        errorMessage: expect.stringMatching(/not the same server/),
-      });
-      rotating.manager.store.updateSecretVersionStage({
-        SecretId: 'app',
-        VersionStage: 'AWSPENDING',
-        RemoveFromVersionId: token,
-      });
-      rotating.manager.calls.length = 0;
-      await expectRefusal(rotating, 'createSecret', 'AdminSecretError', /nothing was sent to either/);
+        const before = await stored(rotating);
+        const { error } = await rotating.step('setSecret', token);
+        expect(error).toMatchObject({
+          errorType: 'AdminSecretError',
+          errorMessage: expect.stringMatching(/not the same server/),
+        });
+        rotating.manager.store.updateSecretVersionStage({
+          SecretId: 'app',
+          VersionStage: 'AWSPENDING',
+          RemoveFromVersionId: token,
+        });
+        rotating.manager.calls.length = 0;
+        await expectRefusal(rotating, 'createSecret', 'AdminSecretError', /nothing was sent to either/);
 
-      expect(await stored(rotating)).toEqual(before);
-      expect(elsewhere.connections).toBe(0);
-    }
-  });
-});
+        expect(await stored(rotating)).toEqual(before);
+        expect(elsewhere.connections).toBe(0);
+      }
+    });
+  },
+);

@@ -65,7 +65,7 @@ async function inDatabase(server: SharedServer, database: string, statement: str
   return [await client.query(statement)].flat().at(-1)?.rows ?? [];
 }
 
-describeServers('a twin made by AWS’s function', (server) => {
+describeServers('postgres', 'a twin made by AWS’s function', (server) => {
   test('is adopted, marked, and brought in line, and what it owns is the base’s', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await using own = await databases(rotating, 2);
@@ -185,7 +185,7 @@ describeServers('a twin made by AWS’s function', (server) => {
   });
 });
 
-describeServers('a user that is called like the twin', (server) => {
+describeServers('postgres', 'a user that is called like the twin', (server) => {
   const stranger = (rotating: Rotating, name = rotating.twin) =>
     rotating.sql(`CREATE ROLE ${name} LOGIN PASSWORD 'of somebody else'; COMMENT ON ROLE ${name} IS 'Ask Ann.'`);
 
@@ -232,7 +232,7 @@ describeServers('a user that is called like the twin', (server) => {
   });
 });
 
-describeServers('a pair of another secret', (server) => {
+describeServers('postgres', 'a pair of another secret', (server) => {
   /** Another secret of the same user. */
   const other = (rotating: Rotating, changes: Json) =>
     rotating.manager.store.createSecret({
@@ -292,7 +292,7 @@ describeServers('a pair of another secret', (server) => {
   });
 });
 
-describeServers('an admin that alternates itself', (server) => {
+describeServers('postgres', 'an admin that alternates itself', (server) => {
   test('makes roles that both its users can change', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const { store } = rotating.manager;

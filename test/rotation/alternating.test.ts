@@ -64,7 +64,7 @@ async function session(server: SharedServer, rotating: Rotating, database = serv
 
 const ROTATIONS = Number(process.env['ALTERNATING_ROTATIONS'] ?? 8);
 
-describeServers('alternating users', (server) => {
+describeServers('postgres', 'alternating users', (server) => {
   testWithLog(server)(
     `${ROTATIONS} rotations: 13 calls and 4 logins each, none of them failed, and applications hardly notice`,
     async () => {

@@ -21,7 +21,7 @@ async function expectNothingChanged(rotating: Rotating, work: () => Promise<unkn
   expect(rotating.calls).not.toContain('PutSecretValue');
 }
 
-describeServers('Secrets Manager', (server) => {
+describeServers('postgres', 'Secrets Manager', (server) => {
   test('that cannot be reached is named, with what a VPC needs', async () => {
     await using rotating = await Rotating.on(server, {
       environment: { SECRETS_MANAGER_ENDPOINT: 'http://127.0.0.1:1' },
@@ -81,7 +81,7 @@ describeServers('Secrets Manager', (server) => {
   });
 });
 
-describeServers('a bad event', (server) => {
+describeServers('postgres', 'a bad event', (server) => {
   const token = randomUUID();
   test.each<[string, (arn: string) => Json, string]>([
     ['without a step', (arn) => ({ SecretId: arn, ClientRequestToken: token }), 'InvalidEventError'],
@@ -129,7 +129,7 @@ describeServers('a bad event', (server) => {
   });
 });
 
-describeServers('a secret or a setting that cannot be rotated with', (server) => {
+describeServers('postgres', 'a secret or a setting that cannot be rotated with', (server) => {
   test.each<[string, RotatingOptions, string, RegExp]>([
     ['a key that lacks', { secret: { username: undefined } }, 'InvalidSecretError', /lacks the key "username"/],
     ['another engine', { secret: { engine: 'mysql' } }, 'EngineMismatchError', /function for PostgreSQL/],

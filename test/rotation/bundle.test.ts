@@ -109,7 +109,7 @@ const ASK = `
   console.log(JSON.stringify(answers));
 `;
 
-describeServers('an error of the bundle', (server) => {
+describeServers('postgres', 'an error of the bundle', (server) => {
   test('says where in the source it arose', async () => {
     await using rotating = await Rotating.on(server, { environment: { NODE_OPTIONS: '--enable-source-maps' } });
     await rotating.step('createSecret', randomUUID());

@@ -33,7 +33,7 @@ async function expectRefusal(
   if (step === 'createSecret') expect(rotating.calls).not.toContain('PutSecretValue');
 }
 
-describeServers('single user by admin', (server) => {
+describeServers('postgres', 'single user by admin', (server) => {
   testWithLog(server)('makes 13 calls to Secrets Manager, 4 logins and no failed one', async () => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
     const before = rotating.password();
@@ -154,7 +154,7 @@ describeServers('single user by admin', (server) => {
   });
 });
 
-describeServers('single user by admin is refused before anything is stored', (server) => {
+describeServers('postgres', 'single user by admin is refused before anything is stored', (server) => {
   test.each<[string, RotatingOptions, string, RegExp]>([
     [
       'without the deployer’s leave',
@@ -192,7 +192,7 @@ describeServers('single user by admin is refused before anything is stored', (se
   });
 });
 
-describeServers('single user by admin touches no password', (server) => {
+describeServers('postgres', 'single user by admin touches no password', (server) => {
   test.each([
     ['is superuser', 'ALTER ROLE $user SUPERUSER', /has SUPERUSER/],
     ['has CREATEROLE', 'ALTER ROLE $user CREATEROLE', /has CREATEROLE/],

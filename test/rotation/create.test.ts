@@ -5,7 +5,7 @@ import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating } from './rotating.ts';
 
-describeServers('createSecret', (server) => {
+describeServers('postgres', 'createSecret', (server) => {
   test('called again with the same token keeps the value that is there', async () => {
     await using rotating = await Rotating.on(server);
     const token = rotating.begin();

@@ -10,7 +10,7 @@ const DENIED = new ServiceError(
   'User: arn:aws:sts::123456789012:assumed-role/x is not authorized to perform: secretsmanager:UpdateSecretVersionStage',
 );
 
-describeServers('finishSecret', (server) => {
+describeServers('postgres', 'finishSecret', (server) => {
   test('whose move of AWSCURRENT is answered by silence, or by an error, is done all the same', async () => {
     await using rotating = await Rotating.on(server);
     for (const answer of ['no answer' as const, new ServiceError('InternalServiceError', 'x', 500)]) {
@@ -118,7 +118,7 @@ describeServers('finishSecret', (server) => {
   });
 });
 
-describeServers('an edit of AWSCURRENT', (server) => {
+describeServers('postgres', 'an edit of AWSCURRENT', (server) => {
   const steps: Step[] = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'];
   test.each(steps)('before %s is neither lost nor half applied', async (when) => {
     await using rotating = await Rotating.on(server);
@@ -133,7 +133,7 @@ describeServers('an edit of AWSCURRENT', (server) => {
   });
 });
 
-describeServers('testSecret', (server) => {
+describeServers('postgres', 'testSecret', (server) => {
   test('does not believe a pending password that the server refuses', async () => {
     await using rotating = await Rotating.on(server);
     const { error, token } = await rotating.rotate({

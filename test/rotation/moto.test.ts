@@ -20,7 +20,7 @@ import { describeServers } from '../servers.ts';
 const bundle = fileURLToPath(new URL('../../dist/postgres/index.mjs', import.meta.url));
 
 describeMoto('with moto as Secrets Manager', (endpoint) => {
-  describeServers('the bundle', (server) => {
+  describeServers('postgres', 'the bundle', (server) => {
     test('rotates', async () => {
       const manager = new SecretsManagerClient({
         endpoint: endpoint(),

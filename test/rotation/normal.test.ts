@@ -3,7 +3,7 @@ import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 import { forms, Rotating } from './rotating.ts';
 
-describeServers('a normal rotation', (server) => {
+describeServers('postgres', 'a normal rotation', (server) => {
   testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
     await using rotating = await Rotating.on(server);
     const before = rotating.password();
@@ -79,28 +79,35 @@ describeServers('a normal rotation', (server) => {
   });
 });
 
-await describeOwnServers('the server’s own log of every statement', { settings: { log_statement: 'all' } }, (own) => {
-  test('holds no password, not even of a change that was taken back', async () => {
-    await using rotating = await Rotating.on(own);
-    const passwords = [rotating.password()];
-    await rotating.rotate();
-    passwords.push(rotating.password());
-    // The key that a person adds makes the next attempt put AWSCURRENT's password back.
-    await rotating.rotate({
-      attempts: 2,
-      onStep: { after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }) },
+await describeOwnServers(
+  'postgres',
+  'the server’s own log of every statement',
+  { settings: { log_statement: 'all' } },
+  (own) => {
+    test('holds no password, not even of a change that was taken back', async () => {
+      await using rotating = await Rotating.on(own);
+      const passwords = [rotating.password()];
+      await rotating.rotate();
+      passwords.push(rotating.password());
+      // The key that a person adds makes the next attempt put AWSCURRENT's password back.
+      await rotating.rotate({
+        attempts: 2,
+        onStep: {
+          after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
+        },
+      });
+      await rotating.rotate();
+      passwords.push(rotating.password());
+
+      const log = await own.log();
+
+      expect(log.match(new RegExp(`ALTER ROLE "${rotating.user}" PASSWORD 'SCRAM-SHA-256`, 'g'))).toHaveLength(4);
+      for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
     });
-    await rotating.rotate();
-    passwords.push(rotating.password());
+  },
+);
 
-    const log = await own.log();
-
-    expect(log.match(new RegExp(`ALTER ROLE "${rotating.user}" PASSWORD 'SCRAM-SHA-256`, 'g'))).toHaveLength(4);
-    for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
-  });
-});
-
-await describeOwnServers('over TLS', { tls }, (own) => {
+await describeOwnServers('postgres', 'over TLS', { tls }, (own) => {
   test('a rotation is the same, the certificate verified', async () => {
     await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
 

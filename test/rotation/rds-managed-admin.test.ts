@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => cleanUp.disposeAsync());
 
-await describeOwnServers('an admin secret that RDS manages', { tls }, (server) => {
+await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
   const options = (rds: RdsFake, tag = 'aws:rds:primarydbinstancearn', arn = ARN) => ({
     bundle,
     admin: { madeTheUser: true, managedByRds: { tag, arn } },

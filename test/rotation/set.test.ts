@@ -47,7 +47,7 @@ async function failedLogins(rotating: Rotating, log: Promise<string>): Promise<n
   return (await log).match(new RegExp(`authentication failed for user "${rotating.user}"`, 'g'))?.length ?? 0;
 }
 
-describeServers('setSecret', (server) => {
+describeServers('postgres', 'setSecret', (server) => {
   test('killed after the commit and before its answer: the next attempt finishes without a person', async () => {
     let committing = false;
     let killed = false;
@@ -345,7 +345,7 @@ describeServers('setSecret', (server) => {
   });
 });
 
-describeServers('after the change, the old password', (server) => {
+describeServers('postgres', 'after the change, the old password', (server) => {
   /** Runs `interfere` once, after the commit and before the function hears of it. */
   async function rotatingWith(interfere: (rotating: Rotating) => Promise<unknown>, timeoutMs?: number) {
     const state: { rotating?: Rotating; committing: boolean; done: boolean } = { committing: false, done: false };
@@ -409,7 +409,7 @@ describeServers('after the change, the old password', (server) => {
   });
 });
 
-await describeOwnServers('setSecret, on a server of its own,', {}, (server) => {
+await describeOwnServers('postgres', 'setSecret, on a server of its own,', {}, (server) => {
   test('is finished by a later attempt when the server restarts in mid-step', async () => {
     let restarted: Promise<void> | undefined;
     await using between = await proxy(server, async (from, bytes) => {

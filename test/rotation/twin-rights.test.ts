@@ -143,7 +143,7 @@ function about(dump: string, role: string): string[] {
     .sort();
 }
 
-describeServers('the rights of base and twin', (server) => {
+describeServers('postgres', 'the rights of base and twin', (server) => {
   const tool = toolOf(server);
   testUnless(tool ? undefined : 'this PostgreSQL comes without pg_dumpall; Docker or a package has it')(
     'are equal by the server’s own dump, after changes of the base, too',

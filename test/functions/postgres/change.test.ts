@@ -20,7 +20,7 @@ import {
   unique,
 } from './support.ts';
 
-describeServers('changing the own password', (server) => {
+describeServers('postgres', 'changing the own password', (server) => {
   const newPassword = () => new Secret(unique('new'));
 
   test.each([

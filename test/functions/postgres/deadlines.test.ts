@@ -45,7 +45,7 @@ const advisoryLock = ({ username }: Role) =>
   `SELECT pg_advisory_xact_lock(hashtextextended(${pg.escapeLiteral(`secret-rotation:${username}`)}, 0))`;
 const lockedRow = ({ username }: Role) => `ALTER ROLE ${pg.escapeIdentifier(username)} PASSWORD 'never committed'`;
 
-describeServers('a deadline', (server) => {
+describeServers('postgres', 'a deadline', (server) => {
   test.each([
     ['the lock of another rotation', advisoryLock],
     ['an ALTER ROLE that is not committed', lockedRow],
@@ -147,7 +147,7 @@ describeServers('a deadline', (server) => {
   });
 });
 
-describeServers('a session', (server) => {
+describeServers('postgres', 'a session', (server) => {
   test('is gone from the server when it is closed', async () => {
     await using role = await newRole(server);
     const { session: own } = await session(server, role);

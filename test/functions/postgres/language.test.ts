@@ -56,6 +56,7 @@ const answer = (work: Promise<unknown>) =>
   );
 
 await describeOwnServers(
+  'postgres',
   'a server that speaks German',
   { environment: { LOCPATH } },
   (server) => {

@@ -53,7 +53,7 @@ function expectSilence(value: unknown, ...passwords: Secret[]): void {
   }
 }
 
-describeServers('the password stays hidden', (server) => {
+describeServers('postgres', 'the password stays hidden', (server) => {
   const nastyRole = (more = '') => newRole(server, { password: nasty(), more });
 
   test('in a session and in what holds it', async () => {

@@ -51,7 +51,7 @@ const UNREACHABLE = { is: 'unknown', why: ConnectionError, layer: 'TCP' } as con
 const DATABASE = { is: 'unknown', why: DatabaseError, layer: 'database' } as const;
 const TOO_LATE = { is: 'unknown', why: DeadlineError, layer: 'deadline' } as const;
 
-describeServers('a login', (server) => {
+describeServers('postgres', 'a login', (server) => {
   test('is accepted with the right password', async () => {
     await using role = await newRole(server);
 
@@ -143,6 +143,7 @@ async function setHba(server: Address, lines: string[]): Promise<void> {
 }
 
 await describeOwnServers(
+  'postgres',
   'a login',
   {
     settings: {

@@ -46,7 +46,7 @@ const password = fc
   )
   .map((text) => new Secret(text));
 
-describeServers('any name and any password', (server) => {
+describeServers('postgres', 'any name and any password', (server) => {
   test('may be created, logs in, changes its password, and then logs in with the new one only', async () => {
     const roundTrip = async (name: string, from: Secret, to: Secret) => {
       fc.pre(!from.equals(to));

@@ -4,7 +4,7 @@ import { Secret } from '../../../shared/secret.ts';
 import { accepting, done, errorResponse, fakeServer, inTurn, READY } from './fake.ts';
 import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';
 
-await describeOwnServers('a replica', {}, (server) => {
+await describeOwnServers('postgres', 'a replica', {}, (server) => {
   test('accepts a login and takes no new password', async () => {
     const role = await newRole(server);
     // Without a primary to follow it stays in recovery.

@@ -41,7 +41,7 @@ const passwords: [string, string][] = [
 /** What SASLprep leaves nothing of is taken as it is by the server and psql; pg takes it for an empty password. */
 const onlyForPsql: [string, string][] = [['nothing but a soft hyphen', '\u00ad']];
 
-describeServers('a verifier', (server) => {
+describeServers('postgres', 'a verifier', (server) => {
   test.each([...passwords, ...onlyForPsql])('is what the server would store: %s', async (name, password) => {
     await using plain = await newRole(server, { password });
     const verifier = await scramVerifier(plain.password);

@@ -23,7 +23,7 @@ function expectTlsError(result: Login, as: Credential, host: string, code?: stri
   expect(result.why.message).toContain(host);
 }
 
-await describeOwnServers('a server with TLS', { tls }, (server) => {
+await describeOwnServers('postgres', 'a server with TLS', { tls }, (server) => {
   const isEncrypted = async ({ username }: Credential) => {
     const [row] = await sql<{ ssl: boolean }>(
       server,
@@ -73,7 +73,7 @@ await describeOwnServers('a server with TLS', { tls }, (server) => {
   });
 });
 
-describeServers('a server without TLS', (server) => {
+describeServers('postgres', 'a server without TLS', (server) => {
   const as = { username: unique(), password: new Secret(unique('password')) };
 
   test('is not logged in to', async () => {

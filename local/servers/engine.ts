@@ -1,0 +1,32 @@
+/** What differs between the servers of one engine and another's, wherever they come from; one module each says it. */
+import type { Address, Settings } from './source.ts';
+
+export interface ServerEngine {
+  readonly defaultPort: number;
+  /** Whom a new server has, and a database that every server has. */
+  readonly superuser: string;
+  readonly database: string;
+
+  /** For the official image and those that behave like it. */
+  container(address: Address, settings: Settings): Container;
+  /**
+   * Where a server in a container logs: to a file in it, which has everything at once, or to the container's output, which
+   * Docker hands on a little later, in order. `mark` writes such a line: what stood before it is there when it is.
+   */
+  readonly containerLog: { file: string } | { mark(address: Address, marker: string): Promise<void> };
+
+  /** One attempt, as the superuser. */
+  identify(address: Address): Promise<{ product: string; version: string }>;
+  /** Whether what `identify` threw is the server's answer to the superuser's password: then there is nothing to wait for. */
+  isRefusal(error: unknown): boolean;
+
+  /** Where `container` has not done it already. Resolves when clients may use TLS. */
+  turnOnTls?(address: Address, tls: NonNullable<Settings['tls']>): Promise<void>;
+}
+
+export type Container = {
+  environment: Readonly<Record<string, string>>;
+  command: string[];
+  /** Put there before it starts. */
+  files?: { target: string; content: string }[];
+};

@@ -1,0 +1,9 @@
+import type { ServerEngine } from './engine.ts';
+import { mysqlServers } from './mysql.ts';
+import { postgresServers } from './postgres.ts';
+import type { EngineName } from './rows.ts';
+
+export const engines: Readonly<Record<EngineName, ServerEngine>> = {
+  postgres: postgresServers,
+  mysql: mysqlServers,
+};
