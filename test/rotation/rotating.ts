@@ -3,7 +3,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { expect } from '@jest/globals';
-import pg from 'pg';
 import { Lambda } from '../../local/lambda.ts';
 import type { Invocation, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
 import { stepEvent } from '../../local/secrets-manager/rotation.ts';
@@ -14,10 +13,9 @@ import {
   type SecretsManagerEmulator,
   startSecretsManager,
 } from '../../local/secrets-manager/server.ts';
-import { connect } from '../../local/servers/postgres.ts';
+import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
-
-const BUNDLE = fileURLToPath(new URL('../../dist/postgres/index.mjs', import.meta.url));
+import { type Users, usersOf } from '../../local/servers/users.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
@@ -51,6 +49,7 @@ export class Rotating implements AsyncDisposable {
   readonly admin: string;
   readonly manager: SecretsManagerEmulator;
   readonly #server: ServerDescription;
+  readonly #users: Users;
   readonly #options: RotatingOptions;
   readonly #secrets = new Set<string>([ROTATION_TOKEN]);
   /** Every process that was started, the latest last. */
@@ -60,14 +59,10 @@ export class Rotating implements AsyncDisposable {
     const rotating = new Rotating(server, options, await startSecretsManager());
     const password = newPassword();
     if (options.admin) await rotating.#makeAdmin(options.admin);
-    if (!options.withoutUser) {
-      const role = options.admin?.madeTheUser ? `SET ROLE ${rotating.admin}; ` : '';
-      await rotating.sql(`${role}CREATE ROLE ${pg.escapeIdentifier(rotating.user)} LOGIN PASSWORD '${password}'`);
-    }
-    const { host, port } = server;
-    const common = { engine: 'postgres', host, port, ssl: false };
+    const maker = options.admin?.madeTheUser ? rotating.admin : undefined;
+    if (!options.withoutUser) await rotating.#users.createUser({ username: rotating.user, password }, maker);
     const masterarn = options.admin && { masterarn: rotating.arnOf('admin') };
-    const value = { ...common, username: rotating.user, password, ...masterarn, ...options.secret };
+    const value = { ...rotating.#endpoint, username: rotating.user, password, ...masterarn, ...options.secret };
     rotating.manager.store.createSecret({
       Name: 'app',
       ClientRequestToken: randomUUID(),
@@ -82,40 +77,41 @@ export class Rotating implements AsyncDisposable {
     this.user = options.user ?? `app_${some}`;
     this.admin = `admin_${some}`;
     this.#server = server;
+    this.#users = usersOf(server);
     this.#options = options;
     this.manager = manager;
   }
 
   async #makeAdmin({ secret, managedByRds }: NonNullable<RotatingOptions['admin']>): Promise<void> {
-    const password = newPassword();
-    await this.sql(`CREATE ROLE ${this.admin} LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
-    const { host, port } = this.#server;
-    const login = { username: this.admin, password };
+    const login = { username: this.admin, password: newPassword() };
+    await this.#users.createAdmin(login);
     this.manager.store.createSecret({
       Name: 'admin',
       ClientRequestToken: randomUUID(),
-      SecretString: this.remember(
-        managedByRds ? login : { engine: 'postgres', host, port, ssl: false, ...login, ...secret },
-      ),
+      SecretString: this.remember(managedByRds ? login : { ...this.#endpoint, ...login, ...secret }),
       Tags: managedByRds ? [{ Key: managedByRds.tag, Value: managedByRds.arn }] : [],
     });
   }
 
   /** As the server's superuser, and unheard by the server's log: some of it holds a password. */
-  async sql(statement: string, values?: unknown[]): Promise<Json[]> {
-    await using superuser = await connect(this.#server);
-    await superuser.query('SET log_statement = none');
-    return (await superuser.query(statement, values)).rows;
+  sql(statement: string, values?: unknown[]): Promise<Json[]> {
+    return this.#users.run(statement, values);
+  }
+
+  /** What a secret has to say of the server. */
+  get #endpoint(): Json {
+    const { row, host, port } = this.#server;
+    return { engine: rows[row].engineKey, host, port, ssl: false };
   }
 
   /** By a person, past the function. */
-  setPassword(password: string) {
-    return this.sql(`ALTER ROLE ${pg.escapeIdentifier(this.user)} PASSWORD '${password}'`);
+  setPassword(password: string): Promise<void> {
+    return this.#users.setPassword({ username: this.user, password });
   }
 
   start = async (): Promise<Lambda> => {
     const lambda = await Lambda.start({
-      bundle: this.#options.bundle ?? BUNDLE,
+      bundle: this.#options.bundle ?? bundleOf(rows[this.#server.row].engine),
       environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
       credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
       ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
@@ -207,19 +203,8 @@ export class Rotating implements AsyncDisposable {
     });
   }
 
-  async logsIn(password: string, user = this.user): Promise<boolean> {
-    const { host, port, database } = this.#server;
-    const client = new pg.Client({ host, port, database, user, password, connectionTimeoutMillis: 10_000 });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-      return true;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === '28P01') return false;
-      throw error;
-    } finally {
-      await client.end();
-    }
+  async logsIn(password: string, username = this.user): Promise<boolean> {
+    return (await this.#users.logIn({ username, password })) === 'accepted';
   }
 
   /** Both in the secret and in the database, this rotation is complete. */
@@ -262,10 +247,13 @@ export class Rotating implements AsyncDisposable {
     }
     await Promise.all(this.processes.map((process) => process.stop()));
     await this.manager[Symbol.asyncDispose]();
-    for (const role of [this.twin, this.user, this.admin].map(pg.escapeIdentifier))
-      await this.sql(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`).catch(() => {});
+    for (const name of [this.twin, this.user, this.admin]) await this.#users.dropUser(name).catch(() => {});
     for (const secret of this.#secrets) for (const form of forms(secret)) expect(this.output).not.toContain(form);
   }
+}
+
+function bundleOf(engine: EngineName): string {
+  return fileURLToPath(new URL(`../../dist/${engine}/index.mjs`, import.meta.url));
 }
 
 /** Starts with characters that change when a text is quoted. */

@@ -1,0 +1,37 @@
+/** What people do on a database server, past the function: tests, the demo and the crash matrix make and inspect users with it. */
+import { mysqlUsers } from './mysql-users.ts';
+import { postgresUsers } from './postgres-users.ts';
+import { type EngineName, type RowName, rows } from './rows.ts';
+import type { Address } from './source.ts';
+
+export type Login = { username: string; password: string };
+
+export interface Users {
+  /**
+   * Runs statements as the superuser, unheard by the server's log: some hold a password. Values take the place of the engine's
+   * own placeholders.
+   * @returns the rows of a single statement
+   */
+  run(statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+
+  /**
+   * Makes a user who may log in from anywhere, and nothing else.
+   * @param admin makes the user, where it matters who did: PostgreSQL's CREATEROLE covers only the roles that one made oneself
+   */
+  createUser(user: Login, admin?: string): Promise<void>;
+  /** Makes an admin as RDS does: no superuser, but it makes users and grants rights. */
+  createAdmin(admin: Login): Promise<void>;
+  setPassword(user: Login): Promise<void>;
+  /** With all that it owns, where users own something. Does nothing if there is no such user. */
+  dropUser(username: string): Promise<void>;
+
+  /** One login, and out again. @throws whatever says nothing about the password, as the driver has it */
+  logIn(user: Login): Promise<'accepted' | 'refused'>;
+}
+
+const users: Readonly<Record<EngineName, (server: Address) => Users>> = { postgres: postgresUsers, mysql: mysqlUsers };
+
+/** With another `host` and `port`, through a proxy: `usersOf({ ...server, host, port })`. */
+export function usersOf(server: Address & { row: RowName }): Users {
+  return users[rows[server.row].engine](server);
+}
