@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { OWNER_VARIABLE } from '../../local/owner.ts';
 import { connect } from '../../local/servers/postgres.ts';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
+import { engineNames, isOfRow, type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
 import {
   introduction,
   NoServer,
@@ -9,7 +13,9 @@ import {
   type SourceName,
   startServer,
 } from '../../local/servers/server.ts';
+import { usersOf } from '../../local/servers/users.ts';
 import { tls } from '../fixtures/tls/tls.ts';
+import { HANDOVER_VARIABLE } from '../global-setup.ts';
 import { describeServers, testWithLog } from '../servers.ts';
 
 /** A server from each source that this machine has; all tests of a source share it. */
@@ -98,54 +104,57 @@ describeSources((server, from) => {
   });
 });
 
-describeServers('the shared server', (server) => {
-  testWithLog(server)('is reached, and its log read, from a test file', async () => {
-    const name = `visitor_${Math.random().toString(36).slice(2)}`;
-    await connect({ ...server, superuser: { username: name, password: 'wrong' } }).catch(() => {});
+for (const engine of engineNames)
+  describeServers(engine, 'the shared server', (server) => {
+    testWithLog(server)('is reached, and its log read, from a test file', async () => {
+      const name = `visitor_${randomBytes(6).toString('hex')}`;
 
-    expect(await server.log()).toContain(`password authentication failed for user "${name}"`);
+      expect(await usersOf(server).logIn({ username: name, password: 'wrong' })).toBe('refused');
+
+      expect(await server.log()).toContain(name);
+    });
+
+    test('is used as it is when it is given by its address, and never stopped', async () => {
+      const { host, port, database, superuser } = server;
+      const variable = rows[server.row].addressVariable;
+      await using _ = setVariable(variable, urlOf(server));
+
+      const given = await startServer(server.row);
+      expect(given).toMatchObject({ host, port, database, superuser, source: variable, version: server.version });
+      await expect(given.log()).rejects.toThrow(`named by ${variable} is not ours: its log cannot be read`);
+      await expect(given.restart()).rejects.toThrow(`named by ${variable} is not ours: it cannot be restarted`);
+      await given.stop();
+
+      await expect(usersOf(server).run('SELECT 1 AS one')).resolves.toMatchObject([{ one: 1 }]);
+    });
+
+    const others = rowsOf(engine).filter((row) => row !== server.row);
+    test.each(others)('is not taken for %s', async (row) => {
+      const { product, version, addressVariable } = rows[row];
+      await using _ = setVariable(addressVariable, urlOf(server));
+
+      const found = `${rows[server.row].product} ${server.version}`;
+      await expect(startServer(row)).rejects.toThrow(
+        `The server for ${row} has to be ${product} ${version}, but ${addressVariable} is ${found}.`,
+      );
+    });
+
+    test('given by its address does not get settings, another source does', async () => {
+      await using _ = setVariable(rows[server.row].addressVariable, `${engine}://127.0.0.1:1/`);
+
+      await expect(startServer(server.row, { settings, from: ['address'] })).rejects.toThrow(NoServer);
+    });
+
+    test('given by an address at which nothing answers is an error, not a reason to take another', async () => {
+      await using _ = setVariable(rows[server.row].addressVariable, `${engine}://127.0.0.1:1/`);
+
+      await expect(startServer(server.row)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    });
   });
 
-  test('is used as it is when it is given by its address, and never stopped', async () => {
-    const { host, port, database, superuser } = server;
-    const variable = rows[server.row].addressVariable;
-    await using _ = setVariable(variable, urlOf(server));
-
-    const given = await startServer(server.row);
-    expect(given).toMatchObject({ host, port, database, superuser, source: variable, version: server.version });
-    await expect(given.log()).rejects.toThrow(`named by ${variable} is not ours: its log cannot be read`);
-    await expect(given.restart()).rejects.toThrow(`named by ${variable} is not ours: it cannot be restarted`);
-    await given.stop();
-
-    await using client = await connect(server);
-    await expect(client.query('SELECT')).resolves.toBeDefined();
-  });
-
-  test('is not taken for one of another version', async () => {
-    const row = rowNames.find((other) => other !== server.row) as RowName;
-    await using _ = setVariable(rows[row].addressVariable, urlOf(server));
-
-    await expect(startServer(row)).rejects.toThrow(
-      `${row} has to be PostgreSQL ${rows[row].major}, but ${rows[row].addressVariable} is PostgreSQL ${server.version}.`,
-    );
-  });
-
-  test('given by its address does not get settings, another source does', async () => {
-    await using _ = setVariable(rows[server.row].addressVariable, 'postgres://127.0.0.1:1/');
-
-    await expect(startServer(server.row, { settings, from: ['address'] })).rejects.toThrow(NoServer);
-  });
-
-  test('given by an address at which nothing answers is an error, not a reason to take another', async () => {
-    await using _ = setVariable(rows[server.row].addressVariable, 'postgres://127.0.0.1:1/');
-
-    await expect(startServer(server.row)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-  });
-});
-
-function urlOf({ host, port, database, superuser }: ServerDescription): string {
+function urlOf({ row, host, port, database, superuser }: ServerDescription): string {
   const [username, password] = [superuser.username, superuser.password].map(encodeURIComponent);
-  return `postgres://${username}:${password}@${host}:${port}/${encodeURIComponent(database)}`;
+  return `${rows[row].engine}://${username}:${password}@${host}:${port}/${encodeURIComponent(database)}`;
 }
 
 /** @param value undefined for a variable that is not to be there */
@@ -169,5 +178,45 @@ describe('a row without a server', () => {
     expect(new NoServer('postgres 15', ['give POSTGRES_OLD_URL', 'start Docker']).message).toBe(
       'There is no server for postgres 15: give POSTGRES_OLD_URL or start Docker',
     );
+  });
+});
+
+test('a version belongs to the row that names as much of it', () => {
+  expect(isOfRow(rows['mysql 9.7'], '9.7.4')).toBe(true);
+  expect(isOfRow(rows['mysql 9.7'], '9.70.4')).toBe(false);
+  expect(isOfRow(rows['postgres 15'], '15.18')).toBe(true);
+  expect(isOfRow(rows['mariadb 10.11'], '10.1')).toBe(false);
+});
+
+describe('a run without Docker', () => {
+  /** Jest over one file with nothing but a describe for MySQL, in a process of its own. */
+  async function run(environment: Record<string, string>): Promise<string> {
+    const { [OWNER_VARIABLE]: _, [HANDOVER_VARIABLE]: __, ...rest } = process.env;
+    for (const row of rowsOf('mysql')) delete rest[rows[row].addressVariable];
+    const flags = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--ci', '--verbose'];
+    const ran = promisify(execFile)(process.execPath, [...flags, '--testMatch', '**/fixtures/servers/on-mysql.ts'], {
+      env: { ...rest, DOCKER_HOST: 'unix:///nowhere', ...environment },
+    });
+    const { stderr } = await ran.catch((error) => error);
+    return stderr;
+  }
+
+  const remedy = (row: RowName) => `skipped: ${row} (give ${rows[row].addressVariable} or start Docker)`;
+
+  test('skips MySQL and MariaDB by name, and says what would help', async () => {
+    const said = await run({ REQUIRE_SERVERS: '' });
+
+    for (const row of rowsOf('mysql')) {
+      expect(said.split('\n')).toContain(remedy(row));
+      expect(said).toContain(`○ skipped ${remedy(row)}`);
+    }
+    expect(said).toMatch(/^Tests: +3 skipped, 3 total$/m);
+  });
+
+  test('fails if every server is required', async () => {
+    const said = await run({ REQUIRE_SERVERS: 'all' });
+
+    for (const row of rowsOf('mysql')) expect(said).toContain(`✕ ${remedy(row)}`);
+    expect(said).toMatch(/^Tests: +3 failed, 3 total$/m);
   });
 });
