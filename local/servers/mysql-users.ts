@@ -1,7 +1,7 @@
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { connect, isAccessDenied } from './mysql.ts';
 import type { Address } from './source.ts';
-import type { Login, Users } from './users.ts';
+import type { Login, Logins, Users } from './users.ts';
 
 /** What the master user gets: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.MasterAccounts.html */
 const MASTER = `SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES,
@@ -45,6 +45,14 @@ export function mysqlUsers(server: Address): Users {
     async dropUser(username: string) {
       for (const { host } of await run('SELECT Host AS host FROM mysql.user WHERE User = ?', [username]))
         await run('DROP USER IF EXISTS ?@?', [username, host]);
+    },
+
+    // The server writes down every attempt, and then that it was denied.
+    loginsIn(log: string, username: string): Logins {
+      const lines = log.split('\n');
+      const attempts = lines.filter((line) => line.includes(`Connect\t${username}@`)).length;
+      const failed = lines.filter((line) => line.includes(`Connect\tAccess denied for user '${username}'@`)).length;
+      return { accepted: attempts - failed, failed };
     },
 
     async logIn({ username, password }: Login) {

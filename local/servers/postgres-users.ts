@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { connect } from './postgres.ts';
 import type { Address } from './source.ts';
-import type { Login, Users } from './users.ts';
+import type { Login, Logins, Users } from './users.ts';
 
 export function postgresUsers(server: Address): Users {
   const run = async (statement: string, values?: unknown[]) => {
@@ -30,6 +30,14 @@ export function postgresUsers(server: Address): Users {
       const role = pg.escapeIdentifier(username);
       const found = await run('SELECT FROM pg_roles WHERE rolname = $1', [username]);
       if (found.length > 0) await run(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    },
+
+    loginsIn(log: string, username: string): Logins {
+      const lines = log.split('\n');
+      return {
+        accepted: lines.filter((line) => line.includes(`connection authorized: user=${username} `)).length,
+        failed: lines.filter((line) => line.includes(`authentication failed for user "${username}"`)).length,
+      };
     },
 
     async logIn({ username, password }: Login) {

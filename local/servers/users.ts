@@ -6,6 +6,8 @@ import type { Address } from './source.ts';
 
 export type Login = { username: string; password: string };
 
+export type Logins = { accepted: number; failed: number };
+
 export interface Users {
   /**
    * Runs statements as the superuser, unheard by the server's log: some hold a password. Values take the place of the engine's
@@ -24,6 +26,9 @@ export interface Users {
   setPassword(user: Login): Promise<void>;
   /** With all that it owns, where users own something. Does nothing if there is no such user. */
   dropUser(username: string): Promise<void>;
+
+  /** What this part of the server's own log says of a user's logins. */
+  loginsIn(log: string, username: string): Logins;
 
   /** One login, and out again. @throws whatever says nothing about the password, as the driver has it */
   logIn(user: Login): Promise<'accepted' | 'refused'>;

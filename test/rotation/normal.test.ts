@@ -1,124 +1,140 @@
 import { expect, test } from '@jest/globals';
+import { type EngineName, engineNames } from '../../local/servers/rows.ts';
+import { usersOf } from '../../local/servers/users.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 import { forms, Rotating } from './rotating.ts';
 
-describeServers('postgres', 'a normal rotation', (server) => {
-  testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
-    await using rotating = await Rotating.on(server);
-    const before = rotating.password();
+/** As the server's log has them. */
+const CHANGE: Record<EngineName, RegExp> = {
+  postgres: /ALTER ROLE "app_\w+" PASSWORD 'SCRAM-SHA-256/g,
+  mysql: /ALTER USER USER\(\) IDENTIFIED BY <secret> REPLACE <secret>|SET PASSWORD = '\*[0-9A-F]{40}'/g,
+};
+/** MySQL's servers here log all anyway. */
+const EVERY_STATEMENT: Record<EngineName, Record<string, string>> = { postgres: { log_statement: 'all' }, mysql: {} };
+const OVER_TLS: Record<EngineName, (user: string) => RegExp> = {
+  postgres: (user) => new RegExp(`connection authorized: user=${user} .* SSL enabled`, 'g'),
+  mysql: (user) => new RegExp(`Connect\t${user}@\\S+ on \\S* using SSL/TLS`, 'g'),
+};
+const ONE_CONNECTION: Record<EngineName, (user: string) => string> = {
+  postgres: (user) => `ALTER ROLE ${user} CONNECTION LIMIT 1`,
+  mysql: (user) => `ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`,
+};
+const NAME: Record<EngineName, string> = { postgres: 'PostgreSQL', mysql: 'MySQL and MariaDB' };
 
-    const { succeeded, token } = await rotating.rotate();
+for (const engine of engineNames) {
+  describeServers(engine, 'a normal rotation', (server) => {
+    testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
+      await using rotating = await Rotating.on(server);
+      const before = rotating.password();
 
-    expect(succeeded).toBe(true);
-    await rotating.expectComplete(token);
-    expect(rotating.calls).toEqual([
-      ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
-      ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue'],
-      'GetSecretValue',
-      ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
-    ]);
-    const log = await server.log();
-    // One login is expectComplete's; the function's name themselves.
-    const logins = log.match(new RegExp(`connection authorized: user=${rotating.user} .*secret-rotation`, 'g'));
-    expect(logins).toHaveLength(3);
-    expect(log).not.toMatch(new RegExp(`authentication failed for user "${rotating.user}"`));
-    expect(await rotating.logsIn(before)).toBe(false);
-  });
+      const { succeeded, token } = await rotating.rotate();
+      const logins = usersOf(server).loginsIn(await server.log(), rotating.user);
 
-  test('keeps every other key, and says in one line a step what it did', async () => {
-    await using rotating = await Rotating.on(server, {
-      secret: { note: 'kept', nested: { a: [1] }, port: `${server.port}` },
+      expect(succeeded).toBe(true);
+      expect(logins).toEqual({ accepted: 3, failed: 0 });
+      await rotating.expectComplete(token);
+      expect(rotating.calls).toEqual([
+        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
+        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue'],
+        'GetSecretValue',
+        ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
+      ]);
+      expect(await rotating.logsIn(before)).toBe(false);
     });
-    const { password: before, ...others } = rotating.value();
 
-    const { token } = await rotating.rotate();
-
-    const { password: after, ...kept } = rotating.value();
-    expect(kept).toEqual(others);
-    expect(after).not.toBe(before);
-    const steps = rotating.logged.filter((line) => line['level'] === 'INFO');
-    expect(steps).toEqual(
-      ['createSecret', 'setSecret', 'testSecret', 'finishSecret'].map((step) =>
-        expect.objectContaining({
-          ...{
-            step,
-            secretArn: rotating.arn,
-            versionId: token,
-            engine: 'PostgreSQL',
-            strategy: 'single-user',
-            outcome: 'done',
-          },
-          durationMs: expect.any(Number),
-        }),
-      ),
-    );
-    expect(rotating.logged.filter((line) => '_aws' in line)).toHaveLength(4);
-    expect(
-      rotating.logged.filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message']))),
-    ).toHaveLength(4);
-  });
-
-  test('again and again', async () => {
-    await using rotating = await Rotating.on(server);
-    for (let i = 0; i < 3; i++) await rotating.expectComplete((await rotating.rotate()).token);
-  });
-
-  test('of a user with a CONNECTION LIMIT of one', async () => {
-    await using rotating = await Rotating.on(server);
-    await rotating.sql(`ALTER ROLE ${rotating.user} CONNECTION LIMIT 1`);
-    await rotating.expectComplete((await rotating.rotate()).token);
-  });
-
-  test('by the strategy that the tag names, although the secret names an admin', async () => {
-    await using rotating = await Rotating.on(server, {
-      secret: { masterarn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:admin-AbCdEf' },
-      tags: { 'rotation-strategy': 'single-user' },
-    });
-    await rotating.expectComplete((await rotating.rotate()).token);
-  });
-});
-
-await describeOwnServers(
-  'postgres',
-  'the server’s own log of every statement',
-  { settings: { log_statement: 'all' } },
-  (own) => {
-    test('holds no password, not even of a change that was taken back', async () => {
-      await using rotating = await Rotating.on(own);
-      const passwords = [rotating.password()];
-      await rotating.rotate();
-      passwords.push(rotating.password());
-      // The key that a person adds makes the next attempt put AWSCURRENT's password back.
-      await rotating.rotate({
-        attempts: 2,
-        onStep: {
-          after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
-        },
+    test('keeps every other key, and says in one line a step what it did', async () => {
+      await using rotating = await Rotating.on(server, {
+        secret: { note: 'kept', nested: { a: [1] }, port: `${server.port}` },
       });
-      await rotating.rotate();
-      passwords.push(rotating.password());
+      const { password: before, ...others } = rotating.value();
 
-      const log = await own.log();
+      const { token } = await rotating.rotate();
 
-      expect(log.match(new RegExp(`ALTER ROLE "${rotating.user}" PASSWORD 'SCRAM-SHA-256`, 'g'))).toHaveLength(4);
-      for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
+      const { password: after, ...kept } = rotating.value();
+      expect(kept).toEqual(others);
+      expect(after).not.toBe(before);
+      const steps = rotating.logged.filter((line) => line['level'] === 'INFO');
+      expect(steps).toEqual(
+        ['createSecret', 'setSecret', 'testSecret', 'finishSecret'].map((step) =>
+          expect.objectContaining({
+            ...{
+              step,
+              secretArn: rotating.arn,
+              versionId: token,
+              engine: NAME[engine],
+              strategy: 'single-user',
+              outcome: 'done',
+            },
+            durationMs: expect.any(Number),
+          }),
+        ),
+      );
+      expect(rotating.logged.filter((line) => '_aws' in line)).toHaveLength(4);
+      expect(
+        rotating.logged.filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message']))),
+      ).toHaveLength(4);
     });
-  },
-);
 
-await describeOwnServers('postgres', 'over TLS', { tls }, (own) => {
-  test('a rotation is the same, the certificate verified', async () => {
-    await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
+    test('again and again', async () => {
+      await using rotating = await Rotating.on(server);
+      for (let i = 0; i < 3; i++) await rotating.expectComplete((await rotating.rotate()).token);
+    });
 
-    await rotating.expectComplete((await rotating.rotate()).token);
+    test('of a user with a CONNECTION LIMIT of one', async () => {
+      await using rotating = await Rotating.on(server);
+      await rotating.sql(ONE_CONNECTION[engine](rotating.user));
+      await rotating.expectComplete((await rotating.rotate()).token);
+    });
 
-    const logins = (await own.log()).match(
-      new RegExp(`connection authorized: user=${rotating.user} .*secret-rotation SSL enabled`, 'g'),
-    );
-    expect(logins).toHaveLength(3);
-    expect(rotating.logged.filter(({ level }) => level === 'WARN')).toEqual([]);
-    rotating.edit({ sslca: tls.otherCa });
-    expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
+    test('by the strategy that the tag names, although the secret names an admin', async () => {
+      await using rotating = await Rotating.on(server, {
+        secret: { masterarn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:admin-AbCdEf' },
+        tags: { 'rotation-strategy': 'single-user' },
+      });
+      await rotating.expectComplete((await rotating.rotate()).token);
+    });
   });
-});
+
+  await describeOwnServers(
+    engine,
+    'the server’s own log of every statement',
+    { settings: EVERY_STATEMENT[engine] },
+    (own) => {
+      test('holds no password, not even of a change that was taken back', async () => {
+        await using rotating = await Rotating.on(own);
+        const passwords = [rotating.password()];
+        await rotating.rotate();
+        passwords.push(rotating.password());
+        // The key that a person adds makes the next attempt put AWSCURRENT's password back.
+        await rotating.rotate({
+          attempts: 2,
+          onStep: {
+            after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
+          },
+        });
+        await rotating.rotate();
+        passwords.push(rotating.password());
+
+        const log = await own.log();
+
+        expect(log.match(CHANGE[engine])).toHaveLength(4);
+        for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
+      });
+    },
+  );
+
+  await describeOwnServers(engine, 'over TLS', { tls }, (own) => {
+    test('a rotation is the same, the certificate verified', async () => {
+      await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
+
+      await rotating.expectComplete((await rotating.rotate()).token);
+
+      // The function's, and one of expectComplete's that goes without.
+      expect((await own.log()).match(OVER_TLS[engine](rotating.user))).toHaveLength(3);
+      expect(rotating.logged.filter(({ level }) => level === 'WARN')).toEqual([]);
+      rotating.edit({ sslca: tls.otherCa });
+      expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
+    });
+  });
+}
