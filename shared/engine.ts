@@ -150,10 +150,16 @@ export interface Twins<S extends Session> {
   enable(admin: S, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<void>;
 }
 
-/** Two valid passwords of one user. */
+/**
+ * Two valid passwords of the session's own user: the primary one is what a change replaces, the secondary one only logs in. All inside
+ * `exclusively`.
+ */
 export interface Overlap<S extends Session> {
-  /** `to` becomes primary, `keep` stays valid; `conflict` if `keep` is not primary now. */
-  changeKeeping(session: S, account: Account, keep: Secret, to: Secret): Promise<'set' | 'conflict'>;
-  /** `keep` becomes primary, the other stays. */
-  reanchor(session: S, account: Account, keep: Secret): Promise<void>;
+  /**
+   * `to` becomes primary and `keep` secondary; `conflict` if `keep` is not primary now, and then nothing has changed.
+   * @throws PasswordPolicyError if the server refuses the password itself, PrivilegeError if the user may not
+   */
+  changeKeeping(session: S, keep: Secret, to: Secret): Promise<'set' | 'conflict'>;
+  /** `keep`, one of the two, becomes primary; the secondary one stays. Repeatable. @throws RetainedPasswordError if the server forbids it */
+  reanchor(session: S, keep: Secret): Promise<void>;
 }

@@ -235,6 +235,12 @@ export class PasswordPolicyError extends RotationError {
   readonly retryHelps = false;
 }
 
+/** AWSCURRENT's password is the account's secondary one, and the server forbids to make it the primary one again. It works. */
+export class RetainedPasswordError extends RotationError {
+  readonly layer = 'password policy';
+  readonly retryHelps = false;
+}
+
 /** The server takes no writes: a replica, a reader endpoint, recovery. */
 export class ReadOnlyServerError extends RotationError {
   readonly layer = 'database';

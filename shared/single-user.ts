@@ -6,6 +6,7 @@ import {
   LoginBarredError,
   LoginRefusedError,
   PasswordPolicyError,
+  PendingMismatchError,
   PrivilegeError,
   type RotationError,
 } from './errors.ts';
@@ -20,7 +21,7 @@ import type { Check, Readable, Rotation, Strategy } from './strategy.ts';
  * a pending version that may be the only password that works, and every attempt finds out by logging in where an earlier
  * one got to.
  */
-function oneUser(means: Means): Strategy {
+export function oneUser(means: Means): Strategy {
   return {
     async next(check) {
       await means.guard(check);
@@ -41,7 +42,7 @@ function oneUser(means: Means): Strategy {
       const found = await means.find(rotation);
       if (found === 'done before') return;
       try {
-        await change(rotation, found);
+        await change(rotation, means, found);
       } finally {
         await found.session.close();
       }
@@ -69,8 +70,10 @@ function oneUser(means: Means): Strategy {
   };
 }
 
-/** Who changes the password. */
+/** Who changes the password, and how. */
 type Means = {
+  /** The replaced password stays valid, so that there is nothing to undo. */
+  keepsReplaced: boolean;
   /** @throws what can be known without a login. @returns the admin, if there is one */
   guard<S extends Session>(check: Check<S>): Promise<Admin<S> | undefined>;
   /** A session that can change the password; `done before` if AWSPENDING's is accepted already: that login is the proof. */
@@ -84,30 +87,34 @@ type Changer<S extends Session> = {
   account: Account;
   /** The version whose password was accepted, if one was. */
   replacing: SecretValue | undefined;
+  /** Compare-and-set, where the server can. */
   change(from: Secret, to: Secret): Promise<'set' | 'conflict'>;
 };
 
-function itself<S extends Session>({ engine }: Rotation<S>, session: S, replacing: SecretValue): Changer<S> {
+export function itself<S extends Session>({ engine }: Rotation<S>, session: S, replacing: SecretValue): Changer<S> {
   const change = (from: Secret, to: Secret) => engine.changeOwnPassword(session, from, to);
   return { session, account: session.account, replacing, change };
 }
 
+/** The user itself, with whichever password of the secret's versions is accepted. */
+export async function findItself<S extends Session>(rotation: Rotation<S>): Promise<Changer<S> | 'done before'> {
+  const { logins, current, versions } = rotation;
+  let pending: Readable | undefined;
+  const readPending = async () => {
+    pending = await rotation.pending();
+    return pending;
+  };
+  const found = await logins.firstAccepted(current, readPending, versions);
+  if (found.with !== pending?.value) return itself(rotation, found.session, found.with);
+  await found.session.close();
+  return 'done before';
+}
+
 /** One user changes its own password. */
 export const singleUser: Strategy = oneUser({
+  keepsReplaced: false,
   guard: async () => undefined,
-
-  async find(rotation) {
-    const { logins, current, versions } = rotation;
-    let pending: Readable | undefined;
-    const readPending = async () => {
-      pending = await rotation.pending();
-      return pending;
-    };
-    const found = await logins.firstAccepted(current, readPending, versions);
-    if (found.with !== pending?.value) return itself(rotation, found.session, found.with);
-    await found.session.close();
-    return 'done before';
-  },
+  find: findItself,
 
   changerFrom: async (rotation, pending, session) => itself(rotation, session, pending),
 });
@@ -117,6 +124,7 @@ export const singleUser: Strategy = oneUser({
  * secret could name another user in it and read its new password, so the deployer has to allow it, and powerful users are refused.
  */
 export const singleUserByAdmin: Strategy = oneUser({
+  keepsReplaced: false,
   guard: guarded,
 
   async find(rotation) {
@@ -187,17 +195,19 @@ async function asAdmin<S extends Session>(
 }
 
 /** The label is looked at and the change made under one lock: nothing of an attempt that was overtaken must reach the database. */
-async function change<S extends Session>(rotation: Rotation<S>, by: Changer<S>): Promise<void> {
+async function change<S extends Session>(rotation: Rotation<S>, means: Means, by: Changer<S>): Promise<void> {
   const { engine, logins, current } = rotation;
   const work = async () => {
     const { value } = await rotation.pending();
     await rotation.readyToChange();
-    return { pending: value, changed: await by.change((by.replacing ?? current.value).password, value.password) };
+    return { pending: value, changed: await changeUnlessDone(rotation, by, value) };
   };
   try {
     const { pending, changed } = await engine.exclusively(by.session, by.account, work);
-    // After a conflict nothing is ours to undo: somebody was faster, and a login shows whether it was this rotation.
-    await (changed === 'conflict' ? logins.prove(pending) : prove(rotation, by, pending));
+    if (changed === 'set') return await prove(rotation, means, by, pending);
+    // Not ours to undo; and the first session may use up a connection limit.
+    await by.session.close();
+    await logins.prove(pending);
   } catch (error) {
     // The pending password is not in the database: AWSCURRENT's is, or one that nobody knows.
     const isUnused = by.replacing === current.value || by.replacing === undefined;
@@ -206,11 +216,62 @@ async function change<S extends Session>(rotation: Rotation<S>, by: Changer<S>):
   }
 }
 
+/** Inside the lock. Where the change is compare-and-set, a conflict says that another password stands where this one was expected. */
+async function changeUnlessDone<S extends Session>(
+  rotation: Rotation<S>,
+  by: Changer<S>,
+  pending: SecretValue,
+): Promise<'set' | 'done before'> {
+  const { password } = by.replacing ?? rotation.current.value;
+  if ((await by.change(password, pending.password)) === 'set') return 'set';
+  const result = await rotation.logins.try(pending);
+  if (result.is === 'accepted') await result.session.close();
+  if (result.is === 'accepted' || result.is === 'barred') return 'done before';
+  if (result.is === 'unknown') throw result.why;
+  await makePrimary(rotation, by, result.why);
+  if ((await by.change(password, pending.password)) === 'set') return 'set';
+  throw new PendingMismatchError(
+    `Somebody else changes the password of user "${pending.username}" at this very time. The next attempt settles it.`,
+    { user: pending.username, host: pending.endpoint.host },
+  );
+}
+
+/**
+ * After a rotation by dual-password that was given up, its password is the account's primary one and AWSCURRENT's the secondary, which logs in
+ * and cannot be replaced: it is made the primary one again, if it is accepted still.
+ * @throws `why` if there is nothing like that here
+ */
+async function makePrimary<S extends Session>(
+  { engine, versions, logins, current, token }: Rotation<S>,
+  by: Changer<S>,
+  why: RotationError,
+): Promise<void> {
+  const overlap = engine.overlap(current.value.engineKey);
+  if ('unsupported' in overlap || by.replacing === undefined) throw why;
+  if (by.replacing !== current.value)
+    throw new LoginRefusedError(
+      `The server refuses AWSCURRENT's password, and that of an older version is only the secondary one of user "${why.user}": somebody set another, ` +
+        'which is left alone. Set AWSCURRENT’s password in the database, or put the right one into the secret.',
+      why,
+    );
+  await logins.provePassword(current.value);
+  // Anew: the step's own may be a second old, and that AWSCURRENT moved would cost its password.
+  const { stages } = await versions.describe();
+  if (!stages.get(token)?.includes('AWSPENDING') || !stages.get(current.version.id)?.includes('AWSCURRENT'))
+    throw new PendingMismatchError('AWSCURRENT or AWSPENDING moved in mid-step: nothing was changed.');
+  await overlap.reanchor(by.session, current.value.password);
+}
+
 /**
  * The new password logs in, or the old one is put back: only if the server *refused* the new one, which a time-out does not
  * say, and if it replaced AWSCURRENT's, not one found elsewhere.
  */
-async function prove<S extends Session>(rotation: Rotation<S>, by: Changer<S>, pending: SecretValue): Promise<void> {
+async function prove<S extends Session>(
+  rotation: Rotation<S>,
+  means: Means,
+  by: Changer<S>,
+  pending: SecretValue,
+): Promise<void> {
   const { logins, current } = rotation;
   const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
@@ -220,7 +281,7 @@ async function prove<S extends Session>(rotation: Rotation<S>, by: Changer<S>, p
     await logins.prove(pending);
     return;
   }
-  if (result.is !== 'refused' || by.replacing !== current.value) throw result.why;
+  if (result.is !== 'refused' || by.replacing !== current.value || means.keepsReplaced) throw result.why;
   await undo(rotation, by, pending, result.why);
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',

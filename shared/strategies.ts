@@ -1,4 +1,5 @@
 import { alternatingUsers } from './alternating-users.ts';
+import { dualPassword } from './dual-password.ts';
 import type { Engine } from './engine.ts';
 import { UnknownStrategyError } from './errors.ts';
 import type { SecretValue } from './secret-value.ts';
@@ -40,7 +41,7 @@ export function chooseStrategy(current: SecretValue, named: string, engine: Engi
       return { name, strategy: alternatingUsers };
     case 'dual-password':
       requireSupport(name, engine, engine.overlap(current.engineKey));
-      throw unsupported(name, engine, 'not in this version');
+      return { name, strategy: dualPassword };
   }
 }
 

@@ -1,5 +1,6 @@
-import type { Capability, Engine, Overlap, Twins } from '../../shared/engine.ts';
+import type { Capability, Engine, Twins } from '../../shared/engine.ts';
 import { byAdmin } from './accounts.ts';
+import { overlap } from './overlap.ts';
 import { login, type MySqlSession } from './session.ts';
 
 /** MySQL and MariaDB: RDS, Aurora and self-managed. */
@@ -17,7 +18,10 @@ export const mysql: Engine<MySqlSession> = {
   changeOwnPassword: (session, from, to) => session.changeOwnPassword(from, to),
   byAdmin: () => byAdmin,
   twins: (): Capability<Twins<MySqlSession>> => ({ unsupported: 'not in this version' }),
-  overlap: (): Capability<Overlap<MySqlSession>> => ({ unsupported: 'not in this version' }),
+  overlap: (engineKey) =>
+    engineKey === 'mariadb'
+      ? { unsupported: 'MariaDB keeps one password for a user; alternating-users keeps the old credentials valid, too' }
+      : overlap,
 };
 
 /** Characters, https://dev.mysql.com/doc/refman/9.7/en/user-names.html and https://mariadb.com/docs/server/reference/sql-structure/sql-language-structure/identifier-names */

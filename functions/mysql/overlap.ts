@@ -1,0 +1,97 @@
+import { escape as literal } from 'mysql2';
+import type { Overlap } from '../../shared/engine.ts';
+import {
+  PrivilegeError,
+  RetainedPasswordError,
+  type RotationError,
+  UnknownStrategyError,
+} from '../../shared/errors.ts';
+import type { Secret } from '../../shared/secret.ts';
+import { quoted, requireOneAccount } from './accounts.ts';
+import { isConflict, passwordFailure } from './errors.ts';
+import type { MySqlSession } from './session.ts';
+
+/**
+ * MySQL's dual passwords, from 8.0.14 on, https://dev.mysql.com/doc/refman/9.7/en/password-management.html#dual-passwords. No statement here names a
+ * plugin: with another than the account's, both passwords would be lost.
+ */
+export const overlap: Overlap<MySqlSession> = { changeKeeping, reanchor };
+
+async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): Promise<'set' | 'conflict'> {
+  const { username } = session.account;
+  // Before the statement: MariaDB's general log would show the passwords in it.
+  if (session.isMariaDb)
+    throw new UnknownStrategyError(
+      `The strategy dual-password cannot be had for user "${username}": the server is MariaDB, which keeps one password for a user. ` +
+        'Nothing was changed. The strategy alternating-users keeps the old credentials valid, too.',
+      { user: username },
+    );
+  await requireOneAccount(session, username);
+  const statement = `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(keep.reveal())} RETAIN CURRENT PASSWORD`;
+  try {
+    await session.change(statement, (error, attempt) => withRemedy(passwordFailure(error, attempt, session), session));
+    return 'set';
+  } catch (error) {
+    if (isConflict(error)) return 'conflict';
+    throw error;
+  }
+}
+
+/** Without RETAIN a statement replaces the primary password and leaves the secondary one alone: that both are the same then does no harm. */
+async function reanchor(session: MySqlSession, keep: Secret): Promise<void> {
+  const statement = `ALTER USER USER() IDENTIFIED BY ${literal(keep.reveal())}`;
+  await session.change(statement, (error, attempt) => withObstacle(passwordFailure(error, attempt, session), session));
+}
+
+function withRemedy(error: RotationError, { account }: MySqlSession): RotationError {
+  const user = `user "${account.username}" at ${error.host}`;
+  switch (error.code) {
+    case ACCESS_DENIED:
+      return new PrivilegeError(
+        `The ${user} may not keep its old password valid, as the strategy dual-password does: run ` +
+          `GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ${quoted(account)}. Nothing was changed.`,
+        error,
+      );
+    case NOT_UNDERSTOOD:
+      return new UnknownStrategyError(
+        `The strategy dual-password cannot be had for ${user}: it takes MySQL 8.0.14 or newer, and this server does not know RETAIN CURRENT ` +
+          'PASSWORD. Nothing was changed. The strategy alternating-users keeps the old credentials valid, too.',
+        error,
+      );
+  }
+  return error;
+}
+
+/** What stands in the way of setting a password that the account already had, and how to lift that for a moment. */
+const OBSTACLES: Readonly<Record<string, { setting: string; remedy: (alter: string) => string }>> = {
+  1819: {
+    setting: 'the password policy of validate_password',
+    remedy: () => 'Lower its settings, start the rotation again, and raise them again.',
+  },
+  3638: {
+    setting: 'password_history or password_reuse_interval',
+    remedy: (alter) =>
+      `Run ${alter} PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY, start the rotation again, and then run ` +
+      `${alter} PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT.`,
+  },
+  3892: {
+    setting: 'password_require_current',
+    remedy: (alter) =>
+      `Run ${alter} PASSWORD REQUIRE CURRENT OPTIONAL, start the rotation again, and then run ${alter} PASSWORD REQUIRE CURRENT DEFAULT.`,
+  },
+};
+
+function withObstacle(error: RotationError, { account }: MySqlSession): RotationError {
+  const obstacle = OBSTACLES[error.code ?? ''];
+  if (obstacle === undefined) return error;
+  return new RetainedPasswordError(
+    `AWSCURRENT's password is the secondary one of user "${account.username}" at ${error.host}, after a rotation that was given up. It works, but ` +
+      `${obstacle.setting} forbids to make it the primary one again, and only that can be replaced. Nothing was changed. ` +
+      obstacle.remedy(`ALTER USER ${quoted(account)}`),
+    error,
+  );
+}
+
+/** ER_SPECIFIC_ACCESS_DENIED_ERROR and ER_PARSE_ERROR */
+const ACCESS_DENIED = '1227';
+const NOT_UNDERSTOOD = '1064';
