@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
 
-/** Between function and server; `onBytes` sees what passes. */
+/**
+ * Between function and server; `onBytes` sees what passes.
+ * @param isLate a client that has gone is gone for the server only after all that it sent, however long that is held back
+ */
 export async function proxy(
   server: { host: string; port: number },
   onBytes: (from: 'client' | 'server', bytes: Buffer) => void | Promise<void>,
+  { isLate = false } = {},
 ): Promise<TcpServer & { endpoint: { host: string; port: number } } & AsyncDisposable> {
   const listener = createServer((client) => {
     const upstream = dial(server.port, server.host);
@@ -16,7 +20,8 @@ export async function proxy(
       source.on('data', (bytes) => {
         before = before.then(() => onBytes(from, bytes)).then(() => void target.write(bytes));
       });
-      source.on('error', () => target.destroy()).on('close', () => target.destroy());
+      const leave = () => (isLate ? before.then(() => target.destroySoon()) : target.destroy());
+      source.on('error', leave).on('close', leave);
     }
   });
   listener.listen(0, '127.0.0.1');
