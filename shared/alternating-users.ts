@@ -157,10 +157,11 @@ function requireUsable<S extends Session>({ rotation, pair }: Change<S>, { base 
  * @throws {ForeignUserError} if not
  */
 async function belongsToSecret<S extends Session>(
-  { rotation, twins, pair }: Change<S>,
+  work: Change<S>,
   { base, twin }: PairState,
   pending: SecretValue,
 ): Promise<{ marked: boolean }> {
+  const { rotation, twins, session, pair } = work;
   const details = { user: pending.username, host: pending.endpoint.host };
   for (const [user, owner] of [
     [pair.base, base?.owner],
@@ -176,12 +177,36 @@ async function belongsToSecret<S extends Session>(
   const isEmptyTwin = pending.username === pair.twin.username && (twin === undefined || twin.inert);
   if (isEmptyTwin || (await rotation.logins.knows(pending, rotation.current, rotation.versions)))
     return { marked: false };
+  const adoption = twins.adoption(session, pair);
+  const isByStatement = typeof adoption === 'string';
+  if (!isByStatement && rotation.adminMaySetPasswords) {
+    await requireHarmless(work, pending);
+    return { marked: false };
+  }
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
-      `password, and "${pair.twin.username}" bears no mark. Nothing was changed. If it is to be the twin of "${pair.base.username}" and ` +
-      `nobody else uses it, run: ${twins.adoption(pair)}`,
+      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
+      `"${pair.base.username}" and "${pair.twin.username}" and nobody else uses them, ` +
+      (isByStatement
+        ? `run: ${adoption}`
+        : 'set the function’s ADMIN_MAY_SET_PASSWORDS to true until it has rotated this secret.'),
     details,
   );
+}
+
+/** Where nothing can be proven the deployer may allow it, as for single-user-by-admin, but not for whoever is more than an application's user. */
+async function requireHarmless<S extends Session>(
+  { rotation, session }: Change<S>,
+  pending: SecretValue,
+): Promise<void> {
+  const { engine } = rotation;
+  const facts = await supported(engine.byAdmin(pending.engineKey)).facts(session, pending.username);
+  if (facts?.privileged !== undefined)
+    throw new ForeignUserError(
+      `The user "${pending.username}" ${facts.privileged}, and nothing shows that it is this secret's: put its password into a version of the secret. ` +
+        'Nothing was changed.',
+      { user: pending.username, host: pending.endpoint.host },
+    );
 }
 
 async function create<S extends Session>({ twins, session, pair }: Change<S>, pending: SecretValue): Promise<void> {

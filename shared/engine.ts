@@ -137,8 +137,8 @@ export interface Twins<S extends Session> {
   create(admin: S, pair: Pair, to: Secret): Promise<'created' | 'conflict'>;
   /** Puts the mark on a twin that is there. */
   adopt(admin: S, pair: Pair): Promise<void>;
-  /** The statement with which a person puts the mark on it. */
-  adoption(pair: Pair): string;
+  /** The statement with which a person puts the mark on it, or why there can be no mark. */
+  adoption(admin: S, pair: Pair): Capability<string>;
   /**
    * Reads only. Empty is the proof of equality; a session that cannot see says so. In a session of the twin's own also that it works with
    * the base's rights.

@@ -2,7 +2,10 @@ import { escape as literal } from 'mysql2';
 import type { Account, AccountFacts, ByAdmin } from '../../shared/engine.ts';
 import { PrivilegeError, SeveralAccountsError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
+import { type Description, describe, grantsOf } from './description.ts';
 import { passwordFailure } from './errors.ts';
+import { type Grants, powerIn } from './grants.ts';
+import { marksAbout } from './mark.ts';
 import { type MySqlSession, nativeHash } from './session.ts';
 
 /** 'user'@'host', as statements and messages name an account. */
@@ -42,13 +45,16 @@ export async function requireOneAccount(session: MySqlSession, username: string)
 export async function accountOf(admin: MySqlSession, username: string): Promise<Account | undefined> {
   await requireOneAccount(admin, username);
   const hosts = await hostsOf(admin, username);
-  if (hosts === 'not visible')
-    throw new PrivilegeError(
-      `The admin "${admin.account.username}" may not see which accounts there are: run GRANT SELECT ON mysql.* TO ${quoted(admin.account)}.`,
-      { user: admin.account.username },
-    );
+  if (hosts === 'not visible') throw mayNotSee(admin);
   const [realm] = hosts;
   return realm === undefined ? undefined : { username, realm };
+}
+
+export function mayNotSee({ account }: MySqlSession): PrivilegeError {
+  return new PrivilegeError(
+    `The admin "${account.username}" may not see what accounts there are and what they hold: run GRANT SELECT ON mysql.* TO ${quoted(account)}.`,
+    { user: account.username },
+  );
 }
 
 export const byAdmin: ByAdmin<MySqlSession> = {
@@ -56,9 +62,13 @@ export const byAdmin: ByAdmin<MySqlSession> = {
   facts,
 };
 
-/** The statement's last part; on MariaDB the hash, as its general log leaves nothing out. */
-export function identifiedBy({ isMariaDb }: MySqlSession, to: Secret): string {
-  return isMariaDb ? `IDENTIFIED BY PASSWORD ${literal(nativeHash(to))}` : `IDENTIFIED BY ${literal(to.reveal())}`;
+/**
+ * The statement's last part; on MariaDB the hash, as its general log leaves nothing out.
+ * @param plugin MySQL's, if it is to be another than the account has
+ */
+export function identifiedBy({ isMariaDb }: MySqlSession, to: Secret, plugin?: string): string {
+  if (isMariaDb) return `IDENTIFIED BY PASSWORD ${literal(nativeHash(to))}`;
+  return `IDENTIFIED ${plugin === undefined ? '' : `WITH ${literal(plugin)} `}BY ${literal(to.reveal())}`;
 }
 
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
@@ -69,6 +79,39 @@ async function setPassword(admin: MySqlSession, account: Account, to: Secret): P
 
 async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {
   const account = await accountOf(admin, username);
-  if (account === undefined) return undefined;
-  return { account, owners: [] };
+  const found = account && (await described(admin, account));
+  if (found === undefined) return undefined;
+  const privileged = await powerOf(admin, found.grants);
+  return {
+    account: found.account,
+    ...(privileged !== undefined && { privileged }),
+    ...(found.barred !== undefined && { barred: found.barred }),
+    owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
+  };
+}
+
+/** @throws {PrivilegeError} that says how the admin comes to see it */
+export async function described(admin: MySqlSession, account: Account): Promise<Description | undefined> {
+  try {
+    return await describe(admin, account);
+  } catch (error) {
+    throw error instanceof PrivilegeError ? mayNotSee(admin) : error;
+  }
+}
+
+/** Its own, or that of a role that it could take. */
+async function powerOf(admin: MySqlSession, grants: Grants): Promise<string | undefined> {
+  const own = powerIn(grants);
+  if (own !== undefined) return `holds ${own}`;
+  const seen = new Set<string>();
+  const roles = [...grants.roles.keys()];
+  for (let role = roles.shift(); role !== undefined; role = roles.shift()) {
+    if (seen.has(role)) continue;
+    seen.add(role);
+    const inherited = await grantsOf(admin, role);
+    const power = powerIn(inherited);
+    if (power !== undefined) return `has the role ${role}, which holds ${power}`;
+    roles.push(...inherited.roles.keys());
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
-import type { Capability, Engine, Twins } from '../../shared/engine.ts';
+import type { Engine } from '../../shared/engine.ts';
 import { byAdmin } from './accounts.ts';
 import { overlap } from './overlap.ts';
 import { login, type MySqlSession } from './session.ts';
+import { twins } from './twins.ts';
 
 /** MySQL and MariaDB: RDS, Aurora and self-managed. */
 export const mysql: Engine<MySqlSession> = {
@@ -17,7 +18,7 @@ export const mysql: Engine<MySqlSession> = {
   exclusively: (session, account, work) => session.alone(account, work),
   changeOwnPassword: (session, from, to) => session.changeOwnPassword(from, to),
   byAdmin: () => byAdmin,
-  twins: (): Capability<Twins<MySqlSession>> => ({ unsupported: 'not in this version' }),
+  twins: () => twins,
   overlap: (engineKey) =>
     engineKey === 'mariadb'
       ? { unsupported: 'MariaDB keeps one password for a user; alternating-users keeps the old credentials valid, too' }

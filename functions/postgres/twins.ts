@@ -37,7 +37,7 @@ export const twins: Twins<PostgresSession> = {
     });
   },
 
-  adoption: (pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(markOf(pair))}`,
+  adoption: (_, pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(markOf(pair))}`,
 
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 

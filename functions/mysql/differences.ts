@@ -1,0 +1,239 @@
+import type { Difference } from '../../shared/engine.ts';
+import { quoted } from './accounts.ts';
+import type { Description } from './description.ts';
+import { EVERYTHING, grant, isOfColumn, type Level, named, revoke } from './grants.ts';
+
+export type MySqlDifference = Difference & {
+  /** In this order, they settle it. None: only a person can. */
+  statements: readonly string[];
+  /** What lets this admin do it. */
+  cure(admin: string): string;
+  /** Granted by who does not hold it itself, it would shut that admin out of the twin. */
+  shutsOut?: boolean;
+  /** One privilege each, to find out which of them is denied. */
+  parts?: readonly MySqlDifference[];
+  /** Where the table, or a column, is gone: what settles it then, if anything does, and what a person may do. */
+  ifGone?: { statements: readonly string[]; remedy: string };
+};
+
+/** From what the server says of both. What the admin is likely to lack comes first, so that it fails before anything is changed. */
+export function differencesIn(base: Description, twin: Description, isMariaDb: boolean): MySqlDifference[] {
+  const of = { base, twin, isMariaDb, names: { base: quoted(base.account), twin: quoted(twin.account) } };
+  return [
+    ...proxies(of),
+    ...dynamic(of),
+    ...levels(of),
+    ...restrictions(of),
+    ...roles(of),
+    ...defaultRoles(of),
+    ...options(of),
+    ...unread(of),
+  ];
+}
+
+type Seen = { base: Description; twin: Description; isMariaDb: boolean; names: { base: string; twin: string } };
+
+const NOTHING: Level = { privileges: new Set(), grantable: false };
+
+function levels({ base, twin, names }: Seen): MySqlDifference[] {
+  const objects = union(base.grants.levels, twin.grants.levels);
+  return objects.flatMap((object) => {
+    const [want, have] = [base.grants.levels.get(object) ?? NOTHING, twin.grants.levels.get(object) ?? NOTHING];
+    return [...less(object, want, have, names), ...more(object, want, have, names)];
+  });
+}
+
+function less(object: string, want: Level, have: Level, names: Seen['names']): MySqlDifference[] {
+  const missing = [...want.privileges].filter(
+    (name) => !have.privileges.has(name) && (isOfColumn(name) || !have.privileges.has(EVERYTHING)),
+  );
+  const grantable = want.grantable && !have.grantable;
+  if (missing.length === 0 && !grantable) return [];
+  const all = lacking(object, missing, grantable, names);
+  const parts = missing.map((privilege) => lacking(object, [privilege], grantable, names));
+  return [parts.length > 1 ? { ...all, parts } : all];
+}
+
+function lacking(object: string, privileges: string[], grantable: boolean, names: Seen['names']): MySqlDifference {
+  const statements = [grant(privileges, object, names.twin, grantable)];
+  // A right on a table that is gone can be given beside CREATE only, https://dev.mysql.com/doc/refman/9.7/en/grant.html
+  const beside = [
+    grant(['CREATE', ...privileges], object, names.twin, grantable),
+    revoke(['CREATE'], object, names.twin),
+  ];
+  const ifGone = {
+    statements: privileges.some(isOfColumn) ? [] : beside,
+    remedy: revoke(privileges, object, names.base),
+  };
+  return { kind: 'less', ...on(object, privileges, grantable), remedies: statements, statements, ifGone };
+}
+
+function more(object: string, want: Level, have: Level, names: Seen['names']): MySqlDifference[] {
+  const excess = [...have.privileges].filter(
+    (name) => !want.privileges.has(name) && (isOfColumn(name) || !want.privileges.has(EVERYTHING)),
+  );
+  const grantable = have.grantable && !want.grantable;
+  if (excess.length === 0 && !grantable) return [];
+  const revokes = [
+    ...(excess.length === 0 ? [] : [revoke(excess, object, names.twin)]),
+    ...(grantable ? [revoke(['GRANT OPTION'], object, names.twin)] : []),
+  ];
+  // With a privilege on a table those on its columns go, and with all of them those that are to stay.
+  const lost = [...want.privileges].filter((name) => isOfColumn(name) || excess.includes(EVERYTHING));
+  const regrants = lost.length === 0 || excess.every(isOfColumn) ? [] : [grant(lost, object, names.twin)];
+  const statements = [...revokes, ...regrants];
+  const remedies = [grant(excess, object, names.base, grantable), statements.join('; ')];
+  return [{ kind: 'more', ...on(object, excess, grantable), remedies, statements }];
+}
+
+function on(object: string, privileges: readonly string[], grantable: boolean): Pick<MySqlDifference, 'what' | 'cure'> {
+  const all = [...privileges, ...(grantable ? ['GRANT OPTION'] : [])].join(', ');
+  return { what: `${all} on ${object}`, cure: (admin) => grant(privileges, object, admin, true) };
+}
+
+/** Each may be granted on or not. Where it should not be, MySQL has no other way than to revoke it all. */
+function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
+  return union(base.grants.dynamic, twin.grants.dynamic).flatMap((privilege): MySqlDifference[] => {
+    const [want, have] = [base.grants.dynamic.get(privilege), twin.grants.dynamic.get(privilege)];
+    if (want === have) return [];
+    const give = (to: string, grantable = false) => grant([privilege], '*.*', to, grantable);
+    const common = {
+      cure: (admin: string) => give(admin, true),
+      ...(privilege === 'SYSTEM_USER' && { shutsOut: true }),
+    };
+    const what = `${privilege} on *.*`;
+    if (have === undefined || want === true) {
+      const statement = give(names.twin, want);
+      const missing = want === true ? `${what} WITH GRANT OPTION` : what;
+      return [{ kind: 'less', what: missing, remedies: [statement], statements: [statement], ...common }];
+    }
+    const statements = [revoke([privilege], '*.*', names.twin), ...(want === undefined ? [] : [give(names.twin)])];
+    const excess = have ? `${what} WITH GRANT OPTION` : what;
+    return [
+      { kind: 'more', what: excess, remedies: [give(names.base, have), statements.join('; ')], statements, ...common },
+    ];
+  });
+}
+
+/** A partial revoke that the twin lacks is a right that the base lacks. */
+function restrictions({ base, twin, names }: Seen): MySqlDifference[] {
+  return union(base.grants.restrictions, twin.grants.restrictions).flatMap((object) => {
+    const [want, have] = [base, twin].map(({ grants }) => [...(grants.restrictions.get(object) ?? [])]);
+    const excess = want?.filter((name) => !have?.includes(name)) ?? [];
+    const missing = have?.filter((name) => !want?.includes(name)) ?? [];
+    const lift = (privileges: string[], of: string) => grant(privileges, object, of);
+    const found: MySqlDifference[] = [];
+    if (missing.length > 0) {
+      const statement = lift(missing, names.twin);
+      found.push({ kind: 'less', ...on(object, missing, false), remedies: [statement], statements: [statement] });
+    }
+    if (excess.length > 0) {
+      const statement = revoke(excess, object, names.twin);
+      found.push({
+        kind: 'more',
+        ...on(object, excess, false),
+        remedies: [lift(excess, names.base), statement],
+        statements: [statement],
+      });
+    }
+    return found;
+  });
+}
+
+function roles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
+  return union(base.grants.roles, twin.grants.roles).flatMap((role): MySqlDifference[] => {
+    const [want, have] = [base.grants.roles.get(role), twin.grants.roles.get(role)];
+    if (want === have) return [];
+    const give = (to: string, admin = false) => `GRANT ${role} TO ${to}${admin ? ' WITH ADMIN OPTION' : ''}`;
+    const cure = (admin: string) => give(admin, true);
+    if (have === undefined || want === true) {
+      const statement = give(names.twin, want);
+      const what = `the role ${role}${want ? ' WITH ADMIN OPTION' : ''}`;
+      return [{ kind: 'less', what, cure, remedies: [statement], statements: [statement] }];
+    }
+    const take = `REVOKE ${role} FROM ${names.twin}`;
+    // MySQL takes the option away by a grant without it.
+    const takeOption = isMariaDb ? `REVOKE ADMIN OPTION FOR ${role} FROM ${names.twin}` : give(names.twin);
+    const statement = want === undefined ? take : takeOption;
+    const what = `the role ${role}${have ? ' WITH ADMIN OPTION' : ''}`;
+    // The base as a role gives nothing that the base lacks.
+    if (role === named(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
+    return [{ kind: 'more', what, cure, remedies: [give(names.base, have), statement], statements: [statement] }];
+  });
+}
+
+/** Not rights, but what of them a session starts with. */
+function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
+  const [want, have] = [base.defaultRoles, twin.defaultRoles];
+  if (want.join() === have.join()) return [];
+  const list = (roles: readonly string[]) => (roles.length === 0 ? 'NONE' : roles.join(', '));
+  const set = (of: string, roles: readonly string[]) =>
+    `SET DEFAULT ROLE ${list(roles)} ${isMariaDb ? 'FOR' : 'TO'} ${of}`;
+  const statement = set(names.twin, want);
+  const isLess = want.some((role) => !have.includes(role));
+  return [
+    {
+      kind: isLess ? 'less' : 'more',
+      what: isLess ? `the default role ${list(want)}` : `the default role ${list(have)}`,
+      remedies: isLess ? [statement] : [set(names.base, have), statement],
+      statements: [statement],
+      cure: isMariaDb ? (admin) => `GRANT UPDATE ON mysql.* TO ${admin}` : createUser,
+    },
+  ];
+}
+
+export function createUser(admin: string): string {
+  return `GRANT CREATE USER ON *.* TO ${admin}`;
+}
+
+function proxies({ base, twin, names }: Seen): MySqlDifference[] {
+  return union(base.grants.proxies, twin.grants.proxies).flatMap((proxied): MySqlDifference[] => {
+    const [want, have] = [base.grants.proxies.get(proxied), twin.grants.proxies.get(proxied)];
+    if (want === have) return [];
+    const give = (to: string, grantable = false) =>
+      `GRANT PROXY ON ${proxied} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
+    const cure = (admin: string) => give(admin, true);
+    const what = (grantable = false) => `PROXY on ${proxied}${grantable ? ' WITH GRANT OPTION' : ''}`;
+    if (have === undefined || want === true) {
+      const statement = give(names.twin, want);
+      return [{ kind: 'less', what: what(want), cure, remedies: [statement], statements: [statement] }];
+    }
+    const statements = [
+      `REVOKE PROXY ON ${proxied} FROM ${names.twin}`,
+      ...(want === undefined ? [] : [give(names.twin)]),
+    ];
+    const remedies = [give(names.base, have), statements.join('; ')];
+    return [{ kind: 'more', what: what(have), cure, remedies, statements }];
+  });
+}
+
+function options({ base, twin, names }: Seen): MySqlDifference[] {
+  const [want, have] = [base.options, twin.options];
+  const differing = (kind: 'limits' | 'passwords') => want[kind].filter((clause) => !have[kind].includes(clause));
+  const limits = differing('limits');
+  const clauses = [
+    ...(want.requirement === have.requirement ? [] : [want.requirement]),
+    ...(limits.length === 0 ? [] : [`WITH ${limits.join(' ')}`]),
+    ...differing('passwords'),
+  ];
+  if (clauses.length === 0) return [];
+  const statements = [`ALTER USER ${names.twin} ${clauses.join(' ')}`];
+  return [{ kind: 'setting', what: clauses.join(' '), remedies: statements, statements, cure: createUser }];
+}
+
+/** What cannot be read cannot be compared. */
+function unread({ base, twin }: Seen): MySqlDifference[] {
+  return [base, twin]
+    .filter(({ grants }) => grants.unread > 0)
+    .map(({ account, grants }) => ({
+      kind: 'setting',
+      what: `${grants.unread} lines that this function cannot read in SHOW GRANTS FOR ${quoted(account)}`,
+      remedies: [],
+      statements: [],
+      cure: createUser,
+    }));
+}
+
+function union(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): string[] {
+  return [...new Set([...one.keys(), ...other.keys()])];
+}

@@ -1,0 +1,149 @@
+import type { Account } from '../../shared/engine.ts';
+
+/**
+ * What SHOW GRANTS says, and the statements that say it again. Names stay as the server writes them, in their quotes, so `\_`, `%` and
+ * backticks in them mean what they meant. To be read under sql_mode = '' and sql_quote_show_create = 1.
+ */
+
+export type Grants = {
+  /** By what they are on: `*.*`, `db`.*, `db`.`table`, PROCEDURE `db`.`name`. */
+  levels: ReadonlyMap<string, Level>;
+  /** MySQL's dynamic privileges, each with whether it may be granted on. */
+  dynamic: ReadonlyMap<string, boolean>;
+  /** MySQL's partial revokes: what of the privileges on *.* is not held on a database. */
+  restrictions: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Each with whether it may be granted on (WITH ADMIN OPTION). */
+  roles: ReadonlyMap<string, boolean>;
+  /** The accounts that it may act as (PROXY), each with whether that may be granted on. */
+  proxies: ReadonlyMap<string, boolean>;
+  /** How many lines of SHOW GRANTS have an unknown form. */
+  unread: number;
+};
+
+/** A column's privilege is its own: SELECT (`column`). */
+export type Level = { privileges: ReadonlySet<string>; grantable: boolean };
+
+export const EVERYTHING = 'ALL PRIVILEGES';
+
+const IDENTIFIER = '`(?:[^`]|``)*`';
+/** MariaDB 10.11 writes the accounts of PROXY as strings. */
+const NAME = `(?:${IDENTIFIER}|'(?:[^'\\\\]|\\\\.|'')*')`;
+/** A role of MariaDB has no host. */
+const ACCOUNT = `${NAME}(?:@${NAME})?`;
+const PRIVILEGE = `[A-Z_]+(?: [A-Z_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
+const OBJECT = `(?:[A-Z]+ )*(?:\\*\\.\\*|${IDENTIFIER}\\.(?:\\*|${IDENTIFIER}))`;
+
+const ROLES = new RegExp(`^GRANT (${ACCOUNT}(?:, ?${ACCOUNT})*) TO ${ACCOUNT}( WITH ADMIN OPTION)?$`);
+const PROXY = new RegExp(`^GRANT PROXY ON (${ACCOUNT}) TO ${ACCOUNT}( WITH GRANT OPTION)?$`);
+const PRIVILEGES = new RegExp(
+  `^(GRANT|REVOKE) (${PRIVILEGE}(?:, ?${PRIVILEGE})*) ON (${OBJECT}) (?:TO|FROM) ${ACCOUNT}(.*)$`,
+  's',
+);
+/** Said again by the tables that hold the options. */
+const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
+
+/** On *.* MariaDB adds the account's password hash and options. */
+const GRANTABLE = / WITH GRANT OPTION(?: MAX_\w+ -?[\d.]+)*$/;
+
+export function grantsIn(lines: readonly string[]): Grants {
+  const levels = new Map<string, { privileges: Set<string>; grantable: boolean }>();
+  const dynamic = new Map<string, boolean>();
+  const restrictions = new Map<string, Set<string>>();
+  const roles = new Map<string, boolean>();
+  const proxies = new Map<string, boolean>();
+  let unread = 0;
+  for (const line of lines) {
+    const [, listed, withAdmin] = ROLES.exec(line) ?? [];
+    const [, proxied, withGrant] = PROXY.exec(line) ?? [];
+    const [, verb, names = '', object = '', rest = ''] = PRIVILEGES.exec(line) ?? [];
+    if (proxied !== undefined) proxies.set(proxied, withGrant !== undefined);
+    else if (listed !== undefined)
+      for (const [role] of listed.matchAll(new RegExp(ACCOUNT, 'g'))) roles.set(role, withAdmin !== undefined);
+    else if (verb === 'REVOKE') restrictions.set(object, new Set(privilegesIn(names)));
+    else if (verb === 'GRANT') {
+      const grantable = GRANTABLE.test(rest);
+      const privileges = privilegesIn(names);
+      if (object === '*.*' && privileges.every(isDynamic))
+        for (const privilege of privileges) dynamic.set(privilege, grantable);
+      else levels.set(object, { privileges: new Set(privileges.filter((name) => name !== 'USAGE')), grantable });
+    } else if (!DEFAULT_ROLE.test(line)) unread++;
+  }
+  return { levels, dynamic, restrictions, roles, proxies, unread };
+}
+
+/** Only these have an underscore, https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html */
+function isDynamic(privilege: string): boolean {
+  return privilege.includes('_');
+}
+
+function privilegesIn(list: string): string[] {
+  return [...list.matchAll(new RegExp(PRIVILEGE, 'g'))].flatMap(([text]) => {
+    const [, privilege = text, columns = ''] = /^(.*?) \((.*)\)$/s.exec(text) ?? [];
+    const names = [...columns.matchAll(new RegExp(IDENTIFIER, 'g'))].map(([column]) => `${privilege} (${column})`);
+    return names.length === 0 ? [text] : names;
+  });
+}
+
+export function isOfColumn(privilege: string): boolean {
+  return privilege.endsWith(')');
+}
+
+/** @param privileges none, if only GRANT OPTION is to be given */
+export function grant(privileges: readonly string[], object: string, to: string, grantable = false): string {
+  const names = privileges.length === 0 ? 'USAGE' : privileges.join(', ');
+  return `GRANT ${names} ON ${object} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
+}
+
+export function revoke(privileges: readonly string[], object: string, from: string): string {
+  return `REVOKE ${privileges.join(', ')} ON ${object} FROM ${from}`;
+}
+
+/** Of the privileges on *.* or on the grant tables, all but these lead to the rights of others, or stop the server. */
+const HARMLESS = new Set([
+  'SELECT',
+  'SHOW DATABASES',
+  'SHOW VIEW',
+  'SHOW CREATE ROUTINE',
+  'PROCESS',
+  'LOCK TABLES',
+  'CREATE TEMPORARY TABLES',
+  'EXECUTE',
+  'REPLICATION CLIENT',
+  'BINLOG MONITOR',
+  'SLAVE MONITOR',
+  'FLUSH_OPTIMIZER_COSTS',
+  'FLUSH_STATUS',
+  'FLUSH_TABLES',
+  'SHOW_ROUTINE',
+  'XA_RECOVER_ADMIN',
+]);
+
+/** What of it is more than an application's right on its data. */
+export function powerIn({ levels, dynamic, roles, proxies }: Grants): string | undefined {
+  for (const [object, { privileges, grantable }] of levels) {
+    if (object !== '*.*' && !coversGrantTables(object)) continue;
+    const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));
+    if (power !== undefined || grantable) return `${power ?? 'GRANT OPTION'} on ${object}`;
+  }
+  const power = [...dynamic.keys()].find((name) => !HARMLESS.has(name));
+  if (power !== undefined) return `${power} on *.*`;
+  const [administered] = [...roles].find(([, withAdmin]) => withAdmin) ?? [];
+  if (administered !== undefined) return `ADMIN OPTION on the role ${administered}`;
+  const [proxied] = proxies.keys();
+  return proxied === undefined ? undefined : `PROXY on ${proxied}`;
+}
+
+/** A database in GRANT is a pattern, of which `\` takes the meaning. */
+function coversGrantTables(object: string): boolean {
+  const [, quotedName = ''] = /^`((?:[^`]|``)*)`\./.exec(object) ?? [];
+  const pattern = quotedName.replaceAll('``', '`').replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
+    if (part === '%') return '.*';
+    return part === '_' ? '.' : `\\${part.at(-1)}`;
+  });
+  return new RegExp(`^${pattern}$`, 'is').test('mysql');
+}
+
+/** As SHOW GRANTS names it. */
+export function named({ username, realm }: Account): string {
+  return [username, realm].map((name) => `\`${name.replaceAll('`', '``')}\``).join('@');
+}
