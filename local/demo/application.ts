@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Credential, Database } from './database.ts';
+import type { Database } from './database.ts';
+import type { Credential } from './engines.ts';
 import { credentialIn, SECRET } from './secret.ts';
 
 /** Milliseconds between two logins. */
@@ -11,11 +12,6 @@ export const PAUSE = 10;
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_cache-ref-secretcacheconfig.html
  */
 export const TIME_TO_LIVE = 500;
-
-/** Only its owner may drop a table: whoever logs in has to have the same rights as whoever did before. */
-const WORK = `
-  DROP TABLE IF EXISTS latest;
-  CREATE TABLE latest AS SELECT now() AS at, session_user AS by`;
 
 /** An application's attempt to log in and do its work. Milliseconds on the monotonic clock. */
 export type Attempt = { startedAt: number; username: string; succeeded: boolean };
@@ -62,7 +58,7 @@ export class Application implements AsyncDisposable {
 
   async #work(credential: Credential): Promise<boolean> {
     const startedAt = performance.now();
-    const succeeded = (await this.#database.login('application', credential, WORK)) === 'accepted';
+    const succeeded = (await this.#database.work(credential)) === 'accepted';
     this.attempts.push({ startedAt, username: credential.username, succeeded });
     return succeeded;
   }

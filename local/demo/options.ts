@@ -1,14 +1,15 @@
 import { parseArgs } from 'node:util';
+import { ENGINES, type EngineName } from './engines.ts';
 import { STRATEGIES, type StrategyName } from './strategies.ts';
 
-export const ENGINES = ['postgres'] as const;
-
+const ENGINE_NAMES = Object.keys(ENGINES) as [EngineName, ...EngineName[]];
+const ORIGINS = ENGINE_NAMES.map((name) => ENGINES[name].origin).join('\n');
 const STRATEGY_NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
 const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${STRATEGIES[name].summary})`);
 
 export type Options = {
   rotations: number;
-  engine: (typeof ENGINES)[number];
+  engine: EngineName;
   strategy: StrategyName;
   json: boolean;
   help: boolean;
@@ -19,16 +20,18 @@ export const HELP = `Rotates a database password on this machine, with the built
   npm run demo                       three rotations of a PostgreSQL password
   npm run demo -- --rotations 10     as many as you like
   npm run demo -- --strategy alternating-users
+  npm run demo -- --engine mysql --strategy dual-password
 
 Options
   --rotations N       how many rotations, one after the other (3)
-  --engine NAME       ${ENGINES.join(', ')}
+  --engine NAME       ${ENGINE_NAMES.join(', ')}
   --strategy NAME     ${EXPLAINED.join(',\n                      ')}
   --json              one JSON document on stdout; progress goes to stderr
   --help              this text
 
-Needs Node and npm only. PostgreSQL comes with npm, Secrets Manager and Lambda are played by this repository; nothing
-is left behind. Since function and server share this machine, they talk without TLS.
+Needs Node and npm. ${ORIGINS}
+Secrets Manager and Lambda are played by this repository; nothing is left behind. Since function and server share this
+machine, they talk without TLS.
 
 Exit code: 0 all was as promised, 1 something was not, 2 an option cannot be used, 130 Ctrl-C.`;
 
@@ -38,13 +41,26 @@ export class UsageError extends Error {}
 /** @throws {UsageError} */
 export function parseOptions(args: string[]): Options {
   const { rotations, engine, strategy, json, help } = parse(args);
-  return {
+  const options = {
     rotations: wholeNumber('--rotations', rotations),
-    engine: oneOf('--engine', engine, ENGINES),
+    engine: oneOf('--engine', engine, ENGINE_NAMES),
     strategy: oneOf('--strategy', strategy, STRATEGY_NAMES, EXPLAINED),
     json,
     help,
   };
+  requireSupport(options);
+  return options;
+}
+
+/** The function would say so too, after all has been started. */
+function requireSupport({ engine, strategy }: Options): void {
+  const { rotates } = ENGINES[engine];
+  const { needs } = STRATEGIES[strategy];
+  const capability = needs && rotates[needs](rotates.engineKeys[0]);
+  if (capability && 'unsupported' in capability)
+    throw new UsageError(
+      `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${capability.unsupported}.`,
+    );
 }
 
 function parse(args: string[]) {
@@ -53,7 +69,7 @@ function parse(args: string[]) {
       args,
       options: {
         rotations: { type: 'string', default: '3' },
-        engine: { type: 'string', default: ENGINES[0] },
+        engine: { type: 'string', default: ENGINE_NAMES[0] },
         strategy: { type: 'string', default: STRATEGY_NAMES[0] },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },

@@ -4,8 +4,12 @@ type Strategy = {
   summary: string;
   /** Needs the secret of an admin. */
   byAdmin: boolean;
-  /** Two users take turns: the old password stays valid, nobody is ever locked out, and so no application fails. */
+  /** What not every engine can. */
+  needs: 'byAdmin' | 'twins' | 'overlap' | undefined;
+  /** Two users take turns. */
   alternates: boolean;
+  /** The old password stays valid, nobody is ever locked out, and so no application fails. */
+  keepsOld: boolean;
   /** In a rotation. */
   mostCalls: number;
   mostLogins: number;
@@ -21,7 +25,9 @@ export const STRATEGIES = {
   'single-user': {
     summary: 'one user changes its own password',
     byAdmin: false,
+    needs: undefined,
     alternates: false,
+    keepsOld: false,
     mostCalls: 11,
     mostLogins: 3,
     lockOut: ONE_PASSWORD,
@@ -29,7 +35,9 @@ export const STRATEGIES = {
   'single-user-by-admin': {
     summary: 'an admin sets the password of one user',
     byAdmin: true,
+    needs: 'byAdmin',
     alternates: false,
+    keepsOld: false,
     mostCalls: 13,
     mostLogins: 4,
     lockOut: ONE_PASSWORD,
@@ -37,12 +45,26 @@ export const STRATEGIES = {
   'alternating-users': {
     summary: 'two users take turns, no lock-out',
     byAdmin: true,
+    needs: 'twins',
     alternates: true,
+    keepsOld: true,
     mostCalls: 13,
     mostLogins: 4,
     lockOut:
       'by design: a rotation gives a new password to the user that AWSCURRENT does not name. The one that it did name keeps its ' +
       'password until the next rotation: by then an application has to have read the secret again.',
+  },
+  'dual-password': {
+    summary: 'one user, the old password stays valid, no lock-out',
+    byAdmin: false,
+    needs: 'overlap',
+    alternates: false,
+    keepsOld: true,
+    mostCalls: 11,
+    mostLogins: 3,
+    lockOut:
+      'by design: the server keeps AWSCURRENT’s old password valid beside the new one until the next rotation: by then an application ' +
+      'has to have read the secret again.',
   },
 } as const satisfies Record<string, Strategy>;
 

@@ -1,11 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../local/demo/database.ts';
+import type { Answer } from '../../local/demo/engines.ts';
 import { type Probe, Prober } from '../../local/demo/prober.ts';
 import { SECRET } from '../../local/demo/secret.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';
-
-type Answer = Awaited<ReturnType<Database['login']>>;
 
 /** What is probed of a server that answers so to the two passwords; undefined for nothing. */
 async function probed(answers: { current: Answer; pending: Answer }): Promise<Probe['worked'] | undefined> {

@@ -7,6 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { brokenPromises, type Facts, type RotationFacts } from '../../local/demo/facts.ts';
 import { OWNER_VARIABLE, temporaryDirectory } from '../../local/owner.ts';
+import type { EngineName } from '../../local/servers/rows.ts';
+import { startServer } from '../../local/servers/server.ts';
+import { usersOf } from '../../local/servers/users.ts';
+import { servers, testUnless } from '../servers.ts';
 
 const DEMO = fileURLToPath(new URL('../../local/demo/demo.ts', import.meta.url));
 
@@ -23,10 +27,10 @@ afterEach(async () => {
 });
 
 /** As a user starts it: not as a part of the test run, which would clean up after it. */
-function start(...options: string[]) {
+function start(environment: Record<string, string>, ...options: string[]) {
   const { [OWNER_VARIABLE]: _, ...env } = process.env;
   const demo = spawn(process.execPath, [DEMO, ...options], {
-    env: { ...env, TMPDIR: temporary },
+    env: { ...env, TMPDIR: temporary, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const started = { demo, closed: once(demo, 'close') };
@@ -34,8 +38,12 @@ function start(...options: string[]) {
   return started;
 }
 
-async function run(...options: string[]) {
-  const { demo, closed } = start(...options);
+function run(...options: string[]) {
+  return runIn({}, ...options);
+}
+
+async function runIn(environment: Record<string, string>, ...options: string[]) {
+  const { demo, closed } = start(environment, ...options);
   const [[code], stdout, stderr] = await Promise.all([closed, text(demo.stdout), text(demo.stderr)]);
   return { code, stdout, stderr };
 }
@@ -63,47 +71,72 @@ async function eventually(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
-describe('npm run demo', () => {
-  test.each([
-    { strategy: 'single-user', calls: 11, logins: 3 },
-    { strategy: 'single-user-by-admin', calls: 13, logins: 4 },
-  ])('rotates as promised, and says so to machines: $strategy', async ({ strategy, calls, logins }) => {
-    const { code, stdout, stderr } = await run('--json', '--strategy', strategy, '--rotations', '2');
+/** Not every machine can have a MySQL server; PostgreSQL comes with npm. */
+const mysqlServer = servers['mysql 9.7'];
+const testWith: Record<EngineName, ReturnType<typeof testUnless>> = {
+  postgres: test,
+  mysql: testUnless('remedy' in mysqlServer ? mysqlServer.remedy : undefined),
+};
+const SERVER: Record<EngineName, RegExp> = { postgres: /^PostgreSQL 18\./, mysql: /^MySQL 9\.7\./ };
 
-    const facts: Facts & { broken: string[] } = JSON.parse(stdout);
-    expect(facts).toMatchObject({
-      engine: 'postgres',
-      strategy,
-      server: expect.stringMatching(/^PostgreSQL 18\./),
-      prober: { neither: 0 },
-      passwordsIn: [],
-      broken: [],
-    });
-    expect(facts.rotations).toHaveLength(2);
-    for (const { steps, labels, lockOut, application, ...figures } of facts.rotations) {
-      expect(figures).toEqual({
-        succeeded: true,
-        activeUser: { before: 'orders_app', after: 'orders_app' },
-        newPassword: 'accepted',
-        oldPassword: 'refused',
-        secretsManagerCalls: calls,
-        logins: { accepted: logins, failed: 0 },
+/** The function's logins, which nobody counts on a server that somebody else runs. */
+function onMySql(accepted: number): Pick<RotationFacts, 'logins'> {
+  const isOthers = 'logPlace' in mysqlServer && 'unreadable' in mysqlServer.logPlace;
+  return isOthers ? {} : { logins: { accepted, failed: 0 } };
+}
+
+describe('npm run demo', () => {
+  for (const { engine, strategy, calls, logins } of [
+    { engine: 'postgres', strategy: 'single-user', calls: 11, logins: { logins: { accepted: 3, failed: 0 } } },
+    { engine: 'postgres', strategy: 'single-user-by-admin', calls: 13, logins: { logins: { accepted: 4, failed: 0 } } },
+    { engine: 'mysql', strategy: 'single-user', calls: 11, logins: onMySql(3) },
+    { engine: 'mysql', strategy: 'single-user-by-admin', calls: 13, logins: onMySql(4) },
+  ] as const)
+    testWith[engine](`rotates as promised, and says so to machines: ${strategy} on ${engine}`, async () => {
+      const { code, stdout, stderr } = await run(
+        '--json',
+        '--engine',
+        engine,
+        '--strategy',
+        strategy,
+        '--rotations',
+        '2',
+      );
+
+      const facts: Facts & { broken: string[] } = JSON.parse(stdout);
+      expect(facts).toMatchObject({
+        engine,
+        strategy,
+        server: expect.stringMatching(SERVER[engine]),
+        prober: { neither: 0 },
+        passwordsIn: [],
+        broken: [],
       });
-      expect(steps.map(({ step }) => step)).toEqual(['createSecret', 'setSecret', 'testSecret', 'finishSecret']);
-      expect(labels.after['AWSPREVIOUS']).toBe(labels.before['AWSCURRENT']);
-      expect(application).toMatchObject({ inAgain: true });
-      const [, setSecret, , finishSecret] = steps;
-      const { startedAt = 0, ms = 0, refused = 0, byPending } = lockOut ?? {};
-      expect(startedAt).toBeLessThan(finishSecret?.startedAt ?? 0);
-      expect(startedAt + ms).toBeGreaterThan(setSecret?.startedAt ?? Number.POSITIVE_INFINITY);
-      expect(refused).toBeGreaterThan(0); // one user has one password
-      expect(byPending).toBe(refused);
-    }
-    const [first, second] = facts.rotations.map(({ labels }) => labels);
-    expect(second?.before).toEqual(first?.after);
-    expect(stderr).toContain('Rotation 2: finishSecret\n');
-    expect(code).toBe(0);
-  });
+      expect(facts.rotations).toHaveLength(2);
+      for (const { steps, labels, lockOut, application, ...figures } of facts.rotations) {
+        expect(figures).toEqual({
+          succeeded: true,
+          activeUser: { before: 'orders_app', after: 'orders_app' },
+          newPassword: 'accepted',
+          oldPassword: 'refused',
+          secretsManagerCalls: calls,
+          ...logins,
+        });
+        expect(steps.map(({ step }) => step)).toEqual(['createSecret', 'setSecret', 'testSecret', 'finishSecret']);
+        expect(labels.after['AWSPREVIOUS']).toBe(labels.before['AWSCURRENT']);
+        expect(application).toMatchObject({ inAgain: true });
+        const [, setSecret, , finishSecret] = steps;
+        const { startedAt = 0, ms = 0, refused = 0, byPending } = lockOut ?? {};
+        expect(startedAt).toBeLessThan(finishSecret?.startedAt ?? 0);
+        expect(startedAt + ms).toBeGreaterThan(setSecret?.startedAt ?? Number.POSITIVE_INFINITY);
+        expect(refused).toBeGreaterThan(0); // one user has one password
+        expect(byPending).toBe(refused);
+      }
+      const [first, second] = facts.rotations.map(({ labels }) => labels);
+      expect(second?.before).toEqual(first?.after);
+      expect(stderr).toContain('Rotation 2: finishSecret\n');
+      expect(code).toBe(0);
+    });
 
   test('alternates as promised: no application notices', async () => {
     const { code, stdout } = await run('--json', '--strategy', 'alternating-users', '--rotations', '2');
@@ -134,6 +167,67 @@ describe('npm run demo', () => {
     expect(code).toBe(0);
   });
 
+  testWith.mysql('keeps the old password valid as promised: no application notices', async () => {
+    const { code, stdout } = await run(
+      '--json',
+      '--engine',
+      'mysql',
+      '--strategy',
+      'dual-password',
+      '--rotations',
+      '2',
+    );
+
+    const facts: Facts & { broken: string[] } = JSON.parse(stdout);
+    expect(facts).toMatchObject({ application: { failed: 0 }, prober: { refused: 0 }, passwordsIn: [], broken: [] });
+    expect(facts.rotations).toHaveLength(2);
+    for (const { steps, labels, application, ...figures } of facts.rotations)
+      expect(figures).toEqual({
+        succeeded: true,
+        activeUser: { before: 'orders_app', after: 'orders_app' },
+        newPassword: 'accepted',
+        oldPassword: 'accepted', // until the next rotation
+        secretsManagerCalls: 11,
+        ...onMySql(3),
+      });
+    expect(code).toBe(0);
+  });
+
+  testWith.mysql(
+    'leaves nothing behind on a server that somebody else runs, and says what it cannot see there',
+    async () => {
+      await using server = await startServer('mysql 9.7');
+      const { superuser, host, port } = server;
+      const { run: sql } = usersOf(server);
+      const left = () =>
+        sql(
+          'SELECT CONCAT(user, host) AS name FROM mysql.user UNION SELECT schema_name FROM information_schema.schemata',
+        );
+      const before = await left();
+      const MYSQL_URL = `mysql://${superuser.username}:${superuser.password}@${host}:${port}`;
+
+      const { code, stdout } = await runIn({ MYSQL_URL }, '--engine', 'mysql', '--rotations', '1');
+
+      expect(code).toBe(0);
+      expect(stdout).toContain('11 Secrets Manager calls\n');
+      expect(stdout.replace(/\s+/g, ' ')).toContain(
+        'is not ours: its log cannot be read, so logins of the function are not counted',
+      );
+      expect(stdout).not.toMatch(/.{81}/);
+      expect(await left()).toEqual(before);
+    },
+  );
+
+  test('says what would help where no server can be had', async () => {
+    expect(await runIn({ MYSQL_IMAGE: 'image.invalid/mysql', MYSQL_URL: '' }, '--engine', 'mysql', '--json')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^The demo failed: There is no server for mysql 9\.7: give MYSQL_URL or (start Docker|name in MYSQL_IMAGE an image that Docker can get)/m,
+      ),
+    });
+  });
+
   test('writes plain text of 80 columns into a pipe, without a password', async () => {
     const { code, stdout, stderr } = await run('--rotations', '1');
 
@@ -159,7 +253,7 @@ describe('npm run demo', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('leaves nothing behind when %s stops it in mid-rotation', async (signal, expected) => {
-    const { demo, closed } = start('--json', '--rotations', '1000');
+    const { demo, closed } = start({}, '--json', '--rotations', '1000');
     for await (const line of demo.stderr) if (String(line).includes('setSecret')) break;
     const started = descendants(demo.pid ?? 0);
     expect(started.length).toBeGreaterThan(2);
@@ -176,11 +270,16 @@ describe('npm run demo', () => {
     ['--rotations 0', '--rotations takes a whole number from 1 on, not "0".'],
     ['--rotations=-3', '--rotations takes a whole number from 1 on, not "-3".'],
     ['--rotations many', '--rotations takes a whole number from 1 on, not "many".'],
-    ['--engine oracle', 'There is no --engine "oracle"; there is postgres.'],
+    ['--engine oracle', 'There is no --engine "oracle"; there is postgres, mysql.'],
     [
       '--strategy none',
       'There is no --strategy "none"; there is single-user (one user changes its own password), ' +
-        'single-user-by-admin (an admin sets the password of one user), alternating-users (two users take turns, no lock-out).',
+        'single-user-by-admin (an admin sets the password of one user), alternating-users (two users take turns, no lock-out), ' +
+        'dual-password (one user, the old password stays valid, no lock-out).',
+    ],
+    [
+      '--strategy dual-password',
+      'The strategy dual-password cannot be had for PostgreSQL (--engine postgres): a role has one password only.',
     ],
     ['--rotation 3', "Unknown option '--rotation'; npm run demo -- --help shows the options."],
   ])('refuses %s with one sentence', async (options, sentence) => {
@@ -192,7 +291,7 @@ describe('npm run demo', () => {
 
     expect(code).toBe(0);
     expect(stdout).toContain('--rotations N');
-    expect(stdout).toContain('alternating-users (two users take turns, no lock-out)\n');
+    expect(stdout).toContain('dual-password (one user, the old password stays valid, no lock-out)\n');
   });
 });
 
@@ -289,6 +388,24 @@ describe('what was not as promised', () => {
     ])('is said of a rotation: %j', (different, promise) => {
       expect(brokenPromises({ ...alternating, rotations: [{ ...alternated, ...different }] })).toEqual([
         `rotation 1: ${promise}`,
+      ]);
+    });
+
+    test('that is what the old password’s staying valid promises of one user, too', () => {
+      const app = { before: 'app', after: 'app' };
+      const kept = {
+        ...rotation,
+        activeUser: app,
+        oldPassword: 'accepted' as const,
+        application: alternated.application,
+      };
+      const dual: Facts = { ...alternating, strategy: 'dual-password', rotations: [kept] };
+      expect(brokenPromises(dual)).toEqual([]);
+      expect(brokenPromises({ ...dual, rotations: [{ ...kept, oldPassword: 'refused' }] })).toEqual([
+        'rotation 1: a login with the old password: refused',
+      ]);
+      expect(brokenPromises({ ...dual, prober: { probes: 9, refused: 1, neither: 0 } })).toEqual([
+        'moments at which AWSCURRENT did not log in: 1',
       ]);
     });
 
