@@ -10,6 +10,7 @@ import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
 import { login } from './login.ts';
 import type { GapFault, Point, StepFault } from './points.ts';
+import { postgresProtocol } from './postgres-protocol.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
 import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
@@ -120,7 +121,7 @@ class Run implements AsyncDisposable {
     const { host, port } = this.#bench.server;
     const database = tls
       ? await startCuttingProxy({ host, port }, this.#wire.count)
-      : await startDatabaseProxy({ host, port }, (message) =>
+      : await startDatabaseProxy({ host, port }, postgresProtocol, (message) =>
           this.#looking ? this.#wire.pass(message) : message.forward(),
         );
     const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);

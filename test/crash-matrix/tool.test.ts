@@ -7,12 +7,12 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
 import { cutCalled, cutsOf, type Point, pointsOf, tenthOf, twentiethOf } from './points.ts';
-import { errorResponse, Framer } from './postgres-protocol.ts';
+import { postgresProtocol } from './postgres-protocol.ts';
 import type { Seen } from './recorder.ts';
 import { type FullRun, writeDocument } from './report.ts';
 import { Timeline } from './timeline.ts';
 
-describe('the framer', () => {
+describe('PostgreSQL’s protocol', () => {
   const message = (letter: string, body: string) => {
     const head = Buffer.from(`${letter}\0\0\0\0`);
     head.writeInt32BE(Buffer.byteLength(body) + 4, letter.length);
@@ -30,9 +30,11 @@ describe('the framer', () => {
     const whole = Buffer.concat(stream);
     fc.assert(
       fc.property(fc.array(fc.nat(whole.length)), (cuts) => {
-        const framer = new Framer('→');
+        const conversation = postgresProtocol.converse();
         const edges = [0, ...cuts.toSorted((a, b) => a - b), whole.length];
-        const frames = edges.slice(1).flatMap((end, index) => [...framer.push(whole.subarray(edges[index], end))]);
+        const frames = edges
+          .slice(1)
+          .flatMap((end, index) => [...conversation.push('→', whole.subarray(edges[index], end))]);
         expect(frames.map(({ name }) => name)).toEqual(['Startup', 'SASL', 'Query:BEGIN', 'Query:ALTER', 'Terminate']);
         expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(whole);
       }),
@@ -40,13 +42,16 @@ describe('the framer', () => {
   });
 
   test('shows a statement without what stands in quotes', () => {
-    const [, , , alter] = [...new Framer('→').push(Buffer.concat(stream))];
+    const [, , , alter] = [...postgresProtocol.converse().push('→', Buffer.concat(stream))];
 
     expect(alter?.about).toBe("SET LOCAL x = 1; ALTER ROLE me PASSWORD '…'");
   });
 
   test('reads the error that is put in place of an answer', () => {
-    expect([...new Framer('←').push(errorResponse('ERROR'))]).toMatchObject([
+    const conversation = postgresProtocol.converse();
+    const ready = { name: 'ReadyForQuery', about: '', bytes: message('Z', 'I') };
+
+    expect([...conversation.push('←', conversation.errorInPlaceOf(ready, true))]).toMatchObject([
       { name: 'ErrorResponse', about: 'XX000' },
     ]);
   });
