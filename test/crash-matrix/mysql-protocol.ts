@@ -7,7 +7,7 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 
 export const mysqlProtocol: Protocol = {
   converse: () => new MysqlConversation(),
-  names: { loggedIn: 'OK:Login', error: 'ERR' },
+  names: { loggedIn: 'OK:Login', error: 'ERR', changed: ['OK:ALTER', 'OK:SET-PASSWORD'] },
 };
 
 const HEADER = 4;

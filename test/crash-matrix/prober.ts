@@ -1,6 +1,6 @@
 /** An application that logs in throughout, with what the secret's labels say. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { login, type Verdict } from './login.ts';
+import type { Verdict } from './login.ts';
 import { strategies } from './strategies.ts';
 import type { Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
@@ -91,7 +91,7 @@ export class Prober {
   async #probe(): Promise<void> {
     const labels = this.#subject.labels();
     const asked = performance.now();
-    const { verdict, at: answered } = await login(this.#subject.who(labels.current));
+    const { verdict, at: answered } = await this.#subject.logIn(labels.current);
     if (verdict !== 'unknown') this.#probes.push({ asked, answered, verdict });
     if (verdict === 'refused') await this.#lookForLockOut(labels, answered);
   }
@@ -103,7 +103,7 @@ export class Prober {
   async #lookForLockOut(labels: Labels, at: number): Promise<void> {
     const { current, pending } = this.#counting(labels);
     for (const labelled of pending === undefined ? [] : [pending, current]) {
-      const { verdict } = await login(this.#subject.who(labelled));
+      const { verdict } = await this.#subject.logIn(labelled);
       if (verdict === 'accepted' && labelled === pending) this.#pendingSeen = pending.id;
       if (verdict !== 'refused') return;
     }

@@ -26,5 +26,7 @@ export type Protocol = {
     /** Login accepted. */
     readonly loggedIn: string;
     readonly error: string;
+    /** A single user's password has changed. */
+    readonly changed: readonly string[];
   };
 };

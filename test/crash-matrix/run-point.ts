@@ -6,11 +6,10 @@ import type { Server } from '../../local/servers/server.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import type { Administrator } from './administrator.ts';
 import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
+import { engineOf } from './engines.ts';
 import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
-import { login } from './login.ts';
 import type { GapFault, Point, StepFault } from './points.ts';
-import { postgresProtocol } from './postgres-protocol.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
 import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
@@ -64,7 +63,7 @@ class Run implements AsyncDisposable {
     this.#bench = bench;
     this.#options = options;
     this.#subject = this.#cleanUp.use(subject);
-    this.#wire = new Wire(options, this.#timeline, {
+    this.#wire = new Wire(engineOf(bench.server.row), options, this.#timeline, {
       kill: () => this.#functions.kill(),
       restartServer: () => this.#restartServer(),
     });
@@ -118,10 +117,10 @@ class Run implements AsyncDisposable {
   /** @returns where the function finds Secrets Manager */
   async #connect(): Promise<string> {
     const { point, tls = point?.on === 'connection' } = this.#options;
-    const { host, port } = this.#bench.server;
+    const { row, host, port } = this.#bench.server;
     const database = tls
       ? await startCuttingProxy({ host, port }, this.#wire.count)
-      : await startDatabaseProxy({ host, port }, postgresProtocol, (message) =>
+      : await startDatabaseProxy({ host, port }, engineOf(row).protocol, (message) =>
           this.#looking ? this.#wire.pass(message) : message.forward(),
         );
     const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);
@@ -200,7 +199,7 @@ class Run implements AsyncDisposable {
   async #endLock(step: Step): Promise<void> {
     await this.#unlock?.();
     this.#delivered = this.#wire.recorder.seen.some(
-      (seen) => seen.step === step && /^Query:(ALTER|CREATE)$/.test(seen.name),
+      (seen) => seen.step === step && /^Query:(ALTER|CREATE|SET-PASSWORD)$/.test(seen.name),
     );
   }
 
@@ -255,7 +254,7 @@ class Run implements AsyncDisposable {
   /** For the timeline, and to see a password that went back although AWSPENDING still stands on what replaced it. */
   async #lookAtLabels(): Promise<void> {
     const { current, pending } = this.#subject.labels();
-    const logins = await Promise.all([current, pending].map((is) => is && login(this.#subject.who(is))));
+    const logins = await Promise.all([current, pending].map((is) => is && this.#subject.logIn(is)));
     const [ofCurrent, ofPending = 'no value'] = logins.map((result) => result?.verdict);
     const stages = Object.entries(this.#subject.stages).map(([id, labels]) => `${id} ${labels.join('+')}`);
     this.#timeline.add(`labels: ${stages.join(', ')}; AWSCURRENT ${ofCurrent}, AWSPENDING ${ofPending}`);

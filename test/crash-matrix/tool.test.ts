@@ -1,8 +1,10 @@
 /** The matrix's own parts, where a mistake would make it blind. */
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
@@ -96,14 +98,14 @@ describe('points', () => {
         fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
       );
 
-    expect(kills('single-user', 0, seen)).toEqual(arrows.map((arrow) => `${arrow}#1`));
-    expect(kills('alternating-users', 0, seen)).toEqual([
+    expect(kills('single-user', 0, seen, true)).toEqual(arrows.map((arrow) => `${arrow}#1`));
+    expect(kills('alternating-users', 0, seen, true)).toEqual([
       '→Query:SELECT#1',
       '←ReadyForQuery#1',
       '→Query:GRANT#1',
       '←CommandComplete#1',
     ]);
-    expect(kills('alternating-users', 2, seen)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
+    expect(kills('alternating-users', 2, seen, true)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
   });
 
   test('cuts are the same in every run, 64 different ones a connection', () => {
@@ -115,6 +117,30 @@ describe('points', () => {
     expect(cutsOf('single-user', connections)).toEqual(cutsOf('single-user', connections));
     expect(new Set(cutsOf('single-user', connections).map(({ id }) => id)).size).toBe(128);
     for (const cut of cutsOf('single-user', connections)) expect(cutCalled(cut.id)).toEqual(cut);
+  });
+});
+
+test('a twin that cannot be marked is not marked as another secret’s', () => {
+  const faults = (marksTwins: boolean) => pointsOf('alternating-users', 0, [], marksTwins).map(({ fault }) => fault);
+
+  expect(faults(true)).toContain('claimed');
+  expect(faults(false)).toEqual(faults(true).filter((fault) => fault !== 'claimed'));
+});
+
+test.each([
+  [
+    ['--engine', 'mariadb', '--strategy', 'dual-password'],
+    'MariaDB has no --strategy dual-password: a user has one password there',
+  ],
+  [['--server', 'postgres 15', '--strategy', 'dual-password'], 'PostgreSQL has no --strategy dual-password: '],
+  [['--engine', 'mysql', '--server', 'mariadb 11.8'], '--server is none of mysql 9.7'],
+  [['--engine', 'oracle'], '--engine is none of postgres, mysql, mariadb'],
+])('%j is refused, with the reason', async (options, reason) => {
+  const tool = fileURLToPath(new URL('main.ts', import.meta.url));
+
+  await expect(promisify(execFile)(process.execPath, [tool, ...options])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(reason),
   });
 });
 
