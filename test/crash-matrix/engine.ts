@@ -26,6 +26,8 @@ export interface Engine<K extends Kept = Kept> {
   readonly protocol: Protocol;
   /** Of the servers that the matrix starts. */
   readonly settings: Readonly<Record<string, string>>;
+  /** The function's time-out, as a multiple of the strategy's: where the server counts its limits in seconds, less would be none. */
+  readonly patience: number;
   /** Whether a twin can bear the mark of the secret that it belongs to. */
   readonly marksTwins: boolean;
   /** Names of messages in which the function has to send a password in clear text, for the server takes nothing else. */

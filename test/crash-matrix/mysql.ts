@@ -9,6 +9,7 @@ import { type Accounts, accountsCalled, meddling, outOfLine } from './mysql-righ
 /** What the two have in common. */
 const either = {
   protocol: mysqlProtocol,
+  patience: 1.6,
   login,
   databaseOf: ({ base }: Names) => base,
   meddledWith: meddling,

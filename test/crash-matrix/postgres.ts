@@ -13,6 +13,7 @@ const APPLICATION = 'secret-rotation';
 export const postgres: Engine<Roles> = {
   protocol: postgresProtocol,
   settings: {},
+  patience: 1,
   marksTwins: true,
   passwordIn: new Set(),
   login,

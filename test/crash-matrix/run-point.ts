@@ -45,6 +45,8 @@ class Run implements AsyncDisposable {
   readonly #bench: Bench;
   readonly #options: RunOptions;
   readonly #subject: Subject;
+  /** The function's. */
+  readonly #timeoutMs: number;
   readonly #functions: Functions;
   readonly #prober: Prober;
   readonly #wire: Wire;
@@ -63,13 +65,15 @@ class Run implements AsyncDisposable {
     this.#bench = bench;
     this.#options = options;
     this.#subject = this.#cleanUp.use(subject);
-    this.#wire = new Wire(engineOf(bench.server.row), options, this.#timeline, {
+    const engine = engineOf(bench.server.row);
+    this.#timeoutMs = strategies[bench.strategy].timeoutMs * engine.patience;
+    this.#wire = new Wire(engine, options, this.#timeline, {
       kill: () => this.#functions.kill(),
       restartServer: () => this.#restartServer(),
     });
     this.#functions = new Functions({
       bundle: bench.bundle,
-      timeoutMs: strategies[bench.strategy].timeoutMs,
+      timeoutMs: this.#timeoutMs,
       twice: point?.fault === 'twice' ? point.place : undefined,
       onAttemptEnd: () => this.#wire.attemptEnds.happens(),
     });
@@ -134,9 +138,9 @@ class Run implements AsyncDisposable {
   /** Without a fault, until it is the turn of the user that is wanted. */
   async #rotateBefore(): Promise<void> {
     const { point, turn = point?.turn ?? 0 } = this.#options;
-    const { bundle, strategy } = this.#bench;
+    const { bundle } = this.#bench;
     const { emulator } = this.#subject;
-    const functions = new Functions({ bundle, timeoutMs: strategies[strategy].timeoutMs, onAttemptEnd() {} });
+    const functions = new Functions({ bundle, timeoutMs: this.#timeoutMs, onAttemptEnd() {} });
     const start = () => functions.startAttempt(this.#environment(emulator.endpoint));
     for (let done = 0; done < turn; done++) {
       const { succeeded, error } = await emulator.rotate(Subject.secretId, { start });
@@ -232,7 +236,7 @@ class Run implements AsyncDisposable {
 
   /** No session or statement of the function lives longer on the server: its share of the time-out, and some grace. Milliseconds. */
   get #serverLimit(): number {
-    return Math.round(strategies[this.#bench.strategy].timeoutMs / 6) + 250;
+    return Math.round(this.#timeoutMs / 6) + 250;
   }
 
   /** A session whose client is gone may live until its server-side limit; one whose message is held back may only not be busy longer. */

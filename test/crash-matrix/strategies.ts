@@ -7,7 +7,7 @@ export type StrategyName = (typeof strategyNames)[number];
 type Strategy = {
   /** The function's, beside the address of Secrets Manager. */
   environment: Readonly<Record<string, string>>;
-  /** The function's time-out: short, so that what waits for it does not wait long. */
+  /** The function's time-out: short, so that what waits for it does not wait long. Some engines need a multiple of it. */
   timeoutMs: number;
   /** An admin made the user, and `masterarn` names its secret. */
   hasAdmin: boolean;
