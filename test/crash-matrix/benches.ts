@@ -66,8 +66,8 @@ export async function runNormal(bench: Bench, options: Omit<RunOptions, 'point'>
   for (let tries = 1; tries < TRIES && !isOneAttempt(result); tries++) result = await runPoint(bench, options);
   if (result.violations.length > 0 || result.outcome !== 'converged' || !isOneAttempt(result))
     throw new Error(`A normal rotation fails: ${result.violations.join('; ')}\n${result.timeline}`);
-  const { error } = engineOf(bench.server.row).protocol.names;
-  if (result.seen.some(({ name }) => name === error))
+  const { protocol, deniesNormally } = engineOf(bench.server.row);
+  if (result.seen.some(({ name }) => protocol.isError(name) && !deniesNormally.has(name)))
     throw new Error(`The database refuses something to a normal rotation:\n${result.timeline}`);
   return result;
 }

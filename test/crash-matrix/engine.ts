@@ -33,6 +33,9 @@ export interface Engine<K extends Kept = Kept> {
   /** Names of messages in which the function has to send a password in clear text, for the server takes nothing else. */
   readonly passwordIn: ReadonlySet<string>;
 
+  /** Errors that a rotation without a fault gets, for it cannot know before whether it may ask. */
+  readonly deniesNormally: ReadonlySet<string>;
+
   /** One login, as cheap as it can be. Never rejects. The connection is gone when it returns. */
   login(who: Who): Promise<Login>;
   connect(who: Who): Promise<Connection>;

@@ -16,7 +16,8 @@ export function login(who: Who): Promise<Login> {
 const CAPABILITIES = (1 << 9) | (1 << 15) | (1 << 19);
 const UTF8MB4 = 45;
 const LONGEST_PACKET = 0x1_00_00_00;
-const ACCESS_DENIED = 1045;
+/** ER_ACCESS_DENIED_ERROR */
+const ACCESS_DENIED = 'ERR:1045';
 
 class Conversation implements Dialogue {
   readonly goodbye = Buffer.from([1, 0, 0, 0, 1]);
@@ -61,8 +62,8 @@ class Conversation implements Dialogue {
         return this.#encrypted(bytes.subarray(5));
       case 'OK:Login':
         return 'accepted';
-      case 'ERR':
-        return about === String(ACCESS_DENIED) ? 'refused' : 'unknown';
+      case ACCESS_DENIED:
+        return 'refused';
       default:
         return 'unknown';
     }

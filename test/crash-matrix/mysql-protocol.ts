@@ -7,7 +7,8 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 
 export const mysqlProtocol: Protocol = {
   converse: () => new MysqlConversation(),
-  names: { loggedIn: 'OK:Login', error: 'ERR', changed: ['OK:ALTER', 'OK:SET-PASSWORD'] },
+  isError: (name) => name.startsWith('ERR:'),
+  names: { loggedIn: 'OK:Login', changed: ['OK:ALTER', 'OK:SET-PASSWORD'] },
 };
 
 const HEADER = 4;
@@ -105,7 +106,7 @@ class MysqlConversation implements Conversation {
     if (state.is === 'TLS') return { name: 'TLS', about: '', bytes };
     if (payload[0] === ERR) {
       if (state.is !== 'greeting' && state.is !== 'authentication') this.#state = { is: 'idle' };
-      return { name: 'ERR', about: String(payload.readUInt16LE(1)), bytes, endsAnswer: true };
+      return { name: `ERR:${payload.readUInt16LE(1)}`, about: '', bytes, endsAnswer: true };
     }
     switch (state.is) {
       case 'greeting':

@@ -77,6 +77,7 @@ export const mysql: Engine<Accounts> = {
   marksTwins: true,
   // REPLACE and RETAIN go with passwords only, and a user may not send a hash.
   passwordIn: new Set(['Query:ALTER']),
+  deniesNormally: new Set(),
   connect: (who) => open(who, 'SET SESSION print_identified_with_as_hex = ON'),
   statements: {
     ...statements,
@@ -102,6 +103,8 @@ export const mariadb: Engine<Accounts> = {
   settings: { general_log: '0' },
   marksTwins: false,
   passwordIn: new Set(),
+  // A plain user may not ask in mysql.user whether there is another account of its name.
+  deniesNormally: new Set(['ERR:1142']),
   connect: (who) => open(who),
   statements: {
     ...statements,

@@ -7,7 +7,8 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 
 export const postgresProtocol: Protocol = {
   converse: () => new PostgresConversation(),
-  names: { loggedIn: 'Authentication:Ok', error: 'ErrorResponse', changed: ['CommandComplete:COMMIT'] },
+  isError: (name) => name === 'ErrorResponse',
+  names: { loggedIn: 'Authentication:Ok', changed: ['CommandComplete:COMMIT'] },
 };
 
 class PostgresConversation implements Conversation {

@@ -16,6 +16,7 @@ export const postgres: Engine<Roles> = {
   patience: 1,
   marksTwins: true,
   passwordIn: new Set(),
+  deniesNormally: new Set(),
   login,
   connect: open,
   databaseOf: (_: Names, { database }: Address) => database,

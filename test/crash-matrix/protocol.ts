@@ -21,11 +21,11 @@ export interface Conversation {
 
 export type Protocol = {
   converse(): Conversation;
+  isError(name: string): boolean;
   /** Names of messages. */
   readonly names: {
     /** Login accepted. */
     readonly loggedIn: string;
-    readonly error: string;
     /** A single user's password has changed. */
     readonly changed: readonly string[];
   };
