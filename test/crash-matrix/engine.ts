@@ -36,6 +36,12 @@ export interface Engine<K extends Kept = Kept> {
   /** Errors that a rotation without a fault gets, for it cannot know before whether it may ask. */
   readonly deniesNormally: ReadonlySet<string>;
 
+  /**
+   * Milliseconds by which the function may be ahead of others with the first login that a new password sees: where the server treats that in
+   * another way than the later ones, both ways have to be the same in every run.
+   */
+  readonly firstLoginAhead: number;
+
   /** One login, as cheap as it can be. Never rejects. The connection is gone when it returns. */
   login(who: Who): Promise<Login>;
   connect(who: Who): Promise<Connection>;

@@ -78,6 +78,7 @@ export const mysql: Engine<Accounts> = {
   // REPLACE and RETAIN go with passwords only, and a user may not send a hash.
   passwordIn: new Set(['Query:ALTER']),
   deniesNormally: new Set(),
+  firstLoginAhead: 150, // caching_sha2_password
   connect: (who) => open(who, 'SET SESSION print_identified_with_as_hex = ON'),
   statements: {
     ...statements,
@@ -105,6 +106,7 @@ export const mariadb: Engine<Accounts> = {
   passwordIn: new Set(),
   // A plain user may not ask in mysql.user whether there is another account of its name.
   deniesNormally: new Set(['ERR:1142']),
+  firstLoginAhead: 0,
   connect: (who) => open(who),
   statements: {
     ...statements,

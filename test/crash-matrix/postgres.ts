@@ -17,6 +17,7 @@ export const postgres: Engine<Roles> = {
   marksTwins: true,
   passwordIn: new Set(),
   deniesNormally: new Set(),
+  firstLoginAhead: 0,
   login,
   connect: open,
   databaseOf: (_: Names, { database }: Address) => database,

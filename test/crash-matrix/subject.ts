@@ -178,6 +178,10 @@ export class Subject implements AsyncDisposable {
     return this.#engine.login(this.#who(as));
   }
 
+  get firstLoginAhead(): number {
+    return this.#engine.firstLoginAhead;
+  }
+
   #who({ username, password }: Omit<Labelled, 'id'>): Who {
     const { host, port } = this.#server;
     return { host, port, database: this.#database, username, password };
