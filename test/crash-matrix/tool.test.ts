@@ -144,6 +144,13 @@ test.each([
   });
 });
 
+test('what a broken rule replaces stands exactly once in the code', async () => {
+  for (const { file, find } of brokenRules.flatMap(({ edits }) => edits)) {
+    const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect({ file, find, times: source.split(find).length - 1 }).toEqual({ file, find, times: 1 });
+  }
+});
+
 test('the document names every broken rule and the point that reports it', async () => {
   const document = await readFile(new URL('../../docs/crash-matrix.md', import.meta.url), 'utf8');
 
