@@ -1,27 +1,35 @@
 /** The superuser's connection to a server, kept open; a new one after a restart. */
-import type pg from 'pg';
-import { connect } from '../../local/servers/postgres.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
+import type { Connection, Engine } from './engine.ts';
 
 export class Administrator implements AsyncDisposable {
+  readonly #engine: Engine;
   readonly #server: ServerDescription;
-  #connection: Promise<pg.Client> | undefined;
+  #connection: Promise<Connection> | undefined;
 
-  constructor(server: ServerDescription) {
+  constructor(engine: Engine, server: ServerDescription) {
+    this.#engine = engine;
     this.#server = server;
   }
 
-  async run<Row extends pg.QueryResultRow>(statement: string): Promise<Row[]> {
+  /** One statement or several; the rows of the last. */
+  async run<Row>(statements: string): Promise<Row[]> {
     this.#connection ??= this.#open();
-    return (await (await this.#connection).query<Row>(statement)).rows;
+    return (await this.#connection).run<Row>(statements);
   }
 
-  async #open(): Promise<pg.Client> {
-    const client = await connect(this.#server);
-    client.once('end', () => {
+  async #open(): Promise<Connection> {
+    const connection = await this.connect();
+    connection.ended.then(() => {
       this.#connection = undefined;
     });
-    return client;
+    return connection;
+  }
+
+  /** Another one, for whoever ends it. */
+  async connect(): Promise<Connection> {
+    const { superuser, ...server } = this.#server;
+    return this.#engine.connect({ ...server, ...superuser });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

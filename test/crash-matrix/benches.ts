@@ -3,6 +3,7 @@ import type { RowName } from '../../local/servers/rows.ts';
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator } from './administrator.ts';
+import { engineOf } from './engines.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
 import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
 import { type StrategyName, strategies } from './strategies.ts';
@@ -18,8 +19,10 @@ export async function openBenches(
   await using opening = new AsyncDisposableStack();
   const { certificate, key } = tls;
   const open = async (): Promise<Bench> => {
-    const server = opening.use(await startServer(row, { tls: { certificate, key }, ...(from && { from }) }));
-    return { server, administrator: opening.use(new Administrator(server)), bundle, strategy };
+    const engine = engineOf(row);
+    const { settings } = engine;
+    const server = opening.use(await startServer(row, { tls: { certificate, key }, settings, ...(from && { from }) }));
+    return { server, administrator: opening.use(new Administrator(engine, server)), bundle, strategy };
   };
   const benches = await Promise.all(Array.from({ length: count }, open));
   const opened = opening.move();
@@ -31,11 +34,12 @@ export async function openBenches(
  * @throws if they are not what they should be: nothing could be learnt from faults then
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
-  const { strategy } = bench;
+  const { strategy, server } = bench;
+  const { marksTwins } = engineOf(server.row);
   const normal = await runNormal(bench);
   const points: Point[] = [];
   for (const turn of strategies[strategy].turns)
-    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen));
+    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, marksTwins));
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,
   );
@@ -62,7 +66,8 @@ export async function runNormal(bench: Bench, options: Omit<RunOptions, 'point'>
   for (let tries = 1; tries < TRIES && !isOneAttempt(result); tries++) result = await runPoint(bench, options);
   if (result.violations.length > 0 || result.outcome !== 'converged' || !isOneAttempt(result))
     throw new Error(`A normal rotation fails: ${result.violations.join('; ')}\n${result.timeline}`);
-  if (result.seen.some(({ name }) => name === 'ErrorResponse'))
+  const { protocol, deniesNormally } = engineOf(bench.server.row);
+  if (result.seen.some(({ name }) => protocol.isError(name) && !deniesNormally.has(name)))
     throw new Error(`The database refuses something to a normal rotation:\n${result.timeline}`);
   return result;
 }

@@ -2,15 +2,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Direction, ListeningProxy, Pass } from './message.ts';
-import { errorResponse, type Frame, Framer } from './postgres-protocol.ts';
+import type { Conversation, Frame, Protocol } from './protocol.ts';
 
 type Address = { host: string; port: number };
 
-/** Reads along: every message of PostgreSQL's protocol in clear text goes through `pass`. */
-export function startDatabaseProxy(target: Address, pass: Pass): Promise<ListeningProxy> {
+/** Reads along: every message of the database's protocol in clear text goes through `pass`. */
+export function startDatabaseProxy(target: Address, protocol: Protocol, pass: Pass): Promise<ListeningProxy> {
   let connections = 0;
   return listen(target, (client, server) => {
-    const link = new Link(client, server, ++connections, pass);
+    const link = new Link(client, server, protocol.converse(), ++connections, pass);
     return Promise.all([link.run('→'), link.run('←')]);
   });
 }
@@ -72,15 +72,17 @@ async function listen(
 class Link {
   readonly #client: Socket;
   readonly #server: Socket;
+  readonly #conversation: Conversation;
   readonly #connection: number;
   readonly #pass: Pass;
   #loggedIn = false;
-  /** An error was put in place of the answer: the rest of it is swallowed, up to ReadyForQuery. */
+  /** An error was put in place of the answer: the rest of it is swallowed, but for what follows an error too. */
   #swallowing = false;
 
-  constructor(client: Socket, server: Socket, connection: number, pass: Pass) {
+  constructor(client: Socket, server: Socket, conversation: Conversation, connection: number, pass: Pass) {
     this.#client = client;
     this.#server = server;
+    this.#conversation = conversation;
     this.#connection = connection;
     this.#pass = pass;
   }
@@ -88,22 +90,19 @@ class Link {
   /** One direction, until it ends. */
   async run(direction: Direction): Promise<void> {
     const [from, to] = direction === '→' ? [this.#client, this.#server] : [this.#server, this.#client];
-    const framer = new Framer(direction);
     try {
       for await (const chunk of from as AsyncIterable<Buffer>)
-        for (const frame of framer.push(chunk)) await this.#passOn(direction, frame, to);
+        for (const frame of this.#conversation.push(direction, chunk)) await this.#passOn(direction, frame, to);
     } finally {
       to.end();
     }
   }
 
   async #passOn(direction: Direction, frame: Frame, to: Socket): Promise<void> {
-    const ready = direction === '←' && frame.name === 'ReadyForQuery';
     if (direction === '←' && this.#swallowing) {
-      if (ready) {
-        this.#swallowing = false;
-        await write(to, frame.bytes);
-      }
+      if (!frame.endsAnswer) return;
+      this.#swallowing = false;
+      if (frame.followsError) await write(to, frame.bytes);
       return;
     }
     await this.#pass({
@@ -112,9 +111,9 @@ class Link {
       direction,
       forward: () => write(to, frame.bytes),
       drop: () => this.#drop(),
-      fail: () => this.#fail(frame, ready),
+      fail: () => this.#fail(frame),
     });
-    if (ready) this.#loggedIn = true;
+    if (frame.endsAnswer) this.#loggedIn = true;
   }
 
   #drop(): void {
@@ -122,16 +121,17 @@ class Link {
     this.#server.destroy();
   }
 
-  /** While logging in, an error ends the connection; afterwards, the query. */
-  #fail({ bytes }: Frame, ready: boolean): void {
+  /** While logging in, an error ends the connection; afterwards, the answer. */
+  #fail(frame: Frame): void {
+    const error = this.#conversation.errorInPlaceOf(frame, this.#loggedIn);
     if (!this.#loggedIn) {
-      this.#client.end(errorResponse('FATAL'));
+      this.#client.end(error);
       this.#server.destroy();
       return;
     }
-    this.#client.write(errorResponse('ERROR'));
-    if (ready) this.#client.write(bytes);
-    else this.#swallowing = true;
+    this.#client.write(error);
+    if (!frame.endsAnswer) this.#swallowing = true;
+    else if (frame.followsError) this.#client.write(frame.bytes);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Whether a rotation kept the README's promises. */
 import type { RotationResult } from '../../local/secrets-manager/rotation.ts';
-import { login } from './login.ts';
 import { type Point, REFUSALS } from './points.ts';
 import type { ProbeReport } from './prober.ts';
+import { strategies } from './strategies.ts';
 import type { Subject } from './subject.ts';
 
 export type Judgement = {
@@ -98,31 +98,30 @@ async function notConverged(subject: Subject, token: string): Promise<string[]> 
   const { current } = subject.labels();
   const pendingOn = Object.entries(subject.stages).filter(([, stages]) => stages.includes('AWSPENDING'));
   return [
-    ...((await login(subject.who(current))).verdict === 'accepted' ? [] : ['AWSCURRENT does not log in at the end']),
+    ...((await subject.logIn(current)).verdict === 'accepted' ? [] : ['AWSCURRENT does not log in at the end']),
     ...(current.id === token ? [] : ['AWSCURRENT is not the version that was rotated to']),
     ...(current.password === subject.original.password ? ['AWSCURRENT has the old password'] : []),
     ...(current.username === subject.dormant
       ? []
       : [`AWSCURRENT names ${current.username} and not ${subject.dormant}`]),
     ...(pendingOn.some(([id]) => id !== current.id) ? ['AWSPENDING is left on another version'] : []),
-    ...(subject.strategy === 'alternating-users' ? await pairNotConverged(subject) : []),
+    ...(strategies[subject.strategy].keepsPrevious ? await previousNotKept(subject) : []),
   ];
 }
 
-/** Whoever read the secret before the rotation logs in until the next one; and both users have the same rights, by the server's word. */
-async function pairNotConverged(subject: Subject): Promise<string[]> {
+/** Whoever read the secret before the rotation logs in until the next one; and both users of a pair have the same rights, by the server's word. */
+async function previousNotKept(subject: Subject): Promise<string[]> {
   const { current, previous } = subject.labels();
   const outOfLine = await subject.twinOutOfLine();
-  if (previous === undefined || (await login(subject.who(previous))).verdict !== 'accepted')
+  if (previous === undefined || (await subject.logIn(previous)).verdict !== 'accepted')
     return [...outOfLine, 'AWSPREVIOUS does not log in at the end'];
-  const twin = [current, previous].find(({ username }) => username === subject.twin);
-  const role = twin && (await subject.actsAs(twin));
-  return role === subject.username ? outOfLine : [...outOfLine, `a session of the twin acts as ${role}`];
+  if (subject.strategy !== 'alternating-users') return [];
+  return [...outOfLine, ...(await subject.twinActsOtherwise([current, previous]))];
 }
 
 /** A refusal must be true, and leave working what worked. */
 async function groundless(subject: Subject, cause: string): Promise<string[]> {
-  const logins = await Promise.all(subject.versions.map((version) => login(subject.who(version))));
+  const logins = await Promise.all(subject.versions.map((version) => subject.logIn(version)));
   const accepted = logins.some(({ verdict }) => verdict === 'accepted');
   if (cause === 'LoginRefusedError')
     return accepted ? ['refused because every version is refused, but one of them logs in'] : [];

@@ -1,8 +1,4 @@
-/**
- * One login to PostgreSQL, as cheap as it can be: a hundred of them a second go on beside everything else. What takes a client the
- * most time, deriving a key from the password, is done once for each password and salt, as RFC 5802 allows (section 5.1).
- */
-import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+/** One login, as cheap as it can be: a hundred of them a second go on beside everything else. */
 import { connect } from 'node:net';
 
 /** `unknown`: the server is down or starting, or has no connection left. */
@@ -12,111 +8,45 @@ export type Login = { verdict: Verdict; at: number };
 
 export type Who = { host: string; port: number; database: string; username: string; password: string };
 
-/** Shown in pg_stat_activity, to tell these sessions from the function's. */
-const APPLICATION = 'crash-matrix-prober';
+/** The client's part of a login. */
+export interface Dialogue {
+  /** What the client says first, if it speaks first. */
+  readonly opening?: Buffer;
+  /** What there is to say to what came from the server, and how it ended. */
+  hear(bytes: Buffer): Iterable<Buffer | Verdict>;
+  /** Takes leave, where the server would note down who just goes. */
+  readonly goodbye?: Buffer;
+}
+
 const LOGIN_TIMEOUT_MS = 5000;
 
 /** Never rejects. The connection is gone when it returns. */
-export function login(who: Who): Promise<Login> {
+export function attempt(who: Who, dialogue: Dialogue): Promise<Login> {
   return new Promise((resolve) => {
     const socket = connect({ host: who.host, port: who.port, noDelay: true, timeout: LOGIN_TIMEOUT_MS });
-    const scram = new Scram(who.password);
-    let received = Buffer.alloc(0);
+    let hasSpoken = false;
     let at: number | undefined;
+    const say = (bytes: Buffer) => {
+      hasSpoken = true;
+      socket.write(bytes);
+    };
     const end = (verdict: Verdict) => {
-      socket.destroy();
+      if (dialogue.goodbye && verdict === 'accepted') socket.write(dialogue.goodbye);
+      socket.destroySoon();
       resolve({ verdict, at: at ?? performance.now() });
     };
     socket.on('error', () => end('unknown'));
-    socket.on('timeout', () => end('unknown'));
+    socket.on('timeout', () => {
+      socket.destroy();
+      end('unknown');
+    });
     socket.on('close', () => end('unknown'));
-    socket.on('connect', () => socket.write(startup(who)));
+    socket.on('connect', () => dialogue.opening && say(dialogue.opening));
     socket.on('data', (bytes) => {
-      at ??= performance.now();
-      received = Buffer.concat([received, bytes]);
-      while (received.length >= 5 && received.length > received.readInt32BE(1)) {
-        const message = received.subarray(0, received.readInt32BE(1) + 1);
-        received = received.subarray(message.length);
-        const answer = scram.answer(message);
+      if (hasSpoken) at ??= performance.now();
+      for (const answer of dialogue.hear(bytes))
         if (typeof answer === 'string') end(answer);
-        else if (answer !== undefined) socket.write(answer);
-      }
+        else say(answer);
     });
   });
-}
-
-function startup({ username, database }: Who): Buffer {
-  const version = Buffer.from([0, 3, 0, 0]);
-  const parameters = `user\0${username}\0database\0${database}\0application_name\0${APPLICATION}\0\0`;
-  const body = Buffer.concat([version, Buffer.from(parameters)]);
-  return Buffer.concat([int32(body.length + 4), body]);
-}
-
-/** https://www.postgresql.org/docs/current/sasl-authentication.html, RFC 5802 and RFC 7677; the server's proof is not checked. */
-class Scram {
-  readonly #password: string;
-  readonly #nonce = randomBytes(18).toString('base64');
-
-  constructor(password: string) {
-    this.#password = password;
-  }
-
-  /** What to send, or how it ended; undefined if there is nothing to say. */
-  answer(message: Buffer): Buffer | Verdict | undefined {
-    if (message[0] === 0x45) return message.includes('\0C28P01\0') ? 'refused' : 'unknown';
-    if (message[0] !== 0x52) return undefined;
-    switch (message.readInt32BE(5)) {
-      case 0:
-        return 'accepted';
-      case 10: {
-        const first = Buffer.from(`n,,${this.#firstBare()}`);
-        return response(Buffer.concat([Buffer.from('SCRAM-SHA-256\0'), int32(first.length), first]));
-      }
-      case 11:
-        return response(Buffer.from(this.#final(message.toString('utf8', 9))));
-      case 12:
-        return undefined;
-      default:
-        return 'unknown';
-    }
-  }
-
-  #firstBare(): string {
-    return `n=*,r=${this.#nonce}`;
-  }
-
-  #final(serverFirst: string): string {
-    const [, nonce = '', salt = '', iterations = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)/.exec(serverFirst) ?? [];
-    const key = clientKey(this.#password, salt, Number(iterations));
-    const withoutProof = `c=biws,r=${nonce}`;
-    const storedKey = createHash('sha256').update(key).digest();
-    const signature = hmac(storedKey, `${this.#firstBare()},${serverFirst},${withoutProof}`);
-    const proof = key.map((byte, index) => byte ^ (signature[index] ?? 0));
-    return `${withoutProof},p=${Buffer.from(proof).toString('base64')}`;
-  }
-}
-
-const clientKeys = new Map<string, Buffer>();
-
-function clientKey(password: string, salt: string, iterations: number): Buffer {
-  const name = `${iterations} ${salt} ${password}`;
-  const known = clientKeys.get(name);
-  if (known !== undefined) return known;
-  const key = hmac(pbkdf2Sync(password, Buffer.from(salt, 'base64'), iterations, 32, 'sha256'), 'Client Key');
-  clientKeys.set(name, key);
-  return key;
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-function response(body: Buffer): Buffer {
-  return Buffer.concat([Buffer.from('p'), int32(body.length + 4), body]);
-}
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
 }

@@ -7,10 +7,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
+import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
+import type { Engine } from './engine.ts';
+import { engineOf } from './engines.ts';
 import { cutCalled, type Point, tenthOf, twentiethOf } from './points.ts';
 import {
   isFailure,
@@ -23,14 +25,14 @@ import {
   writeDocument,
 } from './report.ts';
 import type { Bench, Result } from './run-point.ts';
-import { type StrategyName, strategyNames } from './strategies.ts';
+import { type StrategyName, strategyNames, unsupported } from './strategies.ts';
 import { isExact, measureWindow } from './window.ts';
 
-const rowNames = rowsOf('postgres');
+const ENGINES = [...new Set(rowNames.map((name) => rows[name].engineKey))];
 
 const USAGE = `npm run crash-matrix -- [options]
   --server NAME     ${rowNames.join(', ')}; the first unless given
-  --engine NAME     postgres
+  --engine NAME     ${ENGINES.join(', ')}: the first server of that engine, or the one that is named
   --strategy NAME   ${strategyNames.join(', ')}; the first unless given
   --workers N       points at a time, each on a server of its own; twice the number of cores unless given
 Without one of these the full matrix, which writes docs/crash-matrix.md:
@@ -52,8 +54,8 @@ type Options = { row: RowName; strategy: StrategyName; workers: number; selectio
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
-      server: { type: 'string', default: rowNames[0] as string },
-      engine: { type: 'string', default: 'postgres' },
+      server: { type: 'string' },
+      engine: { type: 'string' },
       strategy: { type: 'string', default: strategyNames[0] as string },
       workers: { type: 'string', default: String(2 * availableParallelism()) },
       writes: { type: 'boolean' },
@@ -69,11 +71,11 @@ function readOptions(): Options {
     process.exit(0);
   }
   const { server, engine, point } = values;
-  const row = rowNames.find((name) => name === server);
-  if (row === undefined) throw new Error(`--server is none of ${rowNames.join(', ')}`);
-  if (engine !== 'postgres') throw new Error('--engine is not postgres');
+  const row = chooseRow(server, engine);
   const strategy = strategyNames.find((name) => name === values.strategy);
   if (strategy === undefined) throw new Error(`--strategy is none of ${strategyNames.join(', ')}`);
+  const why = unsupported(rows[row].engineKey, strategy);
+  if (why) throw new Error(`${rows[row].product} has no --strategy ${strategy}: ${why}`);
   if (values.window && strategy !== 'single-user') throw new Error('--window is for --strategy single-user');
   const workers = Number(values.workers);
   if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers is no number from 1 on');
@@ -84,11 +86,21 @@ function readOptions(): Options {
   return { row, strategy, workers: selection === 'window' || point !== undefined ? 1 : workers, selection };
 }
 
+/** @throws if there is none */
+function chooseRow(server: string | undefined, engine: string | undefined): RowName {
+  if (engine !== undefined && !(ENGINES as string[]).includes(engine))
+    throw new Error(`--engine is none of ${ENGINES.join(', ')}`);
+  const ofEngine = rowNames.filter((name) => engine === undefined || rows[name].engineKey === engine);
+  const row = server === undefined ? ofEngine[0] : ofEngine.find((name) => name === server);
+  if (row === undefined) throw new Error(`--server is none of ${ofEngine.join(', ')}`);
+  return row;
+}
+
 /** @returns whether every promise was kept */
 async function run({ row, strategy, workers, selection }: Options): Promise<boolean> {
   await using folder = await temporaryDirectory();
-  const bundle = join(folder.path, 'postgres', 'index.mjs');
-  await buildFunction('postgres', { outfile: bundle });
+  const bundle = join(folder.path, 'function', 'index.mjs');
+  await buildFunction(rows[row].engine, { outfile: bundle });
   await using opened = await openBenches(row, strategy, bundle, workers);
   const [bench] = opened.benches as [Bench];
   console.log(`${workers} × ${introduction(bench.server)}`);
@@ -152,7 +164,7 @@ async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean
     cores: availableParallelism(),
     minutes: (performance.now() - started) / 60_000,
     date: new Date().toISOString().slice(0, 10),
-    normal: countsOf(normal),
+    normal: countsOf(normal, engineOf(row)),
     window,
     results,
   });
@@ -160,10 +172,10 @@ async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean
   return complete && !results.some(isFailure);
 }
 
-function countsOf({ seen }: Result): { calls: number; logins: number } {
+function countsOf({ seen }: Result, { protocol }: Engine): { calls: number; logins: number } {
   return {
     calls: seen.filter(({ peer, direction }) => peer === 'sm' && direction === '→').length,
-    logins: seen.filter(({ name }) => name === 'Authentication:Ok').length,
+    logins: seen.filter(({ name }) => name === protocol.names.loggedIn).length,
   };
 }
 

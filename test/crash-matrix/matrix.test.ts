@@ -2,102 +2,117 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { rowsOf } from '../../local/servers/rows.ts';
+import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { absent, servers } from '../servers.ts';
 import { findPoints, openBenches, runPoints } from './benches.ts';
 import { breaking, brokenRules } from './broken-rules.ts';
+import type { EngineKey } from './engine.ts';
 import type { Point } from './points.ts';
 import { isFailure, type PointResult, replay, verdict } from './report.ts';
 import type { Bench } from './run-point.ts';
-import { type StrategyName, strategyNames } from './strategies.ts';
+import type { StrategyName } from './strategies.ts';
 
-/** The first that there is; the full runs are for all of them. */
-const row = rowsOf('postgres').find((name) => !('remedy' in servers[name]));
 const WORKERS = 3;
 const MINUTES = 60_000;
 
-/** In each of the three rotations, at the database. The other writes are for the longer runs. */
-const TELLING = /setSecret\/db2\/→Query:(CREATE|GRANT|ALTER|REASSIGN|COMMIT)#1\/kill-(before|after)$/;
+type Selection = { title: string; strategy: StrategyName; chosen: (point: Point) => boolean; atLeast: number };
 
-if (row === undefined) absent('the crash matrix', 'there is no server for any row');
-else
-  describe(`the crash matrix, ${row}`, () => {
-    const cleanUp = new AsyncDisposableStack();
-    let folder: string;
-    let opened: Bench[];
-    const points = new Map<StrategyName, Point[]>();
+/** At the database; what happens at Secrets Manager is the same for every engine. The other points are for the longer runs. */
+const OWN_PASSWORD: Selection = {
+  title: 'whatever happens to the change of the own password is survived',
+  strategy: 'single-user',
+  chosen: ({ id }) => /^setSecret\/db1\/(→Query|←OK):(ALTER|SET-PASSWORD)#1\//.test(id),
+  atLeast: 9,
+};
 
-    const benchesOf = (strategy: StrategyName) => opened.map((bench): Bench => ({ ...bench, strategy }));
-    const pointsOf = (strategy: StrategyName) => points.get(strategy) ?? [];
+const TWO_USERS: Selection = {
+  title: 'alternating users survive a kill around the statements that make, grant, hand over and commit',
+  strategy: 'alternating-users',
+  chosen: ({ id }) => /setSecret\/db2\/→Query:(CREATE|GRANT|ALTER|REASSIGN|COMMIT)#1\/kill-(before|after)$/.test(id),
+  atLeast: 20,
+};
 
-    beforeAll(async () => {
-      folder = cleanUp.use(await temporaryDirectory()).path;
-      const bundle = join(folder, 'intact', 'index.mjs');
-      await buildFunction('postgres', { outfile: bundle });
-      opened = cleanUp.use(await openBenches(row, 'single-user', bundle, WORKERS)).benches;
-      for (const strategy of strategyNames)
-        points.set(strategy, (await findPoints(benchesOf(strategy)[0] as Bench)).points);
-    }, 3 * MINUTES);
-    afterAll(() => cleanUp.disposeAsync());
+const selections: Record<EngineKey, Selection[]> = {
+  postgres: [
+    {
+      title: 'every write of a rotation is survived, whatever happens to it',
+      strategy: 'single-user',
+      chosen: ({ write }) => write,
+      atLeast: 41,
+    },
+    TWO_USERS,
+  ],
+  mysql: [OWN_PASSWORD],
+  mariadb: [OWN_PASSWORD],
+};
 
-    /** Tried again if `wanted` is not among them: on a busy machine the function may run out of time before it does wrong. */
-    const violationsOf = async (bench: Bench, caughtBy: Point[], wanted: string): Promise<string> => {
-      let reported = '';
-      for (let triesLeft = 3; triesLeft > 0 && !reported.includes(wanted); triesLeft--)
-        reported = (await runPoints([bench], caughtBy)).flatMap(({ violations }) => violations).join('\n');
-      return reported;
-    };
+/** The first server that there is of each engine; the full runs are for all of them. */
+for (const engine of Object.keys(selections) as EngineKey[]) {
+  const row = rowNames.find((name) => rows[name].engineKey === engine && !('remedy' in servers[name]));
+  if (row === undefined) absent(`the crash matrix, ${engine}`, 'there is no server for any row of it');
+  else describe(`the crash matrix, ${row}`, () => matrix(engine, row));
+}
 
-    const expectAllKept = (strategy: StrategyName, results: PointResult[]) => {
+function matrix(engine: EngineKey, row: RowName): void {
+  const cleanUp = new AsyncDisposableStack();
+  let folder: string;
+  let opened: Bench[];
+  const points = new Map<StrategyName, Point[]>();
+  const rules = brokenRules.filter((rule) => rule.engine === engine);
+  const build = async (name: string, plugins: Parameters<typeof buildFunction>[1] = {}) => {
+    const bundle = join(folder, name, 'index.mjs');
+    await buildFunction(rows[row].engine, { ...plugins, outfile: bundle });
+    return bundle;
+  };
+  const benchesOf = (strategy: StrategyName) => opened.map((bench): Bench => ({ ...bench, strategy }));
+  const pointsOf = (strategy: StrategyName) => points.get(strategy) ?? [];
+
+  beforeAll(async () => {
+    folder = cleanUp.use(await temporaryDirectory()).path;
+    opened = cleanUp.use(await openBenches(row, 'single-user', await build('intact'), WORKERS)).benches;
+    for (const { strategy } of [...selections[engine], ...rules])
+      if (!points.has(strategy)) points.set(strategy, (await findPoints(benchesOf(strategy)[0] as Bench)).points);
+  }, 3 * MINUTES);
+  afterAll(() => cleanUp.disposeAsync());
+
+  test.each(selections[engine])(
+    '$title',
+    async ({ strategy, chosen, atLeast }) => {
+      const results = await runPoints(benchesOf(strategy), pointsOf(strategy).filter(chosen));
+
+      expect(results.length).toBeGreaterThanOrEqual(atLeast);
       const explained = (result: PointResult) =>
         `${verdict(result)}\n${replay(row, strategy, result.point)}\n${result.timeline}`;
       expect(results.filter(isFailure).map(explained)).toEqual([]);
       expect(results.filter(({ delivered }) => !delivered).map(({ point }) => point.id)).toEqual([]);
-    };
+    },
+    5 * MINUTES,
+  );
 
-    test(
-      'every write of a rotation is survived, whatever happens to it',
-      async () => {
-        const writes = pointsOf('single-user').filter(({ write }) => write);
+  /** Tried again if `wanted` is not among them: on a busy machine the function may run out of time before it does wrong. */
+  const violationsOf = async (bench: Bench, caughtBy: Point[], wanted: string): Promise<string> => {
+    let reported = '';
+    for (let triesLeft = 3; triesLeft > 0 && !reported.includes(wanted); triesLeft--)
+      reported = (await runPoints([bench], caughtBy)).flatMap(({ violations }) => violations).join('\n');
+    return reported;
+  };
 
-        const results = await runPoints(benchesOf('single-user'), writes);
+  test.each(rules)(
+    '$strategy: notices without the rule that $rule',
+    async (rule) => {
+      const [bench, other] = benchesOf(rule.strategy) as [Bench, Bench];
+      const bundle = await build(`broken ${rules.indexOf(rule)}`, { plugins: [breaking(rule)] });
+      const caughtBy = pointsOf(rule.strategy).filter(({ id }) => id === rule.caughtBy);
 
-        expect(results.length).toBeGreaterThan(40);
-        expectAllKept('single-user', results);
-      },
-      5 * MINUTES,
-    );
+      const [reported, [intact]] = await Promise.all([
+        violationsOf({ ...bench, bundle }, caughtBy, rule.saying),
+        runPoints([other], caughtBy),
+      ]);
 
-    test(
-      'alternating users survive a kill around the statements that make, grant, hand over and commit',
-      async () => {
-        const telling = pointsOf('alternating-users').filter(({ id }) => TELLING.test(id));
-
-        const results = await runPoints(benchesOf('alternating-users'), telling);
-
-        expect(results.length).toBeGreaterThanOrEqual(20);
-        expectAllKept('alternating-users', results);
-      },
-      5 * MINUTES,
-    );
-
-    test.each(brokenRules)(
-      '$strategy: notices without the rule that $rule',
-      async (rule) => {
-        const [bench, other] = benchesOf(rule.strategy) as [Bench, Bench];
-        const bundle = join(folder, `broken ${brokenRules.indexOf(rule)}`, 'index.mjs');
-        await buildFunction('postgres', { outfile: bundle, plugins: [breaking(rule)] });
-        const caughtBy = pointsOf(rule.strategy).filter(({ id }) => id === rule.caughtBy);
-
-        const [reported, [intact]] = await Promise.all([
-          violationsOf({ ...bench, bundle }, caughtBy, rule.saying),
-          runPoints([other], caughtBy),
-        ]);
-
-        expect(reported).toContain(rule.saying);
-        expect(intact).toMatchObject({ delivered: true, violations: [] });
-      },
-      2 * MINUTES,
-    );
-  });
+      expect(reported).toContain(rule.saying);
+      expect(intact).toMatchObject({ delivered: true, violations: [] });
+    },
+    2 * MINUTES,
+  );
+}

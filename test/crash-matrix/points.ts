@@ -50,7 +50,7 @@ export const KINDS = {
   late: 'killed, and its statement or write arrived after the next attempt',
   restart: 'database restarted',
   twice: 'two invocations of one step at once',
-  locked: 'another session held the row of the user to be changed past the deadline',
+  locked: 'another session held a lock on the user to be changed past the deadline',
   cancel: 'CancelRotateSecret between two steps, then RotateSecret',
   'edit-key': 'AWSCURRENT edited between two steps: a key added',
   'edit-password': 'AWSCURRENT edited between two steps: password changed, in the database too',
@@ -66,8 +66,11 @@ export function kindOf({ on, fault }: Point): Kind {
   return on === 'connection' ? 'cut' : fault;
 }
 
-/** All points in clear text, from the messages of a normal run. Where the same was done before in another turn, only the writes. */
-export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[]): Point[] {
+/**
+ * All points in clear text, from the messages of a normal run. Where the same was done before in another turn, only the writes.
+ * @param marksTwins whether a twin can bear the mark of the secret that it belongs to
+ */
+export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[], marksTwins: boolean): Point[] {
   const writes = writesAmong(seen);
   const messages = placesAmong(strategy, seen).filter(({ place }) => turn === 0 || writes.has(place));
   const points = messages.flatMap((message) =>
@@ -76,7 +79,8 @@ export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen
       return { id: idOf(turn, place, fault), write: writes.has(place), turn, on: 'message', place, fault, attempt };
     }),
   );
-  return [...points, ...stepPoints(strategy, turn)];
+  const isPossible = ({ fault }: Point) => marksTwins || fault !== 'claimed';
+  return [...points, ...stepPoints(strategy, turn).filter(isPossible)];
 }
 
 function idOf(turn: Turn, place: string, fault: string): string {
@@ -120,9 +124,11 @@ function faultsOf({ peer, direction, name, step }: Seen): MessageFault[] {
   return [...EVERYWHERE, 'late', ...(step === 'setSecret' ? ['restart' as const] : [])];
 }
 
-/** Operations of Secrets Manager and statements that change something. */
+/** Operations of Secrets Manager and statements that change something, with every engine's words. */
 function isWrite(name: string): boolean {
-  return /^(Put|Update|Query:(CREATE|ALTER|COMMENT|GRANT|REVOKE|REASSIGN|COMMIT)$)/.test(name);
+  return /^(Put|Update|Query:(CREATE|ALTER|COMMENT|GRANT|REVOKE|REASSIGN|COMMIT|SET-PASSWORD|SET-DEFAULT-ROLE)$)/.test(
+    name,
+  );
 }
 
 /** Places of what changes something, and of all that is answered to it. */
@@ -184,6 +190,7 @@ const CUTS_A_CONNECTION: Record<StrategyName, number> = {
   'single-user': 64,
   'single-user-by-admin': 16,
   'alternating-users': 16,
+  'dual-password': 16,
 };
 
 /** @param bytes of each connection of a normal run over TLS, both directions together, by the connection's place */

@@ -3,33 +3,45 @@
  * letter and a length, but for the client's first, which has no letter.
  */
 import type { Direction } from './message.ts';
+import type { Conversation, Frame, Protocol } from './protocol.ts';
 
-export type Frame = { name: string; about: string; bytes: Buffer };
+export const postgresProtocol: Protocol = {
+  converse: () => new PostgresConversation(),
+  isError: (name) => name === 'ErrorResponse',
+  names: { loggedIn: 'Authentication:Ok', changed: ['CommandComplete:COMMIT'] },
+};
 
-/** Cuts a stream of bytes into messages, whatever pieces it comes in. */
-export class Framer {
-  readonly #direction: Direction;
-  #rest: Buffer = Buffer.alloc(0);
-  #started: boolean;
+class PostgresConversation implements Conversation {
+  readonly #rest: Record<Direction, Buffer> = { '→': Buffer.alloc(0), '←': Buffer.alloc(0) };
+  #started = false;
 
-  constructor(direction: Direction) {
-    this.#direction = direction;
-    this.#started = direction === '←';
+  *push(direction: Direction, bytes: Buffer): Generator<Frame> {
+    let rest = Buffer.concat([this.#rest[direction], bytes]);
+    for (;;) {
+      const letters = this.#started || direction === '←' ? 1 : 0;
+      if (rest.length < letters + 4) break;
+      const length = letters + rest.readInt32BE(letters);
+      if (rest.length < length) break;
+      const frame = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      if (letters === 0) yield this.#start(frame);
+      else yield direction === '→' ? fromClient(frame) : fromServer(frame);
+    }
+    this.#rest[direction] = rest;
   }
 
-  *push(bytes: Buffer): Generator<Frame> {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
-    for (;;) {
-      const letters = this.#started ? 1 : 0;
-      if (this.#rest.length < letters + 4) return;
-      const length = letters + this.#rest.readInt32BE(letters);
-      if (this.#rest.length < length) return;
-      const frame = this.#rest.subarray(0, length);
-      this.#rest = this.#rest.subarray(length);
-      if (this.#started) yield this.#direction === '→' ? fromClient(frame) : fromServer(frame);
-      else yield { name: 'Startup', about: '', bytes: frame };
-      this.#started = true;
-    }
+  #start(bytes: Buffer): Frame {
+    this.#started = true;
+    return { name: 'Startup', about: '', bytes };
+  }
+
+  /** While logging in, an error ends the connection; afterwards, the query. */
+  errorInPlaceOf(_: Frame, isLoggedIn: boolean): Buffer {
+    const severity = isLoggedIn ? 'ERROR' : 'FATAL';
+    const fields = Buffer.from(`S${severity}\0V${severity}\0CXX000\0MPut here by the crash matrix.\0\0`);
+    const head = Buffer.from('E\0\0\0\0');
+    head.writeInt32BE(fields.length + 4, 1);
+    return Buffer.concat([head, fields]);
   }
 }
 
@@ -70,7 +82,6 @@ const FROM_SERVER: Record<string, string> = {
   K: 'BackendKeyData',
   N: 'NoticeResponse',
   T: 'RowDescription',
-  Z: 'ReadyForQuery',
 };
 
 function fromServer(bytes: Buffer): Frame {
@@ -92,6 +103,8 @@ function fromServer(bytes: Buffer): Frame {
       };
     case 'E':
       return { name: 'ErrorResponse', about: /\0C(\w{5})\0/.exec(bytes.toString('latin1'))?.[1] ?? '', bytes };
+    case 'Z':
+      return { name: 'ReadyForQuery', about: '', bytes, endsAnswer: true, followsError: true };
     default:
       return { name: FROM_SERVER[letter] ?? letter, about: '', bytes };
   }
@@ -100,12 +113,4 @@ function fromServer(bytes: Buffer): Frame {
 /** Up to the first NUL. */
 function firstText(bytes: Buffer): string {
   return bytes.toString('utf8', 5, bytes.indexOf(0, 5));
-}
-
-/** What a server answers that met a bug of its own: it says nothing about what was asked. */
-export function errorResponse(severity: 'ERROR' | 'FATAL'): Buffer {
-  const fields = Buffer.from(`S${severity}\0V${severity}\0CXX000\0MPut here by the crash matrix.\0\0`);
-  const head = Buffer.from('E\0\0\0\0');
-  head.writeInt32BE(fields.length + 4, 1);
-  return Buffer.concat([head, fields]);
 }

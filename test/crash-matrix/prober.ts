@@ -1,8 +1,8 @@
 /** An application that logs in throughout, with what the secret's labels say. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { login, type Verdict } from './login.ts';
+import type { Verdict } from './login.ts';
 import { strategies } from './strategies.ts';
-import type { Labels, Subject } from './subject.ts';
+import type { Labelled, Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Milliseconds between two probes: a hundred a second, if the machine can. */
@@ -35,6 +35,8 @@ export class Prober {
   readonly #timeline: Timeline;
   readonly #probes: Probe[] = [];
   readonly #lockOuts: number[] = [];
+  /** Since when AWSCURRENT has been refused beside that pending version: performance.now(). */
+  readonly #refusedSince = new Map<string, number>();
   readonly #underWay = new Set<Promise<void>>();
   #started = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -91,7 +93,7 @@ export class Prober {
   async #probe(): Promise<void> {
     const labels = this.#subject.labels();
     const asked = performance.now();
-    const { verdict, at: answered } = await login(this.#subject.who(labels.current));
+    const { verdict, at: answered } = await this.#subject.logIn(labels.current);
     if (verdict !== 'unknown') this.#probes.push({ asked, answered, verdict });
     if (verdict === 'refused') await this.#lookForLockOut(labels, answered);
   }
@@ -102,8 +104,9 @@ export class Prober {
    */
   async #lookForLockOut(labels: Labels, at: number): Promise<void> {
     const { current, pending } = this.#counting(labels);
+    if (pending) await this.#letFunctionGoAhead(pending);
     for (const labelled of pending === undefined ? [] : [pending, current]) {
-      const { verdict } = await login(this.#subject.who(labelled));
+      const { verdict } = await this.#subject.logIn(labelled);
       if (verdict === 'accepted' && labelled === pending) this.#pendingSeen = pending.id;
       if (verdict !== 'refused') return;
     }
@@ -111,6 +114,13 @@ export class Prober {
     if (now.current.id !== current.id || now.pending?.id !== pending?.id) return;
     this.#lockOuts.push(at);
     this.#timeline.add('LOCK-OUT: no password that a label names logs in', at);
+  }
+
+  async #letFunctionGoAhead({ id }: Labelled): Promise<void> {
+    const refusedSince = this.#refusedSince.get(id) ?? performance.now();
+    this.#refusedSince.set(id, refusedSince);
+    const ahead = refusedSince + this.#subject.firstLoginAhead - performance.now();
+    if (ahead > 0) await sleep(ahead);
   }
 
   /** With two users AWSPENDING is no way out: AWSCURRENT itself has to log in. */

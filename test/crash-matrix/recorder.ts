@@ -6,12 +6,17 @@ export type Seen = { step: Step; attempt: number; peer: string; direction: Direc
 
 export class Recorder {
   readonly seen: Seen[] = [];
-  /** All that the function sent where no password and no RotationToken belongs: everything but PutSecretValue. */
+  /** All that the function sent where no password and no RotationToken belongs: everything but PutSecretValue and what has to hold a password. */
   readonly sent: Buffer[] = [];
+  readonly #passwordIn: ReadonlySet<string>;
   #step: Step = 'createSecret';
   #attempt = 0;
   readonly #connections = new Map<number, { step: Step; attempt: number; peer: string }>();
   readonly #counts = new Map<string, number>();
+
+  constructor(passwordIn: ReadonlySet<string>) {
+    this.#passwordIn = passwordIn;
+  }
 
   begin(step: Step, attempt: number): void {
     this.#step = step;
@@ -19,7 +24,7 @@ export class Recorder {
   }
 
   record({ connection, direction, name, bytes }: Message): Seen {
-    if (direction === '→' && name !== 'PutSecretValue') this.sent.push(bytes);
+    if (direction === '→' && name !== 'PutSecretValue' && !this.#passwordIn.has(name)) this.sent.push(bytes);
     const { step, attempt, peer } = this.origin(connection);
     const kind = `${step}/${peer}/${direction}${name}`;
     const seen = { step, attempt, peer, direction, name, place: `${kind}#${this.#count(`${attempt} ${kind}`)}` };

@@ -1,6 +1,6 @@
 /** Results for people: on the terminal, and in docs/crash-matrix.md. */
 import { readFile, writeFile } from 'node:fs/promises';
-import type { RowName } from '../../local/servers/rows.ts';
+import { type RowName, rows } from '../../local/servers/rows.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
 import { type StrategyName, strategies, TURNS } from './strategies.ts';
@@ -10,7 +10,7 @@ export type PointResult = Result & { point: Point };
 
 /** The command that runs this point alone. */
 export function replay(row: RowName, strategy: StrategyName, { id }: Point): string {
-  return `npm run crash-matrix -- --engine postgres --strategy ${strategy} --server '${row}' --point '${id}'`;
+  return `npm run crash-matrix -- --engine ${rows[row].engineKey} --strategy ${strategy} --server '${row}' --point '${id}'`;
 }
 
 export function isFailure({ violations }: Result): boolean {
@@ -89,7 +89,7 @@ export function windowSummary(window: WindowReport): string {
   const interval = median(runs.map((run) => run.interval));
   return (
     `AWSCURRENT alone did not log in for ${window.window.toFixed(0)} ms (median of ${runs.length} rotations without a fault). With the database's ` +
-    `answer to COMMIT held back for ${sleep} ms it was ${window.windowWithSleep.toFixed(0)} ms; the prober saw the window grow by ` +
+    `answer that the password has changed held back for ${sleep} ms it was ${window.windowWithSleep.toFixed(0)} ms; the prober saw the window grow by ` +
     `${grewBy.toFixed(0)} ms (median), and by what the proxy had waited, give or take one probe interval (${interval.toFixed(1)} ms), in ` +
     `${agreeing} of ${runs.length} rotations (${window.blurred} more, in which probes at the edges lay further apart than that wait, say nothing).`
   );

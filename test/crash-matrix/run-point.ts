@@ -6,9 +6,9 @@ import type { Server } from '../../local/servers/server.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import type { Administrator } from './administrator.ts';
 import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
+import { engineOf } from './engines.ts';
 import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
-import { login } from './login.ts';
 import type { GapFault, Point, StepFault } from './points.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
@@ -45,6 +45,8 @@ class Run implements AsyncDisposable {
   readonly #bench: Bench;
   readonly #options: RunOptions;
   readonly #subject: Subject;
+  /** The function's. */
+  readonly #timeoutMs: number;
   readonly #functions: Functions;
   readonly #prober: Prober;
   readonly #wire: Wire;
@@ -63,13 +65,15 @@ class Run implements AsyncDisposable {
     this.#bench = bench;
     this.#options = options;
     this.#subject = this.#cleanUp.use(subject);
-    this.#wire = new Wire(options, this.#timeline, {
+    const engine = engineOf(bench.server.row);
+    this.#timeoutMs = strategies[bench.strategy].timeoutMs * engine.patience;
+    this.#wire = new Wire(engine, options, this.#timeline, {
       kill: () => this.#functions.kill(),
       restartServer: () => this.#restartServer(),
     });
     this.#functions = new Functions({
       bundle: bench.bundle,
-      timeoutMs: strategies[bench.strategy].timeoutMs,
+      timeoutMs: this.#timeoutMs,
       twice: point?.fault === 'twice' ? point.place : undefined,
       onAttemptEnd: () => this.#wire.attemptEnds.happens(),
     });
@@ -117,10 +121,10 @@ class Run implements AsyncDisposable {
   /** @returns where the function finds Secrets Manager */
   async #connect(): Promise<string> {
     const { point, tls = point?.on === 'connection' } = this.#options;
-    const { host, port } = this.#bench.server;
+    const { row, host, port } = this.#bench.server;
     const database = tls
       ? await startCuttingProxy({ host, port }, this.#wire.count)
-      : await startDatabaseProxy({ host, port }, (message) =>
+      : await startDatabaseProxy({ host, port }, engineOf(row).protocol, (message) =>
           this.#looking ? this.#wire.pass(message) : message.forward(),
         );
     const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);
@@ -134,9 +138,9 @@ class Run implements AsyncDisposable {
   /** Without a fault, until it is the turn of the user that is wanted. */
   async #rotateBefore(): Promise<void> {
     const { point, turn = point?.turn ?? 0 } = this.#options;
-    const { bundle, strategy } = this.#bench;
+    const { bundle } = this.#bench;
     const { emulator } = this.#subject;
-    const functions = new Functions({ bundle, timeoutMs: strategies[strategy].timeoutMs, onAttemptEnd() {} });
+    const functions = new Functions({ bundle, timeoutMs: this.#timeoutMs, onAttemptEnd() {} });
     const start = () => functions.startAttempt(this.#environment(emulator.endpoint));
     for (let done = 0; done < turn; done++) {
       const { succeeded, error } = await emulator.rotate(Subject.secretId, { start });
@@ -199,7 +203,7 @@ class Run implements AsyncDisposable {
   async #endLock(step: Step): Promise<void> {
     await this.#unlock?.();
     this.#delivered = this.#wire.recorder.seen.some(
-      (seen) => seen.step === step && /^Query:(ALTER|CREATE)$/.test(seen.name),
+      (seen) => seen.step === step && /^Query:(ALTER|CREATE|SET-PASSWORD)$/.test(seen.name),
     );
   }
 
@@ -232,7 +236,7 @@ class Run implements AsyncDisposable {
 
   /** No session or statement of the function lives longer on the server: its share of the time-out, and some grace. Milliseconds. */
   get #serverLimit(): number {
-    return Math.round(strategies[this.#bench.strategy].timeoutMs / 6) + 250;
+    return Math.round(this.#timeoutMs / 6) + 250;
   }
 
   /** A session whose client is gone may live until its server-side limit; one whose message is held back may only not be busy longer. */
@@ -254,7 +258,7 @@ class Run implements AsyncDisposable {
   /** For the timeline, and to see a password that went back although AWSPENDING still stands on what replaced it. */
   async #lookAtLabels(): Promise<void> {
     const { current, pending } = this.#subject.labels();
-    const logins = await Promise.all([current, pending].map((is) => is && login(this.#subject.who(is))));
+    const logins = await Promise.all([current, pending].map((is) => is && this.#subject.logIn(is)));
     const [ofCurrent, ofPending = 'no value'] = logins.map((result) => result?.verdict);
     const stages = Object.entries(this.#subject.stages).map(([id, labels]) => `${id} ${labels.join('+')}`);
     this.#timeline.add(`labels: ${stages.join(', ')}; AWSCURRENT ${ofCurrent}, AWSPENDING ${ofPending}`);

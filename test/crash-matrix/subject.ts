@@ -2,11 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { connect } from '../../local/servers/postgres.ts';
+import { rows } from '../../local/servers/rows.ts';
 import type { Server } from '../../local/servers/server.ts';
+import { type Users, usersOf } from '../../local/servers/users.ts';
 import type { Administrator } from './administrator.ts';
-import type { Who } from './login.ts';
-import { meddledWith, outOfLine, type Roles, rolesCalled } from './rights.ts';
+import type { Engine, Kept, Names } from './engine.ts';
+import { engineOf } from './engines.ts';
+import type { Login, Who } from './login.ts';
 import { type StrategyName, strategies } from './strategies.ts';
 
 /** A version with a value: its id, and the user and password in it. */
@@ -15,9 +17,6 @@ export type Labels = { current: Labelled; pending: Labelled | undefined; previou
 
 /** What a secret says of how to reach the database. */
 export type Route = { host: string; port: number; ssl: boolean; sslca?: string };
-
-/** The function's, as it names itself to the server. */
-const APPLICATION = 'secret-rotation';
 
 const ADMIN_SECRET = 'crash-matrix-admin';
 
@@ -30,15 +29,18 @@ export class Subject implements AsyncDisposable {
   readonly username: string;
   readonly twin: string;
   readonly emulator: SecretsManagerEmulator;
-  readonly #admin: string;
+  readonly #names: Names;
   readonly #server: Server;
+  readonly #engine: Engine;
+  readonly #users: Users;
+  readonly #database: string;
   readonly #administrator: Administrator;
   /** The keys that the secret must have in the end, beside its password and the names of a pair. */
   #keys: Record<string, unknown> = {};
   readonly #adminPasswords: string[] = [];
   #original: Labelled | undefined;
   /** The users as people left them. */
-  #roles: Roles = new Map();
+  #kept: Kept = new Map();
   #meddling: string[] = [];
 
   static async create(server: Server, administrator: Administrator, strategy: StrategyName): Promise<Subject> {
@@ -54,9 +56,12 @@ export class Subject implements AsyncDisposable {
     // Names of one length: none is the beginning of another.
     this.username = `crash_${process.pid}_${String(++users).padStart(6, '0')}`;
     this.twin = `${this.username}_clone`;
-    this.#admin = `${this.username}_admin`;
+    this.#names = { base: this.username, twin: this.twin, admin: `${this.username}_admin` };
     this.strategy = strategy;
     this.#server = server;
+    this.#engine = engineOf(server.row);
+    this.#users = usersOf(server);
+    this.#database = this.#engine.databaseOf(this.#names, server);
     this.#administrator = administrator;
     this.emulator = emulator;
   }
@@ -65,13 +70,15 @@ export class Subject implements AsyncDisposable {
   async establish(route: Route): Promise<void> {
     const { hasAdmin } = strategies[this.strategy];
     const { username } = this;
-    const value = { engine: 'postgres', ...route, username, dbname: this.#server.database };
-    const masterarn = hasAdmin ? await this.#makeAdmin({ ...value, username: this.#admin }) : undefined;
+    const { admin } = this.#names;
+    const { statements } = this.#engine;
+    const value = { engine: rows[this.#server.row].engineKey, ...route, username, dbname: this.#database };
+    const masterarn = hasAdmin ? await this.#makeAdmin({ ...value, username: admin }) : undefined;
     const password = newPassword();
-    await this.#administrator.run(
-      `${hasAdmin ? `SET ROLE ${this.#admin};` : ''} CREATE ROLE ${username} LOGIN PASSWORD '${password}'; RESET ROLE`,
-    );
-    if (this.strategy === 'alternating-users') await this.#giveRights();
+    await this.#users.createUser({ username, password }, hasAdmin ? admin : undefined);
+    await this.#administrator.run(statements.prepare(this.#names, this.strategy));
+    if (this.strategy === 'alternating-users')
+      await this.#administrator.run(statements.giveRights(this.#names, this.#database));
     this.#keys = { ...value, ...(masterarn && { masterarn }) };
     this.#createSecret(Subject.secretId, { ...this.#keys, password });
   }
@@ -80,7 +87,7 @@ export class Subject implements AsyncDisposable {
   async #makeAdmin(value: Record<string, unknown>): Promise<string> {
     const password = newPassword();
     this.#adminPasswords.push(password);
-    await this.#administrator.run(`CREATE ROLE ${this.#admin} LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
+    await this.#users.createAdmin({ username: this.#names.admin, password });
     return this.#createSecret(ADMIN_SECRET, { ...value, password });
   }
 
@@ -89,38 +96,19 @@ export class Subject implements AsyncDisposable {
     return this.emulator.store.createSecret({ Name, ClientRequestToken: randomUUID(), SecretString }).ARN;
   }
 
-  /** Of each kind that a twin has to have too, or that must not be its own. */
-  async #giveRights(): Promise<void> {
-    const base = this.username;
-    await this.#administrator.run(`
-      SET ROLE ${this.#admin};
-      ALTER ROLE ${base} CREATEDB CONNECTION LIMIT 50;
-      ALTER ROLE ${base} SET search_path = ${base}, public;
-      ALTER ROLE ${base} IN DATABASE ${this.#server.database} SET work_mem = '5MB';
-      RESET ROLE;
-      GRANT pg_read_all_stats TO ${base};
-      CREATE SCHEMA ${base} AUTHORIZATION ${base};
-      CREATE TABLE ${base}.own (); ALTER TABLE ${base}.own OWNER TO ${base};
-      CREATE TABLE ${base}.granted (); GRANT SELECT ON ${base}.granted TO ${base}`);
-  }
-
   /** A rotation begins: what is true now is what people left. */
   async begin(): Promise<void> {
     this.#original = this.labels().current;
-    this.#roles = await this.#rolesNow();
+    this.#kept = await this.#keptNow();
   }
 
   /** Since the base was active last a person has changed its rights, and the twin has got things of its own, as the twins of AWS's functions do. */
   async drift(): Promise<void> {
-    const { username: base, twin } = this;
-    await this.#administrator.run(`
-      ALTER ROLE ${base} NOCREATEDB; ALTER ROLE ${base} SET work_mem = '6MB'; ALTER ROLE ${base} RESET search_path;
-      CREATE TABLE ${base}.left_behind (); ALTER TABLE ${base}.left_behind OWNER TO ${twin};
-      GRANT SELECT ON ${base}.own TO ${twin}`);
+    await this.#administrator.run(this.#engine.statements.drift(this.#names));
   }
 
-  #rolesNow(): Promise<Roles> {
-    return rolesCalled(this.#administrator, this.username);
+  #keptNow(): Promise<Kept> {
+    return this.#engine.kept(this.#administrator, this.#names);
   }
 
   /** What AWSCURRENT said when the rotation began. */
@@ -136,18 +124,15 @@ export class Subject implements AsyncDisposable {
     return username === this.username ? this.twin : this.username;
   }
 
-  get #users() {
-    return { base: this.username, twin: this.twin, admin: this.#admin };
-  }
-
   /** What was changed that only people may change. */
   async meddling(): Promise<string[]> {
-    return [...this.#meddling, ...meddledWith(this.#users, this.#roles, await this.#rolesNow(), this.dormant)];
+    const now = await this.#keptNow();
+    return [...this.#meddling, ...this.#engine.meddledWith(this.#names, this.#kept, now, this.dormant)];
   }
 
   /** What the twin lacks of the base's rights or has beyond them, if it is its turn. */
   async twinOutOfLine(): Promise<string[]> {
-    return this.dormant === this.twin ? outOfLine(this.#users, await this.#rolesNow()) : [];
+    return this.dormant === this.twin ? this.#engine.outOfLine(this.#names, await this.#keptNow()) : [];
   }
 
   #rotates(username: unknown): boolean {
@@ -156,56 +141,64 @@ export class Subject implements AsyncDisposable {
 
   /** Whether a user is as people left it, its password too. */
   async isAsPeopleLeftIt(name: string): Promise<boolean> {
-    return isDeepStrictEqual(this.#roles.get(name), (await this.#rolesNow()).get(name));
+    return isDeepStrictEqual(this.#kept.get(name), (await this.#keptNow()).get(name));
   }
 
   /** What a person changes in the database is not the rotation's doing. */
-  async #asPerson(statements: string): Promise<void> {
+  async #asPerson(work: () => Promise<unknown>): Promise<void> {
     this.#meddling = await this.meddling();
-    await this.#administrator.run(statements);
-    this.#roles = await this.#rolesNow();
+    await work();
+    this.#kept = await this.#keptNow();
   }
 
   /** A person gives the base what the twin is to have too. */
   changeBase(): Promise<void> {
-    return this.#asPerson(
-      `ALTER ROLE ${this.username} CONNECTION LIMIT 40; ALTER ROLE ${this.username} SET statement_timeout = '1min'`,
-    );
+    return this.#asPerson(() => this.#administrator.run(this.#engine.statements.changeBase(this.#names)));
   }
 
   /** A person gives the twin what the base has not. */
   changeTwin(): Promise<void> {
-    return this.#asPerson(`ALTER ROLE ${this.twin} CREATEROLE`);
+    return this.#asPerson(() => this.#administrator.run(this.#engine.statements.changeTwin(this.#names)));
   }
 
   /** The same admin has made a user for somebody else, and it has the twin's name. */
   makeStranger(): Promise<void> {
-    return this.#asPerson(
-      `SET ROLE ${this.#admin}; CREATE ROLE ${this.twin} LOGIN PASSWORD '${newPassword()}'; RESET ROLE`,
-    );
+    const { twin: username, admin } = this.#names;
+    return this.#asPerson(() => this.#users.createUser({ username, password: newPassword() }, admin));
   }
 
   /** Another secret's rotation has made this twin with the same admin, and got no further. */
   claimTwin(): Promise<void> {
-    const mark = JSON.stringify({ secret: `${this.#keys['masterarn']}-another`, base: this.username });
-    return this.#asPerson(`
-      SET ROLE ${this.#admin}; CREATE ROLE ${this.twin} NOLOGIN; RESET ROLE;
-      COMMENT ON ROLE ${this.twin} IS 'secret-rotation: ${mark}'`);
+    const other = `${this.#keys['masterarn']}-another`;
+    return this.#asPerson(() => this.#administrator.run(this.#engine.statements.claimTwin(this.#names, other)));
   }
 
   /** Straight to the server, past the proxy. */
-  who({ username, password }: Omit<Labelled, 'id'>): Who {
-    const { host, port, database } = this.#server;
-    return { host, port, database, username, password };
+  logIn(as: Omit<Labelled, 'id'>): Promise<Login> {
+    return this.#engine.login(this.#who(as));
   }
 
-  /** Whom a session with this login acts as. */
-  async actsAs({ username, password }: Omit<Labelled, 'id'>): Promise<string> {
-    const client = await connect({ ...this.#server, superuser: { username, password } });
+  get firstLoginAhead(): number {
+    return this.#engine.firstLoginAhead;
+  }
+
+  #who({ username, password }: Omit<Labelled, 'id'>): Who {
+    const { host, port } = this.#server;
+    return { host, port, database: this.#database, username, password };
+  }
+
+  /** How sessions of the pair differ; both have to log in. */
+  async twinActsOtherwise(labelled: Labelled[]): Promise<string[]> {
+    const sessionOf = (name: string) => {
+      const as = labelled.find(({ username }) => username === name);
+      return as && this.#engine.connect(this.#who(as));
+    };
+    const [base, twin] = [await sessionOf(this.username), await sessionOf(this.twin)];
+    if (base === undefined || twin === undefined) return ['AWSCURRENT and AWSPREVIOUS are not the two of the pair'];
     try {
-      return (await client.query('SELECT current_user')).rows[0].current_user;
+      return await this.#engine.actsOtherwise(this.#names, base, twin);
     } finally {
-      await client.end();
+      await Promise.all([base.end(), twin.end()]);
     }
   }
 
@@ -287,8 +280,9 @@ export class Subject implements AsyncDisposable {
 
   /** A person sets another password, in the database and in the secret. */
   async changePassword(): Promise<void> {
+    const { username } = this.labels().current;
     const password = newPassword();
-    await this.#asPerson(`ALTER ROLE ${this.labels().current.username} PASSWORD '${password}'`);
+    await this.#asPerson(() => this.#users.setPassword({ username, password }));
     this.#edit({ password });
   }
 
@@ -301,34 +295,29 @@ export class Subject implements AsyncDisposable {
   }
 
   /**
-   * Another session holds the row of the user that is to be changed, so that whoever alters it waits; or is about to make that user.
+   * Another session holds what whoever changes that user waits for, or is about to make it.
    * @returns lets go of it
    */
   async lock(): Promise<() => Promise<void>> {
-    const admin = await connect(this.#server);
+    const connection = await this.#administrator.connect();
     const { dormant } = this;
-    await admin.query(
-      `BEGIN; ${this.#roles.has(dormant) ? `ALTER ROLE ${dormant} CONNECTION LIMIT -1` : `CREATE ROLE ${dormant}`}`,
-    );
-    return () => admin.end(); // rolls back
+    await connection.run(this.#engine.statements.lock(dormant, this.#kept.has(dormant)));
+    return () => connection.end();
   }
 
   /** What the function has open on the server; `busySince`: only what has been at the same statement or transaction that long. */
   async sessions({ busySince = 0 } = {}): Promise<string[]> {
-    const busy = `AND state <> 'idle' AND state_change < now() - interval '${busySince} ms'`;
-    const rows = await this.#administrator.run<{ state: string; ms: number }>(
-      `SELECT state, round(extract(epoch FROM clock_timestamp() - state_change) * 1000)::int AS ms FROM pg_stat_activity
-        WHERE starts_with(usename, '${this.username}') AND application_name = '${APPLICATION}' ${busySince > 0 ? busy : ''}`,
-    );
-    return rows.map(({ state, ms }) => `${state} for ${ms} ms`);
+    const query = this.#engine.statements.sessions(this.#names, busySince);
+    const found = await this.#administrator.run<{ state: string; ms: number }>(query);
+    return found.map(({ state, ms }) => `${state} for ${ms} ms`);
   }
 
   /** The twin before the base, and both before the admin that granted them something. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.emulator[Symbol.asyncDispose]();
-    const there = await this.#rolesNow();
-    for (const role of [this.twin, this.username, this.#admin])
-      if (there.has(role)) await this.#administrator.run(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    const { base, twin, admin } = this.#names;
+    for (const user of [twin, base, admin]) await this.#users.dropUser(user);
+    await this.#administrator.run(this.#engine.statements.cleanUp(this.#names));
   }
 }
 

@@ -1,18 +1,20 @@
 /** The matrix's own parts, where a mistake would make it blind. */
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
 import { cutCalled, cutsOf, type Point, pointsOf, tenthOf, twentiethOf } from './points.ts';
-import { errorResponse, Framer } from './postgres-protocol.ts';
+import { postgresProtocol } from './postgres-protocol.ts';
 import type { Seen } from './recorder.ts';
 import { type FullRun, writeDocument } from './report.ts';
 import { Timeline } from './timeline.ts';
 
-describe('the framer', () => {
+describe('PostgreSQL’s protocol', () => {
   const message = (letter: string, body: string) => {
     const head = Buffer.from(`${letter}\0\0\0\0`);
     head.writeInt32BE(Buffer.byteLength(body) + 4, letter.length);
@@ -30,9 +32,11 @@ describe('the framer', () => {
     const whole = Buffer.concat(stream);
     fc.assert(
       fc.property(fc.array(fc.nat(whole.length)), (cuts) => {
-        const framer = new Framer('→');
+        const conversation = postgresProtocol.converse();
         const edges = [0, ...cuts.toSorted((a, b) => a - b), whole.length];
-        const frames = edges.slice(1).flatMap((end, index) => [...framer.push(whole.subarray(edges[index], end))]);
+        const frames = edges
+          .slice(1)
+          .flatMap((end, index) => [...conversation.push('→', whole.subarray(edges[index], end))]);
         expect(frames.map(({ name }) => name)).toEqual(['Startup', 'SASL', 'Query:BEGIN', 'Query:ALTER', 'Terminate']);
         expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(whole);
       }),
@@ -40,13 +44,16 @@ describe('the framer', () => {
   });
 
   test('shows a statement without what stands in quotes', () => {
-    const [, , , alter] = [...new Framer('→').push(Buffer.concat(stream))];
+    const [, , , alter] = [...postgresProtocol.converse().push('→', Buffer.concat(stream))];
 
     expect(alter?.about).toBe("SET LOCAL x = 1; ALTER ROLE me PASSWORD '…'");
   });
 
   test('reads the error that is put in place of an answer', () => {
-    expect([...new Framer('←').push(errorResponse('ERROR'))]).toMatchObject([
+    const conversation = postgresProtocol.converse();
+    const ready = { name: 'ReadyForQuery', about: '', bytes: message('Z', 'I') };
+
+    expect([...conversation.push('←', conversation.errorInPlaceOf(ready, true))]).toMatchObject([
       { name: 'ErrorResponse', about: 'XX000' },
     ]);
   });
@@ -91,14 +98,14 @@ describe('points', () => {
         fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
       );
 
-    expect(kills('single-user', 0, seen)).toEqual(arrows.map((arrow) => `${arrow}#1`));
-    expect(kills('alternating-users', 0, seen)).toEqual([
+    expect(kills('single-user', 0, seen, true)).toEqual(arrows.map((arrow) => `${arrow}#1`));
+    expect(kills('alternating-users', 0, seen, true)).toEqual([
       '→Query:SELECT#1',
       '←ReadyForQuery#1',
       '→Query:GRANT#1',
       '←CommandComplete#1',
     ]);
-    expect(kills('alternating-users', 2, seen)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
+    expect(kills('alternating-users', 2, seen, true)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
   });
 
   test('cuts are the same in every run, 64 different ones a connection', () => {
@@ -113,11 +120,42 @@ describe('points', () => {
   });
 });
 
+test('a twin that cannot be marked is not marked as another secret’s', () => {
+  const faults = (marksTwins: boolean) => pointsOf('alternating-users', 0, [], marksTwins).map(({ fault }) => fault);
+
+  expect(faults(true)).toContain('claimed');
+  expect(faults(false)).toEqual(faults(true).filter((fault) => fault !== 'claimed'));
+});
+
+test.each([
+  [
+    ['--engine', 'mariadb', '--strategy', 'dual-password'],
+    'MariaDB has no --strategy dual-password: a user has one password there',
+  ],
+  [['--server', 'postgres 15', '--strategy', 'dual-password'], 'PostgreSQL has no --strategy dual-password: '],
+  [['--engine', 'mysql', '--server', 'mariadb 11.8'], '--server is none of mysql 9.7'],
+  [['--engine', 'oracle'], '--engine is none of postgres, mysql, mariadb'],
+])('%j is refused, with the reason', async (options, reason) => {
+  const tool = fileURLToPath(new URL('main.ts', import.meta.url));
+
+  await expect(promisify(execFile)(process.execPath, [tool, ...options])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(reason),
+  });
+});
+
+test('what a broken rule replaces stands exactly once in the code', async () => {
+  for (const { file, find } of brokenRules.flatMap(({ edits }) => edits)) {
+    const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect({ file, find, times: source.split(find).length - 1 }).toEqual({ file, find, times: 1 });
+  }
+});
+
 test('the document names every broken rule and the point that reports it', async () => {
   const document = await readFile(new URL('../../docs/crash-matrix.md', import.meta.url), 'utf8');
 
-  for (const { rule, strategy, caughtBy } of brokenRules)
-    expect(document).toContain(`| ${rule} | ${strategy} | \`${caughtBy}\` |`);
+  for (const { rule, engine, strategy, caughtBy } of brokenRules)
+    expect(document).toContain(`| ${rule} | ${engine} | ${strategy} | \`${caughtBy}\` |`);
 });
 
 test('a timeline is in the order of time, with versions called by name', () => {

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Step } from '../../local/secrets-manager/rotation.ts';
+import type { Engine } from './engine.ts';
 import { type Stage, strike } from './faults.ts';
 import type { Message } from './message.ts';
 import { Moment } from './moment.ts';
@@ -14,17 +15,18 @@ export type Times = { committed: number; answered: number; promoted: number };
 
 export type WireOptions = {
   point?: Point | undefined;
-  /** Hands the answer to COMMIT on so many milliseconds later. */
+  /** Hands the database's answer that the password has changed on so many milliseconds later. */
   commitAnswerDelay?: number | undefined;
 };
 
 export class Wire {
-  readonly recorder = new Recorder();
+  readonly recorder: Recorder;
   readonly times: Times = { committed: 0, answered: 0, promoted: 0 };
   /** Over TLS: the bytes of each connection of the first attempt, by its place. */
   readonly connections = new Map<string, number>();
   readonly invocationEnds = new Moment();
   readonly attemptEnds = new Moment();
+  readonly #engine: Engine;
   readonly #options: WireOptions;
   readonly #timeline: Timeline;
   readonly #stage: Stage;
@@ -34,7 +36,9 @@ export class Wire {
   /** The call whose every repetition is to fail. */
   #failing: string | undefined;
 
-  constructor(options: WireOptions, timeline: Timeline, stage: Pick<Stage, 'kill' | 'restartServer'>) {
+  constructor(engine: Engine, options: WireOptions, timeline: Timeline, stage: Pick<Stage, 'kill' | 'restartServer'>) {
+    this.#engine = engine;
+    this.recorder = new Recorder(engine.passwordIn);
     this.#options = options;
     this.#timeline = timeline;
     this.#stage = { ...stage, hold: (until) => this.#hold(until) };
@@ -79,9 +83,8 @@ export class Wire {
   };
 
   async #forward(message: Message): Promise<void> {
-    const answers = (name: string) => message.direction === '←' && message.name === name;
-    const committed = answers('CommandComplete:COMMIT');
-    if (committed) {
+    const answers = (...names: readonly string[]) => message.direction === '←' && names.includes(message.name);
+    if (answers(...this.#engine.protocol.names.changed)) {
       this.times.committed = performance.now();
       await sleep(this.#options.commitAnswerDelay ?? 0);
       this.times.answered = performance.now();

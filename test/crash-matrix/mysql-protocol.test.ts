@@ -1,0 +1,152 @@
+/** What servers and mysql2 really said to each other, recorded with accounts that are long gone. */
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Direction } from './message.ts';
+import { mysqlProtocol } from './mysql-protocol.ts';
+import type { Frame } from './protocol.ts';
+
+type Recorded = { name: string; stream: [Direction, string][] };
+
+const LOGIN = ['←Handshake', '→HandshakeResponse'];
+const FULL = ['←AuthMoreData:FullAuth', '→PublicKeyRequest', '←AuthMoreData:PublicKey', '→AuthResponse'];
+const SETTING = ['→Query:SET', '←OK:SET'];
+const SELECTING = ['→Query:SELECT', '←Columns', '←Row', '←EOF'];
+const SHOWING = ['→Query:SHOW', '←Columns', '←Row', '←EOF'];
+const MARIADB = [
+  ...LOGIN,
+  '←OK:Login',
+  ...SETTING,
+  ...SELECTING,
+  ...SHOWING,
+  '→Query:SET-PASSWORD',
+  '←OK:SET-PASSWORD',
+  '→Query:SELECT',
+  '←ERR:1109',
+  '→Quit',
+];
+
+const expected: Record<string, string[]> = {
+  'MySQL 9.7, full authentication': [
+    ...LOGIN,
+    ...FULL,
+    '←OK:Login',
+    ...SETTING,
+    ...SELECTING,
+    ...SHOWING,
+    '→Query:ALTER',
+    '←OK:ALTER',
+    '→Query:ALTER',
+    '←ERR:3891',
+    '→Query:SELECT',
+    '←Columns',
+    '←Row',
+    '←Row',
+    '←EOF',
+    '→Query:DO',
+    '←OK:DO',
+    '→Quit',
+  ],
+  'MySQL 9.7, fast authentication': [...LOGIN, '←AuthMoreData:FastAuth', '←OK:Login', ...SELECTING, '→Quit'],
+  'MySQL 9.7, another plugin': [
+    ...LOGIN,
+    '←AuthSwitchRequest',
+    '→AuthResponse',
+    '←AuthMoreData:PublicKey',
+    '→AuthResponse',
+    '←OK:Login',
+    ...SELECTING,
+    '→Quit',
+  ],
+  'MySQL 9.7, refused': [...LOGIN, ...FULL, '←ERR:1045'],
+  'MariaDB 10.11': MARIADB,
+  'MariaDB 11.8': MARIADB,
+};
+
+describe('MySQL’s protocol', () => {
+  let recorded: Recorded[];
+
+  beforeAll(async () => {
+    recorded = JSON.parse(await readFile(new URL('mysql-protocol.recorded.json', import.meta.url), 'utf8'));
+  });
+
+  const streamOf = (name: string) => {
+    const { stream } = recorded.find((each) => each.name === name) as Recorded;
+    return stream.map(([direction, bytes]) => [direction, Buffer.from(bytes, 'base64')] as const);
+  };
+  /** @param cuts between the pieces in which the bytes come, counted over both directions */
+  const framesOf = (name: string, cuts: readonly number[] = []) => {
+    const conversation = mysqlProtocol.converse();
+    let passed = 0;
+    return streamOf(name).flatMap(([direction, bytes]) => {
+      const start = passed;
+      passed += bytes.length;
+      const within = cuts.map((cut) => cut - start).filter((cut) => cut > 0 && cut < bytes.length);
+      const edges = [0, ...within.toSorted((a, b) => a - b), bytes.length];
+      return edges
+        .slice(1)
+        .flatMap((end, index) => [...conversation.push(direction, bytes.subarray(edges[index], end))])
+        .map((frame): Frame & { arrow: string } => ({ ...frame, arrow: `${direction}${frame.name}` }));
+    });
+  };
+
+  test.each(Object.entries(expected))('%s: every message by name', (name, arrows) => {
+    const frames = framesOf(name);
+
+    expect(frames.map(({ arrow }) => arrow)).toEqual(arrows);
+    expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(
+      Buffer.concat(streamOf(name).map(([, bytes]) => bytes)),
+    );
+  });
+
+  test.each(Object.keys(expected))('%s: the same messages in whatever pieces the bytes come', (name) => {
+    const whole = framesOf(name);
+    const length = streamOf(name).reduce((sum, [, bytes]) => sum + bytes.length, 0);
+
+    fc.assert(
+      fc.property(fc.array(fc.nat(length), { maxLength: 40 }), (cuts) => {
+        expect(framesOf(name, cuts)).toEqual(whole);
+      }),
+    );
+  });
+
+  test('a statement is shown without what stands in quotes', () => {
+    const [alter] = framesOf('MySQL 9.7, full authentication').filter(({ name }) => name === 'Query:ALTER');
+
+    expect(alter?.about).toBe("ALTER USER USER() IDENTIFIED BY '…' REPLACE '…'");
+  });
+
+  test('an answer ends with its last message', () => {
+    const answers = framesOf('MySQL 9.7, fast authentication').filter(({ arrow }) => arrow.startsWith('←'));
+
+    expect(answers.filter(({ endsAnswer }) => endsAnswer).map(({ name }) => name)).toEqual(['OK:Login', 'EOF']);
+  });
+
+  test('the error that is put in place of an answer has its number', () => {
+    const conversation = mysqlProtocol.converse();
+    const [handshake] = [...conversation.push('←', streamOf('MariaDB 10.11')[0]?.[1] as Buffer)] as [Frame];
+    const second = { ...handshake, bytes: Buffer.from([...handshake.bytes.subarray(0, 3), 7]) };
+
+    const error = conversation.errorInPlaceOf(second, true);
+
+    expect(error[3]).toBe(7);
+    expect([...mysqlProtocol.converse().push('←', error)]).toMatchObject([{ name: 'ERR:1105' }]);
+  });
+
+  test('over TLS nobody reads along', () => {
+    const conversation = mysqlProtocol.converse();
+    const request = Buffer.alloc(36);
+    request[0] = 32;
+    request.writeUInt32LE(1 << 11, 4);
+    const first = streamOf('MySQL 9.7, refused')[0]?.[1] as Buffer;
+
+    const names = [
+      ...conversation.push('←', first),
+      ...conversation.push('→', request),
+      ...conversation.push('→', Buffer.from([1])),
+      ...conversation.push('←', Buffer.from([2, 3])),
+    ].map(({ name }) => name);
+
+    expect(names).toEqual(['Handshake', 'SSLRequest', 'TLS', 'TLS']);
+  });
+});
