@@ -1,0 +1,155 @@
+/** SHOW GRANTS, read and said again. That the servers write it so is shown on them. */
+import { describe, expect, test } from '@jest/globals';
+import { grant, grantsIn, powerIn, revoke } from '../../../functions/mysql/grants.ts';
+
+const HASH = '*6891F9D51EB5A38D1BB310DDBC6379A189A4F575';
+const TO = 'TO `app`@`%`';
+
+/** As plain values. */
+function read(...lines: string[]) {
+  const { levels, dynamic, restrictions, roles, proxies, unread } = grantsIn(lines);
+  return {
+    levels: Object.fromEntries(
+      [...levels].map(([object, { privileges, grantable }]) => [
+        object,
+        [...privileges, ...(grantable ? ['GRANT OPTION'] : [])],
+      ]),
+    ),
+    dynamic: Object.fromEntries(dynamic),
+    restrictions: Object.fromEntries([...restrictions].map(([object, names]) => [object, [...names]])),
+    roles: Object.fromEntries(roles),
+    proxies: Object.fromEntries(proxies),
+    unread,
+  };
+}
+const NOTHING = { levels: {}, dynamic: {}, restrictions: {}, roles: {}, proxies: {}, unread: 0 };
+
+describe('SHOW GRANTS is read', () => {
+  test.each<[string, string, Partial<ReturnType<typeof read>>]>([
+    ['of an account without rights', `GRANT USAGE ON *.* ${TO}`, { levels: { '*.*': [] } }],
+    ['on everything', `GRANT SELECT, SHOW DATABASES ON *.* ${TO}`, { levels: { '*.*': ['SELECT', 'SHOW DATABASES'] } }],
+    [
+      'on everything, to be granted on',
+      `GRANT SELECT ON *.* ${TO} WITH GRANT OPTION`,
+      { levels: { '*.*': ['SELECT', 'GRANT OPTION'] } },
+    ],
+    [
+      'of MariaDB’s first line, without its hash and options',
+      `GRANT SELECT, BINLOG ADMIN ON *.* ${TO} IDENTIFIED BY PASSWORD '${HASH}' REQUIRE ISSUER '/CN=a'b' SUBJECT '/CN= WITH GRANT OPTION' WITH MAX_QUERIES_PER_HOUR 5 MAX_STATEMENT_TIME 2.500000`,
+      { levels: { '*.*': ['SELECT', 'BINLOG ADMIN'] } },
+    ],
+    [
+      'of MariaDB’s first line with GRANT OPTION before the limits',
+      `GRANT USAGE ON *.* ${TO} IDENTIFIED BY PASSWORD '${HASH}' WITH GRANT OPTION MAX_USER_CONNECTIONS -1 MAX_STATEMENT_TIME 2.500000`,
+      { levels: { '*.*': ['GRANT OPTION'] } },
+    ],
+    [
+      'dynamic',
+      `GRANT ROLE_ADMIN,XA_RECOVER_ADMIN ON *.* ${TO}`,
+      { dynamic: { ROLE_ADMIN: false, XA_RECOVER_ADMIN: false } },
+    ],
+    ['dynamic, to be granted on', `GRANT ROLE_ADMIN ON *.* ${TO} WITH GRANT OPTION`, { dynamic: { ROLE_ADMIN: true } }],
+    ['on a database', `GRANT ALL PRIVILEGES ON \`d\`.* ${TO}`, { levels: { '`d`.*': ['ALL PRIVILEGES'] } }],
+    [
+      'on databases by a pattern, with odd characters',
+      `GRANT INSERT ON \`a\\_b%\`\`.* TO \`\`x\`.* ${TO}`,
+      { levels: { '`a\\_b%``.* TO ``x`.*': ['INSERT'] } },
+    ],
+    ['GRANT OPTION alone', `GRANT USAGE ON \`d\`.* ${TO} WITH GRANT OPTION`, { levels: { '`d`.*': ['GRANT OPTION'] } }],
+    [
+      'on a table and its columns',
+      `GRANT SELECT, SELECT (\`id\`, \`n\`\`o, (te)\`), INSERT, UPDATE (\`id\`) ON \`d\`.\`t\` ${TO}`,
+      {
+        levels: {
+          '`d`.`t`': ['SELECT', 'SELECT (`id`)', 'SELECT (`n``o, (te)`)', 'INSERT', 'UPDATE (`id`)'],
+        },
+      },
+    ],
+    [
+      'on routines',
+      `GRANT EXECUTE, ALTER ROUTINE ON FUNCTION \`d\`.\`f\` ${TO} WITH GRANT OPTION`,
+      { levels: { 'FUNCTION `d`.`f`': ['EXECUTE', 'ALTER ROUTINE', 'GRANT OPTION'] } },
+    ],
+    [
+      'on packages',
+      `GRANT EXECUTE ON PACKAGE BODY \`d\`.\`p\` ${TO}`,
+      { levels: { 'PACKAGE BODY `d`.`p`': ['EXECUTE'] } },
+    ],
+    [
+      'of partial revokes',
+      'REVOKE INSERT, UPDATE ON `mysql`.* FROM `app`@`%`',
+      { restrictions: { '`mysql`.*': ['INSERT', 'UPDATE'] } },
+    ],
+    ['of roles', `GRANT \`r\`@\`%\`,\`s, t\`@\`h\` ${TO}`, { roles: { '`r`@`%`': false, '`s, t`@`h`': false } }],
+    ['of roles WITH ADMIN OPTION', `GRANT \`r\`@\`%\` ${TO} WITH ADMIN OPTION`, { roles: { '`r`@`%`': true } }],
+    ['of MariaDB’s roles', `GRANT \`r\` ${TO}`, { roles: { '`r`': false } }],
+    ['of PROXY', `GRANT PROXY ON \`x\`@\`%\` ${TO} WITH GRANT OPTION`, { proxies: { '`x`@`%`': true } }],
+    ['of PROXY by MariaDB 10.11', "GRANT PROXY ON 'x'@'%' TO 'app'@'%'", { proxies: { "'x'@'%'": false } }],
+    ['but for default roles, which a table has', `SET DEFAULT ROLE \`r\` FOR \`app\`@\`%\``, {}],
+    ['as far as it is known', `BESTOW SELECT ON *.* ${TO}`, { unread: 1 }],
+    [
+      'whatever the account is called',
+      'GRANT SELECT ON `d`.* TO `a ``ON`` *.* TO ``b```@`h%`',
+      { levels: { '`d`.*': ['SELECT'] } },
+    ],
+  ])('%s', (_, line, expected) => {
+    expect(read(line)).toEqual({ ...NOTHING, ...expected });
+  });
+
+  test('and nothing of it is a hash', () => {
+    expect(
+      JSON.stringify(read(`GRANT USAGE ON *.* ${TO} IDENTIFIED VIA ed25519 USING '${HASH}' OR unix_socket`)),
+    ).not.toContain(HASH);
+  });
+});
+
+test('statements say what was read', () => {
+  expect(grant(['SELECT', 'UPDATE (`a`)'], '`d`.`t`', "'u'@'%'")).toBe(
+    "GRANT SELECT, UPDATE (`a`) ON `d`.`t` TO 'u'@'%'",
+  );
+  expect(grant([], '`d`.*', "'u'@'%'", true)).toBe("GRANT USAGE ON `d`.* TO 'u'@'%' WITH GRANT OPTION");
+  expect(revoke(['GRANT OPTION'], '`d`.*', "'u'@'%'")).toBe("REVOKE GRANT OPTION ON `d`.* FROM 'u'@'%'");
+});
+
+describe('an account is more than an application’s', () => {
+  test.each([
+    ['GRANT SUPER ON *.*', 'SUPER on *.*'],
+    ['GRANT SELECT, CREATE USER ON *.*', 'CREATE USER on *.*'],
+    ['GRANT SELECT, FILE ON *.*', 'FILE on *.*'],
+    ['GRANT RELOAD ON *.*', 'RELOAD on *.*'],
+    ['GRANT SHUTDOWN ON *.*', 'SHUTDOWN on *.*'],
+    ['GRANT INSERT ON *.*', 'INSERT on *.*'],
+    ['GRANT ALL PRIVILEGES ON *.*', 'ALL PRIVILEGES on *.*'],
+    ['GRANT UPDATE ON `mysql`.*', 'UPDATE on `mysql`.*'],
+    ['GRANT UPDATE ON `my%`.*', 'UPDATE on `my%`.*'],
+    ['GRANT DELETE ON `mys_l`.*', 'DELETE on `mys_l`.*'],
+    ['GRANT INSERT ON `%`.*', 'INSERT on `%`.*'],
+    ['GRANT UPDATE (`a`) ON `mysql`.`user`', 'UPDATE (`a`) on `mysql`.`user`'],
+    ['GRANT SYSTEM_USER ON *.*', 'SYSTEM_USER on *.*'],
+    ['GRANT ROLE_ADMIN ON *.*', 'ROLE_ADMIN on *.*'],
+    ['GRANT SET_ANY_DEFINER ON *.*', 'SET_ANY_DEFINER on *.*'],
+    ['GRANT CONNECTION_ADMIN ON *.*', 'CONNECTION_ADMIN on *.*'],
+    ['GRANT UNHEARD_OF ON *.*', 'UNHEARD_OF on *.*'],
+    ['GRANT PROXY ON `x`@`%`', 'PROXY on `x`@`%`'],
+  ])('by %s', (granted, power) => {
+    expect(powerIn(grantsIn([`${granted} ${TO}`]))).toBe(power);
+  });
+
+  test('by GRANT OPTION on everything, and by ADMIN OPTION', () => {
+    expect(powerIn(grantsIn([`GRANT SELECT ON *.* ${TO} WITH GRANT OPTION`]))).toBe('GRANT OPTION on *.*');
+    expect(powerIn(grantsIn([`GRANT \`r\` ${TO} WITH ADMIN OPTION`]))).toBe('ADMIN OPTION on the role `r`');
+  });
+
+  test.each([
+    'GRANT USAGE ON *.*',
+    'GRANT SELECT, PROCESS, SHOW DATABASES, LOCK TABLES, REPLICATION CLIENT ON *.*',
+    'GRANT ALL PRIVILEGES ON `app`.*',
+    'GRANT ALL PRIVILEGES ON `mysql\\_`.*',
+    'GRANT ALL PRIVILEGES ON `m.sql`.*',
+    'GRANT SELECT ON `mysql`.*',
+    'GRANT XA_RECOVER_ADMIN ON *.*',
+    'GRANT `r`',
+  ])('not by %s', (granted) => {
+    expect(powerIn(grantsIn([`${granted} ${TO}`]))).toBeUndefined();
+  });
+});

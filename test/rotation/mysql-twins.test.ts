@@ -1,0 +1,442 @@
+/** Whose user a twin is on MySQL and MariaDB, what stops a rotation, and from which states it goes on. With the built function. */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import { mysql } from '../../functions/mysql/engine.ts';
+import type { MySqlSession } from '../../functions/mysql/session.ts';
+import { Deadline } from '../../shared/deadline.ts';
+import { type Pair, supported } from '../../shared/engine.ts';
+import { Secret } from '../../shared/secret.ts';
+import { describeServers, type SharedServer, testUnless } from '../servers.ts';
+import { comparable, quoted, stored, wordsOn } from './mysql-account.ts';
+import { type Json, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
+
+const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
+const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
+
+async function expectRotated(rotating: Rotating, username: string): Promise<void> {
+  const { error, token } = await rotating.rotate();
+  expect(error).toBeUndefined();
+  await rotating.expectComplete(token);
+  expect(rotating.value()['username']).toBe(username);
+}
+
+/** With nothing changed, hashes included. */
+async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
+  const before = [await stored(rotating, ''), rotating.value()];
+  const { attempts, succeeded } = await rotating.rotate();
+  expect(succeeded).toBe(false);
+  expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({ errorType, errorMessage: expect.stringContaining(words) });
+  expect([await stored(rotating, ''), rotating.value()]).toEqual(before);
+}
+
+const isMariaDb = (server: SharedServer) => server.row.startsWith('mariadb');
+const onlyMySql = (server: SharedServer) =>
+  testUnless(isMariaDb(server) ? 'MariaDB has no place for a mark' : undefined);
+const onlyMariaDb = (server: SharedServer) =>
+  testUnless(isMariaDb(server) ? undefined : 'MySQL has a place for a mark');
+
+/** @returns its password */
+async function makeStranger(rotating: Rotating, username = rotating.twin, options = ''): Promise<string> {
+  const password = newPassword();
+  await rotating.sql(`CREATE USER ?@'%' IDENTIFIED BY ? ${options}`, [username, password]);
+  return password;
+}
+
+describeServers('mysql', 'a user that is called like the twin', (server) => {
+  onlyMySql(server)(
+    'is a stranger’s until somebody says otherwise, with the statement that the error has',
+    async () => {
+      await using rotating = await Rotating.on(server, ALLOWED);
+      const password = await makeStranger(rotating, rotating.twin, `ATTRIBUTE '{"owner": "Ann"}'`);
+      const statement =
+        `ALTER USER ${quoted(rotating.twin)} ATTRIBUTE '{\\"secret-rotation\\":{\\"secret\\":\\"${rotating.arn}\\",` +
+        `\\"base\\":\\"${rotating.user}\\"}}'`;
+      await expectRefusal(rotating, 'ForeignUserError', statement);
+      expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
+
+      await rotating.sql(statement);
+      await expectRotated(rotating, rotating.twin);
+      const words = await wordsOn(rotating, quoted(rotating.twin));
+      expect(words.at(-1)).toContain('"owner": "Ann"');
+      expect(await rotating.logsIn(password, rotating.twin)).toBe(false);
+    },
+  );
+
+  onlyMariaDb(server)('is a stranger’s until the deployer says otherwise, once', async () => {
+    const environment: Record<string, string> = {};
+    await using rotating = await Rotating.on(server, { ...OPTIONS, environment });
+    const password = await makeStranger(rotating);
+    await expectRefusal(rotating, 'ForeignUserError', 'ADMIN_MAY_SET_PASSWORDS to true');
+    expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
+
+    environment['ADMIN_MAY_SET_PASSWORDS'] = 'true';
+    await expectRotated(rotating, rotating.twin);
+    delete environment['ADMIN_MAY_SET_PASSWORDS'];
+    await expectRotated(rotating, rotating.user);
+    await expectRotated(rotating, rotating.twin);
+  });
+
+  onlyMariaDb(server)('is not had by the deployer’s word either, if it is more than an application’s', async () => {
+    await using rotating = await Rotating.on(server, ALLOWED);
+    await makeStranger(rotating);
+    await rotating.sql(`GRANT CREATE USER ON *.* TO ${quoted(rotating.twin)}`);
+    await expectRefusal(rotating, 'ForeignUserError', 'holds CREATE USER on *.*');
+  });
+
+  test('is a stranger’s also where alternateusername names it', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const other = `other_${rotating.user}`;
+    await makeStranger(rotating, other);
+    rotating.edit({ alternateusername: other });
+    await expectRefusal(rotating, 'ForeignUserError', `"${other}" is there already`);
+    await rotating.sql(`DROP USER ${other}`);
+  });
+
+  test('is taken if it is locked and holds nothing, as what is left of an earlier attempt', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await makeStranger(rotating, rotating.twin, 'ACCOUNT LOCK');
+    await expectRotated(rotating, rotating.twin);
+  });
+
+  test.each([
+    ['holds what the base does not', (twin: string) => [`GRANT SELECT ON app_data.* TO ${twin}`]],
+    ['is the definer of a view', (twin: string) => [`CREATE DEFINER = ${twin} VIEW mysql.of_twin AS SELECT 1 AS one`]],
+  ])('is a stranger’s though it is locked, if it %s', async (_, statements) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await makeStranger(rotating, rotating.twin, 'ACCOUNT LOCK');
+    try {
+      for (const statement of statements(quoted(rotating.twin))) await rotating.sql(statement);
+      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    } finally {
+      await rotating.sql('DROP VIEW IF EXISTS mysql.of_twin');
+    }
+  });
+
+  onlyMySql(server)('is a stranger’s though it is locked, if others have it as a role', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await makeStranger(rotating, rotating.twin, 'ACCOUNT LOCK');
+    const heir = `heir_${rotating.user}`;
+    await makeStranger(rotating, heir);
+    await rotating.sql(`GRANT ${quoted(rotating.twin)} TO ${quoted(heir)}`);
+    await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    await rotating.sql(`DROP USER ${quoted(heir)}`);
+  });
+
+  test('and is for other hosts than the base is refused by both names', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await rotating.sql(`CREATE USER ${quoted(rotating.twin, '10.%')}`);
+    await expectRefusal(rotating, 'ForeignUserError', quoted(rotating.twin, '10.%'));
+  });
+
+  test('and has several accounts is refused', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await rotating.sql(`CREATE USER ${quoted(rotating.twin, '10.%')}`);
+    await expectRefusal(rotating, 'SeveralAccountsError', '"10.%"');
+    await rotating.sql(`DROP USER ${quoted(rotating.twin, '10.%')}`);
+    await rotating.sql(`CREATE USER ${quoted(rotating.user, '10.%')}`);
+    await expectRefusal(rotating, 'SeveralAccountsError', '"10.%"');
+  });
+
+  test('and has a password that a version of the secret knows, is adopted', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const { username, password } = rotating.value();
+    rotating.edit({ username: rotating.twin, password: await makeStranger(rotating) });
+    rotating.edit({ username, password });
+    await expectRotated(rotating, rotating.twin);
+    await expectRotated(rotating, rotating.user);
+  });
+});
+
+describeServers('mysql', 'a pair of another secret', (server) => {
+  const other = (rotating: Rotating, changes: Json) =>
+    rotating.manager.store.createSecret({
+      Name: 'other',
+      ClientRequestToken: randomUUID(),
+      SecretString: rotating.remember({ ...rotating.value(), ...changes }),
+    });
+  const rotateOther = async (rotating: Rotating) => {
+    const { attempts } = await rotating.manager.rotate('other', { start: rotating.start, attempts: 1 });
+    return attempts[0]?.steps.at(-1)?.error;
+  };
+
+  test('the same pair is left alone', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const first = { ...rotating.value() };
+    await expectRotated(rotating, rotating.twin);
+    const before = await stored(rotating, rotating.user);
+    other(rotating, { ...first, baseusername: rotating.user });
+    expect(await rotateOther(rotating)).toMatchObject({
+      errorType: 'ForeignUserError',
+      errorMessage: expect.stringContaining(isMariaDb(server) ? 'is there already' : rotating.arn),
+    });
+    expect(await stored(rotating, rotating.user)).toEqual(before);
+  });
+
+  onlyMySql(server)('the same base with a twin of its own is left alone, by the mark at the other twin', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const first = { ...rotating.value() };
+    await expectRotated(rotating, rotating.twin);
+    const before = await stored(rotating, '');
+    other(rotating, { ...first, baseusername: rotating.user, alternateusername: `third_${rotating.user}` });
+    expect(await rotateOther(rotating)).toMatchObject({
+      errorType: 'ForeignUserError',
+      errorMessage: expect.stringContaining(rotating.arn),
+    });
+    expect(await stored(rotating, '')).toEqual(before);
+  });
+
+  onlyMySql(server)('nor does a marked twin give away another base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    const victim = `victim_${rotating.user}`;
+    const password = await makeStranger(rotating, victim);
+    rotating.edit({ baseusername: victim });
+    await expectRefusal(rotating, 'ForeignUserError', rotating.arn);
+    expect(await rotating.logsIn(password, victim)).toBe(true);
+    await rotating.sql(`DROP USER ${quoted(victim)}`);
+  });
+
+  test('or another user cannot be had by naming it in the secret', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    const victim = `victim_${rotating.user}`;
+    const password = await makeStranger(rotating, victim);
+    rotating.edit({ baseusername: victim });
+    await expectRefusal(rotating, 'ForeignUserError', isMariaDb(server) ? 'is there already' : rotating.arn);
+    expect(await rotating.logsIn(password, victim)).toBe(true);
+    await rotating.sql(`DROP USER ${quoted(victim)}`);
+  });
+});
+
+describeServers('mysql', 'the base, while the twin is active,', (server) => {
+  const setPlugin = (rotating: Rotating, plugin: string) =>
+    isMariaDb(server)
+      ? rotating.sql(`UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.plugin', ?) WHERE User = ?`, [
+          plugin,
+          rotating.user,
+        ])
+      : rotating.sql('UPDATE mysql.user SET plugin = ? WHERE User = ?', [plugin, rotating.user]);
+
+  test('is not made active if it is locked, and is not unlocked', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} ACCOUNT LOCK`);
+    await expectRefusal(rotating, 'DormantUserError', 'is locked (ACCOUNT LOCK)');
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} ACCOUNT UNLOCK`);
+    await expectRotated(rotating, rotating.user);
+  });
+
+  test('is not made active if a person made it change its password', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD EXPIRE`);
+    await expectRefusal(rotating, 'DormantUserError', 'PASSWORD EXPIRE');
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} IDENTIFIED BY 'by a person'`);
+    rotating.edit({ username: rotating.user, password: 'by a person' });
+    await expectRotated(rotating, rotating.twin);
+  });
+
+  test('is made active if only its password has got too old, which is what rotation is for', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD EXPIRE INTERVAL 1 DAY`);
+    await rotating.sql(
+      isMariaDb(server)
+        ? `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.password_last_changed', 1) WHERE User = '${rotating.user}'`
+        : `UPDATE mysql.user SET password_last_changed = '2001-02-03' WHERE User = '${rotating.user}'`,
+    );
+    await rotating.sql('FLUSH PRIVILEGES');
+    await expectRotated(rotating, rotating.user);
+    await expectRotated(rotating, rotating.twin);
+    expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
+  });
+
+  test.each([
+    ['AWSAuthenticationPlugin', 'IAM tokens only'],
+    ['auth_socket', 'by the plugin "auth_socket"'],
+    ['ed25519', 'by the plugin "ed25519"'],
+    ['authentication_ldap_simple', 'by the plugin "authentication_ldap_simple"'],
+  ])('is not made active if it authenticates by %s', async (plugin, words) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    const [before] = await rotating.sql('SELECT plugin FROM mysql.user WHERE User = ?', [rotating.user]);
+    await setPlugin(rotating, plugin);
+    const { attempts } = await rotating.rotate();
+    expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({
+      errorType: 'DormantUserError',
+      errorMessage: expect.stringContaining(words),
+    });
+    await setPlugin(rotating, String(before?.['plugin']));
+    await expectRotated(rotating, rotating.user);
+  });
+});
+
+describeServers('mysql', 'the twin, while the base is active,', (server) => {
+  test('may be locked, expired and of another plugin: it is brought in line', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await expectRotated(rotating, rotating.user);
+    const plugin = isMariaDb(server) ? 'mysql_native_password' : 'sha256_password';
+    const way = isMariaDb(server) ? `VIA ${plugin} USING PASSWORD('x') OR unix_socket` : `WITH ${plugin} BY 'x'`;
+    await rotating.sql(`ALTER USER ${quoted(rotating.twin)} IDENTIFIED ${way}`);
+    await rotating.sql(`ALTER USER ${quoted(rotating.twin)} PASSWORD EXPIRE ACCOUNT LOCK`);
+    if (isMariaDb(server)) {
+      // No password of the secret's is right any more.
+      await expectRefusal(rotating, 'ForeignUserError', 'ADMIN_MAY_SET_PASSWORDS');
+      return;
+    }
+    await expectRotated(rotating, rotating.twin);
+    expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
+  });
+
+  onlyMySql(server)('gets the plugin of the base, for a client may know no other', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const password = newPassword();
+    await rotating.sql(`ALTER USER ?@'%' IDENTIFIED WITH sha256_password BY ?`, [rotating.user, password]);
+    rotating.edit({ password });
+    await expectRotated(rotating, rotating.twin);
+    expect((await wordsOn(rotating, quoted(rotating.twin))).at(-1)).toContain("IDENTIFIED WITH 'sha256_password'");
+  });
+
+  onlyMySql(server)('loses a password that was retained beside the old one', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    const retained = rotating.password();
+    await expectRotated(rotating, rotating.user);
+    await rotating.sql(`ALTER USER ?@'%' IDENTIFIED BY ? RETAIN CURRENT PASSWORD`, [rotating.twin, newPassword()]);
+    expect(await rotating.logsIn(retained, rotating.twin)).toBe(true);
+    await expectRotated(rotating, rotating.twin);
+    expect(await rotating.logsIn(retained, rotating.twin)).toBe(false);
+  });
+});
+
+describeServers('mysql', 'names', (server) => {
+  const some = () => randomBytes(4).toString('hex');
+
+  test('of which the twin’s has the most characters the server keeps', async () => {
+    const longest = isMariaDb(server) ? 128 : 32;
+    await using fits = await Rotating.on(server, { ...OPTIONS, user: some().padEnd(longest - 6, 'x') });
+    await expectRotated(fits, fits.twin);
+    await using tooLong = await Rotating.on(server, { ...OPTIONS, user: some().padEnd(longest - 5, 'y') });
+    await expectRefusal(tooLong, 'PairError', `longer than ${longest} characters`);
+    tooLong.edit({ alternateusername: `twin_${some()}` });
+    const twin = String(tooLong.value()['alternateusername']);
+    await expectRotated(tooLong, twin);
+    await tooLong.sql(`DROP USER ${quoted(twin)}`);
+  });
+
+  test.each(["o'q", 'd"q', 'b`q', 'p%c', 'u_s', 'a@b', 'back\\sl', 'TO `x`@`y`', 'ü ñ', '*.*', "'); --"])(
+    'may be odd: %s',
+    async (odd) => {
+      await using rotating = await Rotating.on(server, { ...OPTIONS, user: `${odd}${some()}` });
+      await rotating.sql(`GRANT SELECT ON \`app\\_%\`.* TO ${quoted(rotating.user)} WITH GRANT OPTION`);
+      await expectRotated(rotating, rotating.twin);
+      expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
+      await expectRotated(rotating, rotating.user);
+    },
+  );
+});
+
+/** Of the admin's, that ends after so many changes: before or after the last of them took effect. */
+async function mortalSession(rotating: Rotating, server: SharedServer, changes: number): Promise<MySqlSession> {
+  const { store } = rotating.manager;
+  const { username, password } = JSON.parse(
+    (store.getSecretValue({ SecretId: 'admin' }) as { SecretString: string }).SecretString,
+  );
+  const { host, port } = server;
+  const to = { host, port, tls: 'off', options: {} } as const;
+  const result = await mysql.login(to, { username, password: new Secret(password) }, new Deadline(60_000));
+  if (result.is !== 'accepted') throw result.why;
+  const { session } = result;
+  const change = session.change.bind(session);
+  let left = changes;
+  session.change = async (...statement) => {
+    if (left-- === 0) throw new Dead();
+    await change(...statement);
+  };
+  return session;
+}
+
+class Dead extends Error {}
+
+/** setSecret's work for the twin up to that change. @returns whether it got to its end */
+async function workUntil(rotating: Rotating, server: SharedServer, token: string, changes: number): Promise<boolean> {
+  const session = await mortalSession(rotating, server, changes);
+  const twins = supported(mysql.twins('mysql'));
+  const account = (username: string) => ({ username, realm: '%' });
+  const pair: Pair = { base: account(rotating.user), twin: account(rotating.twin), owner: rotating.arn };
+  const pending = new Secret(rotating.password(token));
+  try {
+    if ((await twins.state(session, pair)).twin === undefined) await twins.create(session, pair, pending);
+    const found = await twins.differences(session, pair);
+    if (found === 'not visible') throw new Error(found);
+    for (const kind of ['less', 'setting', 'more'])
+      for (const difference of found.filter((each) => each.kind === kind)) await twins.apply(session, pair, difference);
+    await twins.enable(session, pair, 'twin', pending);
+    return true;
+  } catch (error) {
+    if (error instanceof Dead) return false;
+    throw error;
+  } finally {
+    await session.close();
+  }
+}
+
+const RIGHTS = [
+  'GRANT SELECT, INSERT ON app_data.* TO',
+  'GRANT ALL ON `app\\_x`.* TO',
+  'GRANT PROCESS ON *.* TO',
+] as const;
+const OTHER_RIGHTS = [
+  'GRANT UPDATE ON app_data.* TO',
+  'GRANT USAGE ON app_data.* TO',
+  'GRANT DELETE ON `app\\_x`.* TO',
+];
+
+describeServers('mysql', 'an attempt that died after any of its statements', (server) => {
+  const rights = isMariaDb(server) ? RIGHTS.filter((right) => !right.includes('ALL')) : RIGHTS;
+
+  test.each([
+    ['making the twin', 'retried', false],
+    ['making the twin', 'started afresh', false],
+    ['bringing the twin in line', 'retried', true],
+  ])(
+    '%s, %s, comes to its end',
+    async (_, how, isThere) => {
+      for (let changes = 0, ended = false; !ended; changes++) {
+        await using rotating = await Rotating.on(server, OPTIONS);
+        for (const right of rights) await rotating.sql(`${right} ${quoted(rotating.user)}`);
+        if (isThere) {
+          await expectRotated(rotating, rotating.twin);
+          await expectRotated(rotating, rotating.user);
+          for (const right of OTHER_RIGHTS) await rotating.sql(`${right} ${quoted(rotating.user)} WITH GRANT OPTION`);
+          await rotating.sql(`REVOKE INSERT ON app_data.* FROM ${quoted(rotating.user)}`);
+          await rotating.sql(`ALTER USER ${quoted(rotating.user)} WITH MAX_USER_CONNECTIONS 50`);
+        }
+        const token = rotating.begin();
+        await rotating.step('createSecret', token);
+        ended = await workUntil(rotating, server, token, changes);
+
+        if (how === 'retried') {
+          const { error } = await rotating.rotate({ token });
+          expect(error).toBeUndefined();
+          await rotating.expectComplete(token);
+        } else {
+          await rotating.manager.store.updateSecretVersionStage({
+            SecretId: 'app',
+            VersionStage: 'AWSPENDING',
+            RemoveFromVersionId: token,
+          });
+          await expectRotated(rotating, rotating.twin);
+        }
+        expect(rotating.value()['username']).toBe(rotating.twin);
+        expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
+        if (!ended) continue;
+        expect(changes).toBeGreaterThan(3);
+      }
+    },
+    300_000,
+  );
+});
