@@ -172,7 +172,7 @@ export function passwordFailure(
   const problem = POLICY[error.errno];
   if (problem !== undefined)
     return new PasswordPolicyError(
-      `The new password of user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
+      `The password for user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
       details,
     );
   if (isMariaDb && (error.errno === OPTION_PREVENTS || error.errno === CANNOT_USER))
