@@ -174,8 +174,8 @@ export class MySqlSession implements Session {
   }
 
   /**
-   * Anew before whatever may have to wait: less is left than there was at login. First of all sql_mode: under NO_BACKSLASH_ESCAPES what the
-   * driver escapes would be another password.
+   * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
+   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
@@ -183,7 +183,7 @@ export class MySqlSession implements Session {
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#milliseconds() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
-    await this.#query(`SET SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
+    await this.#query(`SET NAMES utf8mb4, SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
   }
 
   /** 0 would mean no limit at all. */
