@@ -122,7 +122,7 @@ export function notItself(attempt: Attempt, taken: string): Unsuccessful {
 }
 
 export function statementFailure(error: unknown, attempt: Attempt): RotationError {
-  return isAnswer(error) ? serverFailure(error, attempt) : networkFailure(error, attempt);
+  return isAnswer(error) ? serverFailure(error.errno, attempt) : networkFailure(error, attempt);
 }
 
 export function lockTaken(attempt: Attempt, user: string): RotationError {
@@ -187,11 +187,11 @@ export function passwordFailure(
 /** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
 const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1372, 1410, 1698, 3929]);
 
-function serverFailure(error: Answer, attempt: Attempt): RotationError {
-  const details = about(error, attempt);
+function serverFailure(errno: number, attempt: Attempt): RotationError {
+  const details = { ...about(undefined, attempt), code: String(errno) };
   const server = `The server at ${attempt.to.host}`;
   const user = `user "${attempt.username}"`;
-  switch (error.errno) {
+  switch (errno) {
     case 1205:
       return new DeadlineError(
         `Another session of ${attempt.to.host} held a lock for too long for ${user}: nothing was changed.`,
@@ -215,17 +215,19 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
     case 1079:
     case 4031:
       return new ConnectionError(
-        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${error.errno}).`,
+        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${errno}).`,
         details,
       );
   }
-  if (PRIVILEGE.has(error.errno))
-    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${error.errno}).`, details);
-  return new DatabaseError(`${server} answered ${user} with error ${error.errno}.`, details);
+  if (PRIVILEGE.has(errno))
+    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${errno}).`, details);
+  return new DatabaseError(`${server} answered ${user} with error ${errno}.`, details);
 }
 
 function networkFailure(error: unknown, attempt: Attempt): RotationError {
   const cause = error instanceof DeadlineError ? error : (attempt.farewell ?? error);
+  const unasked = unaskedAnswer(cause);
+  if (unasked !== undefined) return serverFailure(unasked, attempt);
   const { to, username } = attempt;
   const tls = attempt.tls();
   const code = codeIn(cause);
@@ -267,6 +269,12 @@ type Answer = Error & { errno: number };
 /** The server's own word: the driver's errors have no errno, and Node's have a negative one. */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof Error && 'sqlMessage' in error && 'errno' in error && Number.isInteger(error.errno);
+}
+
+/** What the server says of itself when nothing was asked (an idle session ends): the driver has its number in `code`. */
+function unaskedAnswer(error: unknown): number | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'number' ? code : undefined;
 }
 
 function about(error: unknown, { username, to }: Attempt) {
