@@ -86,6 +86,14 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
         details,
       ),
     };
+  if (!isServers && (errno === 1045 || barred !== undefined))
+    return {
+      is: 'unknown',
+      why: new TlsError(
+        `${server} answers ${user} with error ${errno} in clear text, where the secret wants TLS: it may be anybody's answer.`,
+        details,
+      ),
+    };
   const blocked = errno === undefined ? undefined : BLOCKED[errno];
   if (blocked !== undefined)
     return { is: 'unknown', why: new LoginBarredError(`${server} does not let ${user} log in: ${blocked}.`, details) };
