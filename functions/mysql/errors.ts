@@ -69,7 +69,8 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
   const details = about(error, attempt);
   const user = `user "${attempt.username}"`;
   const server = `The server at ${attempt.to.host}`;
-  if (errno === 1045 && isServers)
+  // After the login it is about a right.
+  if (errno === 1045 && isServers && !isOurs)
     return {
       is: 'refused',
       why: new LoginRefusedError(
@@ -86,7 +87,7 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
         details,
       ),
     };
-  if (!isServers && (errno === 1045 || barred !== undefined))
+  if (!isServers && ((errno === 1045 && !isOurs) || barred !== undefined))
     return {
       is: 'unknown',
       why: new TlsError(
