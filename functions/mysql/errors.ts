@@ -162,7 +162,7 @@ const POLICY: Readonly<Record<number, string>> = {
   3638: 'was used before (password_history, password_reuse_interval)',
 };
 
-/** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; also where it is read-only. */
+/** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; and both servers' where they are read-only. */
 const OPTION_PREVENTS = 1290;
 const CANNOT_USER = 1396;
 
@@ -186,11 +186,20 @@ export function passwordFailure(
     );
   if (isMariaDb && (error.errno === OPTION_PREVENTS || error.errno === CANNOT_USER))
     return new PasswordPolicyError(
-      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": it is read-only, or strict_password_validation is on together with a ` +
+      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": strict_password_validation is on together with a ` +
         'password validation plugin. A plain password would stand in its general log, so it is not sent: turn strict_password_validation off.',
       details,
     );
   return statementFailure(error, attempt);
+}
+
+/** Said of the password, that is; it may be read-only instead. */
+export function isOptionPrevents(error: unknown): boolean {
+  return error instanceof PasswordPolicyError && error.code === String(OPTION_PREVENTS);
+}
+
+export function readOnlyServer(attempt: Attempt): RotationError {
+  return serverFailure(OPTION_PREVENTS, attempt);
 }
 
 /** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
@@ -212,7 +221,7 @@ function serverFailure(errno: number, attempt: Attempt): RotationError {
         `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
         details,
       );
-    case 1290:
+    case OPTION_PREVENTS:
     case 1836:
       return new ReadOnlyServerError(
         `${server} takes no writes from ${user}, for it is a replica or a reader endpoint: give the writer's in the secret's "host".`,

@@ -11,11 +11,13 @@ import { requireOneAccount } from './accounts.ts';
 import {
   type Attempt,
   isConflict,
+  isOptionPrevents,
   lockLost,
   lockTaken,
   loginFailure,
   notItself,
   passwordFailure,
+  readOnlyServer,
   statementFailure,
 } from './errors.ts';
 
@@ -159,7 +161,17 @@ export class MySqlSession implements Session {
   /** A statement that changes something, and may have to wait for that. */
   async change(statement: string, failure: Failure = statementFailure): Promise<void> {
     await this.#limit();
-    await this.#query(statement, failure);
+    try {
+      await this.#query(statement, failure);
+    } catch (error) {
+      const isReadOnly = isOptionPrevents(error) && (await this.#isReadOnly());
+      throw isReadOnly ? readOnlyServer(this.#attempt) : error;
+    }
+  }
+
+  async #isReadOnly(): Promise<boolean> {
+    const [row] = await this.rows<{ it: unknown }>('SELECT @@global.read_only AS it');
+    return row?.it !== 0;
   }
 
   async close(): Promise<void> {
@@ -183,7 +195,10 @@ export class MySqlSession implements Session {
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#milliseconds() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
-    await this.#query(`SET NAMES utf8mb4, SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
+    await this.#query(
+      `SET NAMES utf8mb4, SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`,
+      statementFailure,
+    );
   }
 
   /** 0 would mean no limit at all. */
