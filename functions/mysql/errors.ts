@@ -263,8 +263,9 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
 /** The driver's codes for a connection that broke. */
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'HANDSHAKE_SSL_ERROR']);
 
+/** Node's own errors need not be instances of this realm's Error. */
 function codeIn(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
 
@@ -277,8 +278,8 @@ function systemCode(code: string | undefined): string | undefined {
 function codeOfHandshake(error: unknown, tls: TLSSocket | undefined): string | undefined {
   const unverified: unknown = tls?.authorizationError;
   if (typeof unverified === 'string') return unverified;
-  if (unverified instanceof Error) return codeIn(unverified);
-  const reason = error instanceof Error && 'reason' in error ? error.reason : undefined;
+  if (codeIn(unverified) !== undefined) return codeIn(unverified);
+  const { reason } = error as { reason?: unknown };
   return typeof reason === 'string' ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : undefined;
 }
 
