@@ -176,6 +176,7 @@ export class MySqlSession implements Session {
 
   async close(): Promise<void> {
     const { socket } = this.#attempt;
+    this.#attempt.farewell ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
