@@ -11,11 +11,13 @@ import { requireOneAccount } from './accounts.ts';
 import {
   type Attempt,
   isConflict,
+  isOptionPrevents,
   lockLost,
   lockTaken,
   loginFailure,
   notItself,
   passwordFailure,
+  readOnlyServer,
   statementFailure,
 } from './errors.ts';
 
@@ -159,11 +161,22 @@ export class MySqlSession implements Session {
   /** A statement that changes something, and may have to wait for that. */
   async change(statement: string, failure: Failure = statementFailure): Promise<void> {
     await this.#limit();
-    await this.#query(statement, failure);
+    try {
+      await this.#query(statement, failure);
+    } catch (error) {
+      const isReadOnly = isOptionPrevents(error) && (await this.#isReadOnly());
+      throw isReadOnly ? readOnlyServer(this.#attempt) : error;
+    }
+  }
+
+  async #isReadOnly(): Promise<boolean> {
+    const [row] = await this.rows<{ it: unknown }>('SELECT @@global.read_only AS it');
+    return row?.it !== 0;
   }
 
   async close(): Promise<void> {
     const { socket } = this.#attempt;
+    this.#attempt.farewell ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
@@ -174,8 +187,8 @@ export class MySqlSession implements Session {
   }
 
   /**
-   * Anew before whatever may have to wait: less is left than there was at login. First of all sql_mode: under NO_BACKSLASH_ESCAPES what the
-   * driver escapes would be another password.
+   * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
+   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
@@ -183,7 +196,10 @@ export class MySqlSession implements Session {
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#milliseconds() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
-    await this.#query(`SET SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
+    await this.#query(
+      `SET NAMES utf8mb4, SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`,
+      statementFailure,
+    );
   }
 
   /** 0 would mean no limit at all. */
