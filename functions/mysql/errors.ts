@@ -165,6 +165,9 @@ const POLICY: Readonly<Record<number, string>> = {
 /** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; and both servers' where they are read-only. */
 const OPTION_PREVENTS = 1290;
 const CANNOT_USER = 1396;
+/** Where the account's plugin stores passwords in another form. */
+const NO_SUCH_HASH = 1372;
+const NO_HASH = [OPTION_PREVENTS, CANNOT_USER, NO_SUCH_HASH];
 
 /**
  * @param session whose server it is
@@ -184,10 +187,11 @@ export function passwordFailure(
       `The password for user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
       details,
     );
-  if (isMariaDb && (error.errno === OPTION_PREVENTS || error.errno === CANNOT_USER))
+  if (isMariaDb && NO_HASH.includes(error.errno))
     return new PasswordPolicyError(
-      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": strict_password_validation is on together with a ` +
-        'password validation plugin. A plain password would stand in its general log, so it is not sent: turn strict_password_validation off.',
+      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": strict_password_validation is on together with a password ` +
+        'validation plugin, or the account is gone, or authenticates by another plugin than mysql_native_password. A plain password would stand in ' +
+        'the general log, so it is not sent.',
       details,
     );
   return statementFailure(error, attempt);
@@ -203,7 +207,7 @@ export function readOnlyServer(attempt: Attempt): RotationError {
 }
 
 /** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
-const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1372, 1410, 1698, 3929]);
+const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1698]);
 
 function serverFailure(errno: number, attempt: Attempt): RotationError {
   const details = { ...about(undefined, attempt), code: String(errno) };
@@ -223,8 +227,20 @@ function serverFailure(errno: number, attempt: Attempt): RotationError {
       );
     case OPTION_PREVENTS:
     case 1836:
+    case 1874:
       return new ReadOnlyServerError(
         `${server} takes no writes from ${user}, for it is a replica or a reader endpoint: give the writer's in the secret's "host".`,
+        details,
+      );
+    case 1109:
+      return new DatabaseError(
+        `${server} is older than MySQL 8.0.21, for it does not tell ${user} which accounts there are.`,
+        details,
+      );
+    case 1133:
+    case 1410:
+      return new DatabaseError(
+        `Somebody dropped an account at ${attempt.to.host} in mid-step, so ${user} could not change it. The next attempt settles it.`,
         details,
       );
     case 1040:

@@ -440,3 +440,19 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
     300_000,
   );
 });
+
+describeServers('mysql', 'a server that remembers passwords', (server) => {
+  testUnless(isMariaDb(server) ? 'MariaDB has no PASSWORD HISTORY' : undefined)(
+    'does not take a step that runs again for a password that was used before',
+    async () => {
+      await using rotating = await Rotating.on(server, OPTIONS);
+      await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD HISTORY 5`);
+      for (const username of [rotating.twin, rotating.user]) {
+        const token = rotating.begin();
+        for (const step of ['createSecret', 'setSecret', 'setSecret'] as const)
+          expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
+        await expectRotated(rotating, username);
+      }
+    },
+  );
+});
