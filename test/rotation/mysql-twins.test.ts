@@ -4,12 +4,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { mysql } from '../../functions/mysql/engine.ts';
 import type { MySqlSession } from '../../functions/mysql/session.ts';
+import { usersOf } from '../../local/servers/users.ts';
 import { Deadline } from '../../shared/deadline.ts';
 import { type Pair, supported } from '../../shared/engine.ts';
 import { Secret } from '../../shared/secret.ts';
-import { describeServers, type SharedServer, testUnless } from '../servers.ts';
+import { describeServers, type SharedServer, testUnless, testWithLog } from '../servers.ts';
 import { comparable, quoted, stored, wordsOn } from './mysql-account.ts';
-import { type Json, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
+import { forms, type Json, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
@@ -42,6 +43,32 @@ async function makeStranger(rotating: Rotating, username = rotating.twin, option
   await rotating.sql(`CREATE USER ?@'%' IDENTIFIED BY ? ${options}`, [username, password]);
   return password;
 }
+
+describeServers('mysql', 'a normal rotation of two users', (server) => {
+  testWithLog(server)('makes no failed login, and leaves no password in the server’s log', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const { user, twin, admin } = rotating;
+    // Where there is no mark, a login proves that the dormant user is this secret's.
+    const proof = isMariaDb(server) ? 1 : 0;
+    const known = new Set([rotating.password()]);
+    await expectRotated(rotating, twin);
+    known.add(rotating.password());
+    expect(usersOf(server).loginsIn(await server.log(), twin).failed).toBe(0);
+
+    const before = (await server.log()).length;
+    await rotating.rotate();
+    known.add(rotating.password());
+    const since = (await server.log()).slice(before);
+
+    // setSecret proves AWSCURRENT and pending, testSecret pending.
+    expect(usersOf(server).loginsIn(since, admin)).toEqual({ accepted: 1, failed: 0 });
+    expect(usersOf(server).loginsIn(since, twin)).toEqual({ accepted: 1, failed: 0 });
+    expect(usersOf(server).loginsIn(since, user)).toEqual({ accepted: 2 + proof, failed: 0 });
+    await rotating.rotate();
+    known.add(rotating.password());
+    for (const password of known) for (const form of forms(password)) expect(await server.log()).not.toContain(form);
+  });
+});
 
 describeServers('mysql', 'a user that is called like the twin', (server) => {
   onlyMySql(server)(
