@@ -1,12 +1,13 @@
 /** Whatever the server's sql_mode makes of quotes and backslashes, the password that is set is the one that was meant. */
 import { expect, test } from '@jest/globals';
+import type { MySqlSession } from '../../../functions/mysql/session.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { newPassword, unique } from '../../conformance/bench.ts';
 import { describeOwnMySql } from './own.ts';
 
 const ODD = ['a"b', "a'b", 'a\\b', "a\\'b", 'a\\', "';--", '\\"\n\r\t\x1a%_\\%\\_', 'ü名'];
 
-await describeOwnMySql('a password', ({ over, setting }) => {
+await describeOwnMySql('a password', ({ over, run, setting }) => {
   test.each([
     ['sql_mode = NO_BACKSLASH_ESCAPES', 'sql_mode', "'NO_BACKSLASH_ESCAPES'"],
     ['sql_mode = ANSI', 'sql_mode', "'ANSI,ANSI_QUOTES'"],
@@ -44,5 +45,17 @@ await describeOwnMySql('a password', ({ over, setting }) => {
       expect(await bench.outcome(user, admins)).toBe('accepted');
       expect(await bench.outcome(user, newPassword())).toBe('refused');
     }
+  });
+
+  test('is not done without: a right for an account that somebody has dropped makes none', async () => {
+    const bench = over('clear text');
+    await using admin = await bench.admin();
+    await using session = await bench.session(admin);
+    const gone = unique('gone');
+
+    const grants = session as unknown as MySqlSession;
+    await expect(grants.change(`GRANT SELECT ON *.* TO '${gone}'@'%'`)).rejects.toThrow('dropped an account');
+
+    expect(await run('SELECT User FROM mysql.user WHERE User = ?', [gone])).toEqual([]);
   });
 });
