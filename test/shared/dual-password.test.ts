@@ -227,7 +227,13 @@ describe('another password is primary when this rotation comes to change it', ()
   });
 
   test.each<[string, (world: World) => void]>([
-    ['AWSCURRENT moved', (world) => world.promote('t1')],
+    [
+      'AWSCURRENT moved',
+      (world) => {
+        world.versions.set('edited', 'of a person');
+        world.current = 'edited';
+      },
+    ],
     [
       'AWSPENDING is gone',
       (world) => {
