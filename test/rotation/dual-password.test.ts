@@ -143,9 +143,8 @@ function onMySql(server: SharedServer): void {
     expect(succeeded).toBe(true);
     const log = await server.log();
     expect(loginsIn(log, rotating.user)).toEqual({ accepted: before.accepted + 4, failed: before.failed + 1 });
-    expect(log).toMatch(
-      /ALTER USER USER\(\) IDENTIFIED (WITH \S+ )?(BY|AS) '?<secret>'? REPLACE '?<secret>'? RETAIN CURRENT PASSWORD/,
-    );
+    const change = `ALTER USER '${rotating.user}'@'%' IDENTIFIED BY <secret> REPLACE <secret> RETAIN CURRENT PASSWORD`;
+    expect(log.split(change)).toHaveLength(1 + 3); // the last rotation's is refused at first
     for (const password of [...passwords, rotating.password()])
       for (const form of forms(password)) expect(log).not.toContain(form);
   });
