@@ -1,8 +1,10 @@
 import mysql from 'mysql2/promise';
 import { mysql as rotates } from '../../functions/mysql/engine.ts';
 import { isAccessDenied } from '../servers/mysql.ts';
+import { ROLE_OF_MASTER } from '../servers/mysql-users.ts';
 import { usersOf } from '../servers/users.ts';
 import { type DemoEngine, VISITORS, type Visitor } from './engines.ts';
+import { STRATEGIES } from './strategies.ts';
 
 /** With rights on the database: whoever logs in has to have the same as whoever did before. */
 const WORK = 'REPLACE INTO latest VALUES (1, NOW(6), USER())';
@@ -18,14 +20,16 @@ export const onMySql: DemoEngine = {
 
   async prepare(server, { admin, user }, strategy, cleanUp) {
     const users = usersOf(server);
-    for (const [{ username }, create] of [
-      [admin, () => users.createAdmin(admin)],
-      [user, () => users.createUser(user)],
-    ] as const) {
-      await create();
-      cleanUp.defer(() => users.dropUser(username));
+    const removeIfNew = async (username: string) => {
+      const found = await users.run('SELECT 1 FROM mysql.user WHERE User = ?', [username]);
+      if (found.length === 0) cleanUp.defer(() => users.dropUser(username));
+    };
+    if (STRATEGIES[strategy].byAdmin) {
+      for (const username of [ROLE_OF_MASTER, admin.username]) await removeIfNew(username);
+      await users.createAdmin(admin);
     }
-    cleanUp.defer(() => users.dropUser(`${user.username}_clone`)); // alternating users make it
+    for (const username of [user.username, `${user.username}_clone`]) await removeIfNew(username);
+    await users.createUser(user);
     for (const visitor of VISITORS) {
       await users.run(`CREATE DATABASE ${visitor}`);
       cleanUp.defer(async () => void (await users.run(`DROP DATABASE ${visitor}`)));

@@ -9,7 +9,8 @@ const MASTER = `SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, R
   ALTER ROUTINE, CREATE USER, EVENT, TRIGGER`;
 /** SET_ANY_DEFINER is half of what SET_USER_ID was until MySQL 8.4. */
 const MASTER_OF_MYSQL = `${MASTER}, CREATE ROLE, DROP ROLE, APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, SET_ANY_DEFINER, XA_RECOVER_ADMIN`;
-const ROLE_OF_MASTER = 'rds_superuser_role';
+/** Through which it has them, as on RDS. */
+export const ROLE_OF_MASTER = 'rds_superuser_role';
 
 export function mysqlUsers(server: Address): Users {
   const run = async (statement: string, values?: unknown[]) => {

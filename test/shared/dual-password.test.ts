@@ -265,6 +265,24 @@ describe('another password is primary when this rotation comes to change it', ()
   });
 });
 
+test('a new password that the server takes and then refuses: it stays, as AWSCURRENT’s does', async () => {
+  const world = new World();
+  world.begin('t1');
+  const changes = counted(world);
+  let right = '';
+  const { after } = world;
+  world.after = (call) => {
+    after(call);
+    if (call !== 'changeKeeping') return;
+    right = world.primary;
+    world.primary = 'not what was said';
+  };
+  await expect(world.rotate('t1')).rejects.toThrow('refused');
+  expect(right).toBe(world.password('t1'));
+  expect(changes).toEqual(['changeKeeping']);
+  expect(world.valid).toContain('p0');
+});
+
 describe('AWSCURRENT is refused', () => {
   test('and the pending password accepted: done, and AWSCURRENT’s is not made valid in passing', async () => {
     const world = new World();
