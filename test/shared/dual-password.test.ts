@@ -5,7 +5,7 @@ import type { AdminSecret } from '../../shared/admin.ts';
 import { Deadline } from '../../shared/deadline.ts';
 import { dualPassword } from '../../shared/dual-password.ts';
 import type { Engine, Overlap, Session } from '../../shared/engine.ts';
-import { LoginRefusedError } from '../../shared/errors.ts';
+import { LoginBarredError, LoginRefusedError } from '../../shared/errors.ts';
 import { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
 import { parseSecret } from '../../shared/secret-value.ts';
@@ -28,6 +28,9 @@ class World {
   before: (call: string) => void = () => {};
   after: (call: string) => void = () => {};
   readonly refused: string[] = [];
+  /** MAX_USER_CONNECTIONS */
+  mostSessions = Number.POSITIVE_INFINITY;
+  #sessions = new Set<Session>();
 
   constructor(password = 'p0') {
     this.primary = password;
@@ -79,10 +82,15 @@ class World {
     ...(mysql as unknown as Engine),
     login: async (_to, { username, password }) =>
       this.#call('login', () => {
-        if (this.valid.includes(password.reveal()))
-          return { is: 'accepted', session: { account: { username, realm: '%' }, close: async () => {} } };
-        this.refused.push(password.reveal());
-        return { is: 'refused', why: new LoginRefusedError('refused') };
+        if (!this.valid.includes(password.reveal())) {
+          this.refused.push(password.reveal());
+          return { is: 'refused', why: new LoginRefusedError('refused') };
+        }
+        if (this.#sessions.size >= this.mostSessions) return { is: 'barred', why: new LoginBarredError('too many') };
+        const close = async () => void this.#sessions.delete(session);
+        const session: Session = { account: { username, realm: '%' }, close };
+        this.#sessions.add(session);
+        return { is: 'accepted', session };
       }),
     exclusively: (_session, _account, work) => work(async () => {}),
     changeOwnPassword: async (_session, from, to) =>
@@ -194,18 +202,22 @@ test('a rotation that dies anywhere, retried or given up, and the next one that 
 });
 
 describe('another password is primary when this rotation comes to change it', () => {
-  test('its own, by an invocation that was faster: done, and nothing is changed', async () => {
-    const world = new World();
-    world.begin('t1');
-    world.before = (call) => {
-      if (call === 'changeKeeping') [world.primary, world.secondary] = [world.password('t1'), 'p0'];
-    };
-    const changes = counted(world);
-    await world.rotate('t1');
-    expect(changes).toEqual([]);
-    expect(world.valid).toEqual(['p0', world.password('t1')].sort());
-    expect(world.refused).toEqual([]);
-  });
+  test.each([Number.POSITIVE_INFINITY, 1])(
+    'its own, by an invocation that was faster: done, and nothing is changed, with sessions for %d at a time',
+    async (mostSessions) => {
+      const world = new World();
+      world.mostSessions = mostSessions;
+      world.begin('t1');
+      world.before = (call) => {
+        if (call === 'changeKeeping') [world.primary, world.secondary] = [world.password('t1'), 'p0'];
+      };
+      const changes = counted(world);
+      await world.rotate('t1');
+      expect(changes).toEqual([]);
+      expect(world.valid).toEqual(['p0', world.password('t1')].sort());
+      expect(world.refused).toEqual([]);
+    },
+  );
 
   test('that of an attempt given up: AWSCURRENT’s is made primary again, and one login is refused', async () => {
     const world = new World();
