@@ -96,6 +96,15 @@ describe('SHOW GRANTS is read', () => {
     expect(read(line)).toEqual({ ...NOTHING, ...expected });
   });
 
+  test('of all holders that a session’s own answer has', () => {
+    const lines = [
+      `GRANT SELECT ON *.* ${TO} WITH GRANT OPTION`,
+      'GRANT USAGE ON *.* TO `r`',
+      'GRANT FILE ON *.* TO `r`',
+    ];
+    expect(read(...lines).levels).toEqual({ '*.*': ['SELECT', 'FILE', 'GRANT OPTION'] });
+  });
+
   test('and nothing of it is a hash', () => {
     expect(
       JSON.stringify(read(`GRANT USAGE ON *.* ${TO} IDENTIFIED VIA ed25519 USING '${HASH}' OR unix_socket`)),
