@@ -30,7 +30,7 @@ const IDENTIFIER = '`(?:[^`]|``)*`';
 const NAME = `(?:${IDENTIFIER}|'(?:[^'\\\\]|\\\\.|'')*')`;
 /** A role of MariaDB has no host. */
 const ACCOUNT = `${NAME}(?:@${NAME})?`;
-const PRIVILEGE = `[A-Z_]+(?: [A-Z_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
+const PRIVILEGE = `[A-Z][A-Z0-9_]*(?: [A-Z0-9_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
 const OBJECT = `(?:[A-Z]+ )*(?:\\*\\.\\*|${IDENTIFIER}\\.(?:\\*|${IDENTIFIER}))`;
 
 const ROLES = new RegExp(`^GRANT (${ACCOUNT}(?:, ?${ACCOUNT})*) TO ${ACCOUNT}( WITH ADMIN OPTION)?$`);

@@ -44,6 +44,11 @@ describe('SHOW GRANTS is read', () => {
       { levels: { '*.*': ['GRANT OPTION'] } },
     ],
     [
+      'of Aurora',
+      `GRANT LOAD FROM S3, SELECT INTO S3 ON *.* ${TO}`,
+      { levels: { '*.*': ['LOAD FROM S3', 'SELECT INTO S3'] } },
+    ],
+    [
       'dynamic',
       `GRANT ROLE_ADMIN,XA_RECOVER_ADMIN ON *.* ${TO}`,
       { dynamic: { ROLE_ADMIN: false, XA_RECOVER_ADMIN: false } },
