@@ -9,7 +9,7 @@ export type Description = {
   account: Account;
   grants: Grants;
   options: Options;
-  /** In their quotes, sorted. */
+  /** Those that it holds, in their quotes and sorted. */
   defaultRoles: readonly string[];
   plugin: string;
   isLocked: boolean;
@@ -28,11 +28,13 @@ export async function describe(session: MySqlSession, account: Account): Promise
   const [row] = await session.rows<Row>(query(session, account));
   if (row === undefined) return undefined;
   const barred = barredBy(session, row);
+  const grants = await grantsOf(session, quoted(account));
   return {
     account,
-    grants: await grantsOf(session, quoted(account)),
+    grants,
     options: options(row, session.isMariaDb),
-    defaultRoles: row.roles === null ? [] : row.roles.split(SEPARATOR).sort(),
+    // MariaDB keeps one that was revoked, and gives nothing for it.
+    defaultRoles: (row.roles?.split(SEPARATOR) ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
     ...(barred !== undefined && { barred }),

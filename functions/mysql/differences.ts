@@ -221,17 +221,13 @@ function options({ base, twin, names }: Seen): MySqlDifference[] {
   return [{ kind: 'setting', what: clauses.join(' '), remedies: statements, statements, cure: createUser }];
 }
 
-/** What cannot be read cannot be compared. */
+/** What cannot be read cannot be compared: it may be a right. */
 function unread({ base, twin }: Seen): MySqlDifference[] {
-  return [base, twin]
-    .filter(({ grants }) => grants.unread > 0)
-    .map(({ account, grants }) => ({
-      kind: 'setting',
-      what: `${grants.unread} lines that this function cannot read in SHOW GRANTS FOR ${quoted(account)}`,
-      remedies: [],
-      statements: [],
-      cure: createUser,
-    }));
+  const of = ({ account, grants }: Description, kind: 'less' | 'more'): MySqlDifference[] => {
+    const what = `${grants.unread} lines that this function cannot read in SHOW GRANTS FOR ${quoted(account)}`;
+    return grants.unread === 0 ? [] : [{ kind, what, remedies: [], statements: [], cure: createUser }];
+  };
+  return [...of(base, 'less'), ...of(twin, 'more')];
 }
 
 function union(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): string[] {

@@ -30,7 +30,7 @@ const IDENTIFIER = '`(?:[^`]|``)*`';
 const NAME = `(?:${IDENTIFIER}|'(?:[^'\\\\]|\\\\.|'')*')`;
 /** A role of MariaDB has no host. */
 const ACCOUNT = `${NAME}(?:@${NAME})?`;
-const PRIVILEGE = `[A-Z_]+(?: [A-Z_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
+const PRIVILEGE = `[A-Z][A-Z0-9_]*(?: [A-Z0-9_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
 const OBJECT = `(?:[A-Z]+ )*(?:\\*\\.\\*|${IDENTIFIER}\\.(?:\\*|${IDENTIFIER}))`;
 
 const ROLES = new RegExp(`^GRANT (${ACCOUNT}(?:, ?${ACCOUNT})*) TO ${ACCOUNT}( WITH ADMIN OPTION)?$`);
@@ -65,7 +65,12 @@ export function grantsIn(lines: readonly string[]): Grants {
       const privileges = privilegesIn(names);
       if (object === '*.*' && privileges.every(isDynamic))
         for (const privilege of privileges) dynamic.set(privilege, grantable);
-      else levels.set(object, { privileges: new Set(privileges.filter((name) => name !== 'USAGE')), grantable });
+      else {
+        // A session's own answer has a line for each of its roles, too.
+        const others = levels.get(object);
+        const all = [...(others?.privileges ?? []), ...privileges.filter((name) => name !== 'USAGE')];
+        levels.set(object, { privileges: new Set(all), grantable: grantable || others?.grantable === true });
+      }
     } else if (!DEFAULT_ROLE.test(line)) unread++;
   }
   return { levels, dynamic, restrictions, roles, proxies, unread };

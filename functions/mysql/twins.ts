@@ -23,6 +23,9 @@ import type { Failure, MySqlSession } from './session.ts';
  *
  * Each statement about accounts commits by itself, so each must leave a state from which the next attempt goes on: a new twin is locked
  * until the last one, and what it is to hold comes before what it is to lose.
+ *
+ * MariaDB has no place for a mark. There the dormant user is this secret's if its password is known to it, so two secrets that start with the same
+ * user and password are told apart only once one of them has changed it.
  */
 export const twins: Twins<MySqlSession> = {
   state,
@@ -111,7 +114,7 @@ async function requireMayKeepHold(admin: MySqlSession, pair: Pair): Promise<void
   const lacks = (what: string, cure: string) =>
     new PrivilegeError(
       `The base "${pair.base.username}" holds ${what}, which the admin "${admin.account.username}" cannot give to its twin: let somebody ` +
-        `who may run ${cure}. Nothing was changed.`,
+        `who may, run ${cure}. Nothing was changed.`,
       { user: admin.account.username },
     );
   if (base.grants.dynamic.has('SYSTEM_USER') && !own.dynamic.has('SYSTEM_USER'))
@@ -148,7 +151,7 @@ function denied(admin: MySqlSession, what: string, cure: string, failureOf: Fail
     const failure = failureOf(error, attempt);
     if (!(failure instanceof PrivilegeError)) return failure;
     return new PrivilegeError(
-      `The admin "${admin.account.username}" at ${failure.host} may not ${what} (${failure.code}): let somebody who may run ${cure}. ` +
+      `The admin "${admin.account.username}" at ${failure.host} may not ${what} (${failure.code}): let somebody who may, run ${cure}. ` +
         'AWSCURRENT works, and has not changed.',
       failure,
     );

@@ -300,6 +300,63 @@ describeServers('mysql', 'the base, while the twin is active,', (server) => {
   });
 });
 
+describeServers('mysql', 'the proof', (server) => {
+  test('in testSecret sees what is missing, where the users may see what they hold', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    for (const right of ['SELECT ON mysql.*', 'INSERT ON app_data.*'])
+      await rotating.sql(`GRANT ${right} TO ${quoted(rotating.user)}`);
+    const token = rotating.begin();
+    for (const step of ['createSecret', 'setSecret', 'testSecret'] as const)
+      expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
+
+    await rotating.sql(`REVOKE INSERT ON app_data.* FROM ${quoted(rotating.twin)}`);
+
+    expect(await rotating.step('testSecret', token)).toMatchObject({
+      error: { errorType: 'TwinRightsError', errorMessage: expect.stringContaining('INSERT on `app_data`.*') },
+    });
+    const { error } = await rotating.rotate({ token });
+    expect(error).toBeUndefined();
+    await rotating.expectComplete(token);
+  });
+
+  onlyMySql(server)('of a password that a history does not take twice is that it is set', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD HISTORY 3`);
+    for (const username of [rotating.twin, rotating.user]) {
+      const token = rotating.begin();
+      for (const step of ['createSecret', 'setSecret', 'setSecret', 'testSecret'] as const)
+        expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
+      const { error } = await rotating.rotate({ token });
+      expect(error).toBeUndefined();
+      await rotating.expectComplete(token);
+      expect(rotating.value()['username']).toBe(username);
+    }
+  });
+
+  onlyMySql(server)(
+    'of a password that the policy refuses is none: AWSPENDING is taken off, and nothing has changed',
+    async () => {
+      await using rotating = await Rotating.on(server, OPTIONS);
+      await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD HISTORY 3`);
+      await expectRotated(rotating, rotating.twin);
+      const first = rotating.password();
+      await expectRotated(rotating, rotating.user);
+      const token = rotating.begin();
+      rotating.putPending(
+        token,
+        JSON.stringify({ ...rotating.value(), username: rotating.twin, password: 'other than the last' }),
+      );
+      await rotating.sql(`ALTER USER ${quoted(rotating.twin)} IDENTIFIED BY 'other than the last'`);
+      await rotating.sql(`ALTER USER ${quoted(rotating.twin)} IDENTIFIED BY 'the last'`);
+      const { error } = await rotating.rotate({ token });
+      expect(error).toMatch(/PasswordPolicyError.*password_history.*AWSPENDING was taken off/);
+      expect(rotating.labels[token]).toBeUndefined();
+      expect(await rotating.logsIn(first, rotating.twin)).toBe(false);
+      await expectRotated(rotating, rotating.twin);
+    },
+  );
+});
+
 describeServers('mysql', 'the twin, while the base is active,', (server) => {
   test('may be locked, expired and of another plugin: it is brought in line', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
@@ -311,6 +368,21 @@ describeServers('mysql', 'the twin, while the base is active,', (server) => {
     await rotating.sql(`ALTER USER ${quoted(rotating.twin)} PASSWORD EXPIRE ACCOUNT LOCK`);
     await expectRotated(rotating, rotating.twin);
     expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
+  });
+
+  onlyMariaDb(server)('does without a default role that the base lost with the role', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const [user, role] = [quoted(rotating.user), `role_${rotating.user.slice(-8)}`];
+    for (const statement of [
+      `CREATE ROLE ${role}`,
+      `GRANT ${role} TO ${user}`,
+      `SET DEFAULT ROLE ${role} FOR ${user}`,
+      `REVOKE ${role} FROM ${user}`,
+    ])
+      await rotating.sql(statement);
+    expect((await wordsOn(rotating, user)).join()).toContain(`SET DEFAULT ROLE \`${role}\``);
+    await expectRotated(rotating, rotating.twin);
+    await rotating.sql(`DROP ROLE ${role}`);
   });
 
   onlyMySql(server)('gets the plugin of the base, for a client may know no other', async () => {

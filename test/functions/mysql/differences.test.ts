@@ -213,8 +213,11 @@ describe('of rights', () => {
   });
 
   test('a line that cannot be read is a difference that only a person can settle', () => {
+    expect(statements(['BESTOW SELECT ON *.* TO @'], [])).toEqual([
+      ['less', "1 lines that this function cannot read in SHOW GRANTS FOR 'app'@'%'"],
+    ]);
     expect(statements([], ['BESTOW SELECT ON *.* TO @'])).toEqual([
-      ['setting', "1 lines that this function cannot read in SHOW GRANTS FOR 'app_clone'@'%'"],
+      ['more', "1 lines that this function cannot read in SHOW GRANTS FOR 'app_clone'@'%'"],
     ]);
   });
 });

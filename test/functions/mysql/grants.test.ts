@@ -44,6 +44,11 @@ describe('SHOW GRANTS is read', () => {
       { levels: { '*.*': ['GRANT OPTION'] } },
     ],
     [
+      'of Aurora',
+      `GRANT LOAD FROM S3, SELECT INTO S3 ON *.* ${TO}`,
+      { levels: { '*.*': ['LOAD FROM S3', 'SELECT INTO S3'] } },
+    ],
+    [
       'dynamic',
       `GRANT ROLE_ADMIN,XA_RECOVER_ADMIN ON *.* ${TO}`,
       { dynamic: { ROLE_ADMIN: false, XA_RECOVER_ADMIN: false } },
@@ -94,6 +99,15 @@ describe('SHOW GRANTS is read', () => {
     ],
   ])('%s', (_, line, expected) => {
     expect(read(line)).toEqual({ ...NOTHING, ...expected });
+  });
+
+  test('of all holders that a session’s own answer has', () => {
+    const lines = [
+      `GRANT SELECT ON *.* ${TO} WITH GRANT OPTION`,
+      'GRANT USAGE ON *.* TO `r`',
+      'GRANT FILE ON *.* TO `r`',
+    ];
+    expect(read(...lines).levels).toEqual({ '*.*': ['SELECT', 'FILE', 'GRANT OPTION'] });
   });
 
   test('and nothing of it is a hash', () => {
