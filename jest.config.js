@@ -8,6 +8,10 @@ export default {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'esnext' }, module: { type: 'es6' } }],
   },
+  // A whole run of the conformance suite writes what it has seen into the README.
+  ...(process.env['WRITE_SUPPORT_MATRIX'] && {
+    reporters: ['default', '<rootDir>/test/conformance/support-matrix-reporter.ts'],
+  }),
   testTimeout: 60_000,
   // Most of the time goes into waiting for other processes.
   maxWorkers: '100%',

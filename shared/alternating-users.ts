@@ -61,9 +61,6 @@ export const alternatingUsers: Strategy = {
     let pending: SecretValue;
     try {
       pending = await engine.exclusively(session, pair.base, () => change({ rotation, twins, session, pair }));
-    } catch (error) {
-      if (error instanceof PasswordPolicyError) throw await takenBack(rotation, error);
-      throw error;
     } finally {
       await session.close();
     }
@@ -132,8 +129,24 @@ async function change<S extends Session>(work: Change<S>): Promise<SecretValue> 
     if (state.twin === undefined) await create(work, pending);
     await bringInLine(work, () => (isOurs.marked || state.twin === undefined ? undefined : twins.adopt(session, pair)));
   }
-  await twins.enable(session, pair, dormant, pending.password);
+  await enable(work, dormant, pending);
   return pending;
+}
+
+/** A server that remembers passwords says of one that an earlier attempt has set that it was used before. */
+async function enable<S extends Session>(
+  { rotation, twins, session, pair }: Change<S>,
+  dormant: 'base' | 'twin',
+  pending: SecretValue,
+): Promise<void> {
+  try {
+    await twins.enable(session, pair, dormant, pending.password);
+  } catch (error) {
+    if (!(error instanceof PasswordPolicyError)) throw error;
+    const result = await rotation.logins.try(pending);
+    if (result.is === 'accepted') return result.session.close();
+    throw result.is === 'refused' ? await takenBack(rotation, error) : result.why;
+  }
 }
 
 function requireUsable<S extends Session>({ rotation, pair }: Change<S>, { base }: PairState): void {
@@ -227,7 +240,7 @@ async function requireNothingMore<S extends Session>(work: Change<S>): Promise<v
   );
 }
 
-/** Additions first: at no moment has the twin less than both what it had and what it is to have. */
+/** Additions first: what the twin is to have does not wait for what it is to lose. */
 const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
 
 async function bringInLine<S extends Session>(work: Change<S>, adopt: () => Promise<void> | undefined): Promise<void> {

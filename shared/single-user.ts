@@ -196,44 +196,57 @@ async function asAdmin<S extends Session>(
 
 /** The label is looked at and the change made under one lock: nothing of an attempt that was overtaken must reach the database. */
 async function change<S extends Session>(rotation: Rotation<S>, means: Means, by: Changer<S>): Promise<void> {
-  const { engine, logins, current } = rotation;
+  const { engine, logins } = rotation;
   const work = async () => {
     const { value } = await rotation.pending();
     await rotation.readyToChange();
     return { pending: value, changed: await changeUnlessDone(rotation, by, value) };
   };
-  try {
-    const { pending, changed } = await engine.exclusively(by.session, by.account, work);
-    if (changed === 'set') return await prove(rotation, means, by, pending);
-    // Not ours to undo; and the first session may use up a connection limit.
-    await by.session.close();
-    await logins.prove(pending);
-  } catch (error) {
-    // The pending password is not in the database: AWSCURRENT's is, or one that nobody knows.
-    const isUnused = by.replacing === current.value || by.replacing === undefined;
-    if (error instanceof PasswordPolicyError && isUnused) throw await takenBack(rotation, error);
-    throw error;
-  }
+  const { pending, changed } = await engine.exclusively(by.session, by.account, work);
+  if (changed === 'set') return await prove(rotation, means, by, pending);
+  // Not ours to undo; and the first session may use up a connection limit.
+  await by.session.close();
+  await logins.prove(pending);
 }
 
-/** Inside the lock. Where the change is compare-and-set, a conflict says that another password stands where this one was expected. */
+/**
+ * Inside the lock. Where the change is compare-and-set, a conflict says that another password stands where this one was expected; and a server that
+ * remembers passwords says of one that an earlier attempt has set that it was used before.
+ */
 async function changeUnlessDone<S extends Session>(
   rotation: Rotation<S>,
   by: Changer<S>,
   pending: SecretValue,
 ): Promise<'set' | 'done before'> {
   const { password } = by.replacing ?? rotation.current.value;
-  if ((await by.change(password, pending.password)) === 'set') return 'set';
+  const first = await by.change(password, pending.password).catch(unlessPolicy);
+  if (first === 'set') return 'set';
   const result = await rotation.logins.try(pending);
   if (result.is === 'accepted') await result.session.close();
   if (result.is === 'accepted' || result.is === 'barred') return 'done before';
   if (result.is === 'unknown') throw result.why;
+  if (first !== 'conflict') throw await refusedByPolicy(rotation, by, first);
   await makePrimary(rotation, by, result.why);
   if ((await by.change(password, pending.password)) === 'set') return 'set';
   throw new PendingMismatchError(
     `Somebody else changes the password of user "${pending.username}" at this very time. The next attempt settles it.`,
     { user: pending.username, host: pending.endpoint.host },
   );
+}
+
+/** The pending password is not in the database; and AWSCURRENT's is, or one that nobody knows: then the label may go. */
+async function refusedByPolicy<S extends Session>(
+  rotation: Rotation<S>,
+  { replacing }: Changer<S>,
+  refusal: PasswordPolicyError,
+): Promise<PasswordPolicyError> {
+  const isUnused = replacing === rotation.current.value || replacing === undefined;
+  return isUnused ? takenBack(rotation, refusal) : refusal;
+}
+
+function unlessPolicy(error: unknown): PasswordPolicyError {
+  if (error instanceof PasswordPolicyError) return error;
+  throw error;
 }
 
 /**
@@ -303,14 +316,14 @@ async function undo<S extends Session>(
     const labels = (await versions.describe()).stages.get(token) ?? [];
     if (labels.length !== 1 || labels[0] !== 'AWSPENDING') throw why;
     const again = await logins.unlessRefused(pending);
-    if (again === undefined) return by.change(pending.password, current.value.password);
+    if (again === undefined) return setAgain(by, pending, current.value);
     await again.close();
     throw why;
   });
   if (undone === 'conflict') throw why;
 }
 
-/** Nothing has changed, and the same password would be refused on every retry: AWSPENDING is taken off it. */
+/** Nothing has changed, and the same password would be refused on every retry: AWSPENDING is taken off it. Not before it was seen to be refused at a login. */
 export async function takenBack<S extends Session>(
   { versions, token }: Rotation<S>,
   refusal: PasswordPolicyError,
@@ -336,13 +349,27 @@ async function restore<S extends Session>(
   try {
     await engine.exclusively(by.session, by.account, async () => {
       await rotation.readyToChange();
-      return by.change(pending.password, current.value.password);
+      return setAgain(by, pending, current.value);
     });
     return by;
   } catch (error) {
     await by.session.close();
     throw error;
   }
+}
+
+/** @throws {PasswordPolicyError} that says that AWSPENDING is kept: its password is the one in the database */
+async function setAgain<S extends Session>(
+  by: Changer<S>,
+  pending: SecretValue,
+  current: SecretValue,
+): Promise<'set' | 'conflict'> {
+  const outcome = await by.change(pending.password, current.password).catch(unlessPolicy);
+  if (!(outcome instanceof PasswordPolicyError)) return outcome;
+  throw new PasswordPolicyError(
+    `${outcome.message} It is AWSCURRENT's, which was to be set again in place of AWSPENDING's: AWSPENDING is left as it is.`,
+    outcome,
+  );
 }
 
 function nothingBetterKnown({ username, endpoint: { host } }: SecretValue): LoginRefusedError {

@@ -32,6 +32,7 @@ const LONGEST_NAME_OF_MYSQL = 32;
 /** A name that the server would store as another one is refused: the statement would reach somebody else. */
 function usernameProblem(name: string, engineKey: string): string | undefined {
   const longest = LONGEST_NAME[engineKey] ?? LONGEST_NAME_OF_MYSQL;
+  if (name.includes('\0')) return 'has a NUL character, which ends a name where it is sent';
   if ([...name].length > longest) return `is longer than ${longest} characters, the most that the server keeps`;
   if (name.trim() !== name) return 'begins or ends with a space, which the server leaves out';
   // The grant tables are utf8mb3.

@@ -69,7 +69,8 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
   const details = about(error, attempt);
   const user = `user "${attempt.username}"`;
   const server = `The server at ${attempt.to.host}`;
-  if (errno === 1045 && isServers)
+  // After the login it is about a right.
+  if (errno === 1045 && isServers && !isOurs)
     return {
       is: 'refused',
       why: new LoginRefusedError(
@@ -83,6 +84,14 @@ export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
       is: 'barred',
       why: new LoginBarredError(
         `${server} does not let ${user} log in: the password is right, but ${barred}.`,
+        details,
+      ),
+    };
+  if (!isServers && ((errno === 1045 && !isOurs) || barred !== undefined))
+    return {
+      is: 'unknown',
+      why: new TlsError(
+        `${server} answers ${user} with error ${errno} in clear text, where the secret wants TLS: it may be anybody's answer.`,
         details,
       ),
     };
@@ -122,7 +131,7 @@ export function notItself(attempt: Attempt, taken: string): Unsuccessful {
 }
 
 export function statementFailure(error: unknown, attempt: Attempt): RotationError {
-  return isAnswer(error) ? serverFailure(error, attempt) : networkFailure(error, attempt);
+  return isAnswer(error) ? serverFailure(error.errno, attempt) : networkFailure(error, attempt);
 }
 
 export function lockTaken(attempt: Attempt, user: string): RotationError {
@@ -153,9 +162,12 @@ const POLICY: Readonly<Record<number, string>> = {
   3638: 'was used before (password_history, password_reuse_interval)',
 };
 
-/** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; also where it is read-only. */
+/** MariaDB's answer to a hash where strict_password_validation and a validation plugin are on; and both servers' where they are read-only. */
 const OPTION_PREVENTS = 1290;
 const CANNOT_USER = 1396;
+/** Where the account's plugin stores passwords in another form. */
+const NO_SUCH_HASH = 1372;
+const NO_HASH = [OPTION_PREVENTS, CANNOT_USER, NO_SUCH_HASH];
 
 /**
  * @param session whose server it is
@@ -172,26 +184,36 @@ export function passwordFailure(
   const problem = POLICY[error.errno];
   if (problem !== undefined)
     return new PasswordPolicyError(
-      `The new password of user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
+      `The password for user "${user}" at ${attempt.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
       details,
     );
-  if (isMariaDb && (error.errno === OPTION_PREVENTS || error.errno === CANNOT_USER))
+  if (isMariaDb && NO_HASH.includes(error.errno))
     return new PasswordPolicyError(
-      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": it is read-only, or strict_password_validation is on together with a ` +
-        'password validation plugin. A plain password would stand in its general log, so it is not sent: turn strict_password_validation off.',
+      `MariaDB at ${attempt.to.host} takes no password hash for user "${user}": strict_password_validation is on together with a password ` +
+        'validation plugin, or the account is gone, or authenticates by another plugin than mysql_native_password. A plain password would stand in ' +
+        'the general log, so it is not sent.',
       details,
     );
   return statementFailure(error, attempt);
 }
 
-/** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
-const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1372, 1410, 1698, 3929]);
+/** Said of the password, that is; it may be read-only instead. */
+export function isOptionPrevents(error: unknown): boolean {
+  return error instanceof PasswordPolicyError && error.code === String(OPTION_PREVENTS);
+}
 
-function serverFailure(error: Answer, attempt: Attempt): RotationError {
-  const details = about(error, attempt);
+export function readOnlyServer(attempt: Attempt): RotationError {
+  return serverFailure(OPTION_PREVENTS, attempt);
+}
+
+/** Some of them say "access denied" as a wrong password does: after the login they are about a right. */
+const PRIVILEGE = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1698]);
+
+function serverFailure(errno: number, attempt: Attempt): RotationError {
+  const details = { ...about(undefined, attempt), code: String(errno) };
   const server = `The server at ${attempt.to.host}`;
   const user = `user "${attempt.username}"`;
-  switch (error.errno) {
+  switch (errno) {
     case 1205:
       return new DeadlineError(
         `Another session of ${attempt.to.host} held a lock for too long for ${user}: nothing was changed.`,
@@ -203,10 +225,22 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
         `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
         details,
       );
-    case 1290:
+    case OPTION_PREVENTS:
     case 1836:
+    case 1874:
       return new ReadOnlyServerError(
         `${server} takes no writes from ${user}, for it is a replica or a reader endpoint: give the writer's in the secret's "host".`,
+        details,
+      );
+    case 1109:
+      return new DatabaseError(
+        `${server} is older than MySQL 8.0.21, for it does not tell ${user} which accounts there are.`,
+        details,
+      );
+    case 1133:
+    case 1410:
+      return new DatabaseError(
+        `Somebody dropped an account at ${attempt.to.host} in mid-step, so ${user} could not change it. The next attempt settles it.`,
         details,
       );
     case 1040:
@@ -215,17 +249,19 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
     case 1079:
     case 4031:
       return new ConnectionError(
-        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${error.errno}).`,
+        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${errno}).`,
         details,
       );
   }
-  if (PRIVILEGE.has(error.errno))
-    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${error.errno}).`, details);
-  return new DatabaseError(`${server} answered ${user} with error ${error.errno}.`, details);
+  if (PRIVILEGE.has(errno))
+    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${errno}).`, details);
+  return new DatabaseError(`${server} answered ${user} with error ${errno}.`, details);
 }
 
 function networkFailure(error: unknown, attempt: Attempt): RotationError {
   const cause = error instanceof DeadlineError ? error : (attempt.farewell ?? error);
+  const unasked = unaskedAnswer(cause);
+  if (unasked !== undefined) return serverFailure(unasked, attempt);
   const { to, username } = attempt;
   const tls = attempt.tls();
   const code = codeIn(cause);
@@ -243,8 +279,9 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
 /** The driver's codes for a connection that broke. */
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'HANDSHAKE_SSL_ERROR']);
 
+/** Node's own errors need not be instances of this realm's Error. */
 function codeIn(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
 
@@ -257,8 +294,8 @@ function systemCode(code: string | undefined): string | undefined {
 function codeOfHandshake(error: unknown, tls: TLSSocket | undefined): string | undefined {
   const unverified: unknown = tls?.authorizationError;
   if (typeof unverified === 'string') return unverified;
-  if (unverified instanceof Error) return codeIn(unverified);
-  const reason = error instanceof Error && 'reason' in error ? error.reason : undefined;
+  if (codeIn(unverified) !== undefined) return codeIn(unverified);
+  const { reason } = error as { reason?: unknown };
   return typeof reason === 'string' ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : undefined;
 }
 
@@ -267,6 +304,12 @@ type Answer = Error & { errno: number };
 /** The server's own word: the driver's errors have no errno, and Node's have a negative one. */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof Error && 'sqlMessage' in error && 'errno' in error && Number.isInteger(error.errno);
+}
+
+/** What the server says of itself when nothing was asked (an idle session ends): the driver has its number in `code`. */
+function unaskedAnswer(error: unknown): number | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'number' ? code : undefined;
 }
 
 function about(error: unknown, { username, to }: Attempt) {

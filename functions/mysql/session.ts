@@ -11,11 +11,13 @@ import { requireOneAccount } from './accounts.ts';
 import {
   type Attempt,
   isConflict,
+  isOptionPrevents,
   lockLost,
   lockTaken,
   loginFailure,
   notItself,
   passwordFailure,
+  readOnlyServer,
   statementFailure,
 } from './errors.ts';
 
@@ -91,25 +93,27 @@ function named({ to, username }: Attempt): string {
 export class MySqlSession implements Session {
   /** Whom the server takes the session for: with several accounts of a name, that of the most specific host. */
   account: Account = { username: '', realm: '' };
-  readonly isMariaDb: boolean;
+  isMariaDb = false;
   readonly #connection: Connection;
   readonly #attempt: Attempt;
   readonly #until: Deadline;
 
   constructor(connection: Connection, attempt: Attempt, until: Deadline) {
-    const { serverVersion } = (connection as unknown as { _handshakePacket: { serverVersion: string } })
-      ._handshakePacket;
-    this.isMariaDb = /mariadb/i.test(serverVersion);
     this.#connection = connection;
     this.#attempt = attempt;
     this.#until = until;
   }
 
-  /** @returns the user's name in the account that the server chose: an anonymous one can be more specific than the user's own */
+  /**
+   * What the server is, it is asked: what it says in its greeting is in clear text, and may be anybody's.
+   * @returns the user's name in the account that the server chose: an anonymous one can be more specific than the user's own
+   */
   async begin(): Promise<string> {
+    type Row = { version: string; account: string };
+    const [row] = await this.rows<Row>('SELECT VERSION() AS version, CURRENT_USER() AS account');
+    const { version, account } = row ?? { version: '', account: '' };
+    this.isMariaDb = /mariadb/i.test(version);
     await this.#limit();
-    const [row] = await this.rows<{ account: string }>('SELECT CURRENT_USER() AS account');
-    const account = row?.account ?? '';
     const at = account.lastIndexOf('@');
     this.account = { username: account.slice(0, at), realm: account.slice(at + 1) };
     return this.account.username;
@@ -159,11 +163,22 @@ export class MySqlSession implements Session {
   /** A statement that changes something, and may have to wait for that. */
   async change(statement: string, failure: Failure = statementFailure): Promise<void> {
     await this.#limit();
-    await this.#query(statement, failure);
+    try {
+      await this.#query(statement, failure);
+    } catch (error) {
+      const isReadOnly = isOptionPrevents(error) && (await this.#isReadOnly());
+      throw isReadOnly ? readOnlyServer(this.#attempt) : error;
+    }
+  }
+
+  async #isReadOnly(): Promise<boolean> {
+    const [row] = await this.rows<{ it: unknown }>('SELECT @@global.read_only AS it');
+    return row?.it !== 0;
   }
 
   async close(): Promise<void> {
     const { socket } = this.#attempt;
+    this.#attempt.farewell ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
@@ -174,16 +189,21 @@ export class MySqlSession implements Session {
   }
 
   /**
-   * Anew before whatever may have to wait: less is left than there was at login. First of all sql_mode: under NO_BACKSLASH_ESCAPES what the
-   * driver escapes would be another password.
+   * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
+   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
+    // Else MariaDB's GRANT to an account that somebody has just dropped would make it again, without a password; MySQL 8 never does.
+    const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
     // MariaDB ends every statement in time, MySQL only waits.
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#milliseconds() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
-    await this.#query(`SET SESSION sql_mode = '', ${limits}, wait_timeout = ${seconds + 1}`, statementFailure);
+    await this.#query(
+      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', ${limits}, wait_timeout = ${seconds + 1}`,
+      statementFailure,
+    );
   }
 
   /** 0 would mean no limit at all. */

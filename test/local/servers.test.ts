@@ -210,10 +210,7 @@ describe('a run that can have neither MySQL nor MariaDB', () => {
   test('skips them by name, and says what would help', async () => {
     const said = await run('');
 
-    for (const row of rowsOf('mysql')) {
-      expect(said).toContain(`\n${remedy(row)}`);
-      expect(said).toContain(`○ skipped ${remedy(row)}`);
-    }
+    for (const row of rowsOf('mysql')) expect(said).toContain(`\n${remedy(row)}`);
     expect(said).toMatch(/^Tests: +3 skipped, 3 total$/m);
   });
 

@@ -249,6 +249,16 @@ function onMySql(server: SharedServer): void {
     },
   );
 
+  test('with PASSWORD HISTORY 5: a step that runs again after the change is done, and not a password that was used before', async () => {
+    await using rotating = await dual(server);
+    await rotating.sql(`ALTER USER ?@'%' PASSWORD HISTORY 5`, [rotating.user]);
+    const token = rotating.begin();
+    for (const step of ['createSecret', 'setSecret', 'setSecret'] as const)
+      expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
+    await rotated(rotating);
+    await expectRightTwo(rotating, []);
+  });
+
   test('a password policy that refuses the new password: AWSPENDING is taken off, and AWSCURRENT works', async () => {
     await using rotating = await dual(server);
     await rotating.sql(`ALTER USER ?@'%' PASSWORD HISTORY 5`, [rotating.user]);

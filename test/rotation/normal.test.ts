@@ -8,7 +8,7 @@ import { forms, Rotating } from './rotating.ts';
 /** As the server's log has them. */
 const CHANGE: Record<EngineName, RegExp> = {
   postgres: /ALTER ROLE "app_\w+" PASSWORD 'SCRAM-SHA-256/g,
-  mysql: /ALTER USER USER\(\) IDENTIFIED BY <secret> REPLACE <secret>|SET PASSWORD = '\*[0-9A-F]{40}'/g,
+  mysql: /ALTER USER 'app_\w+'@'%' IDENTIFIED BY <secret> REPLACE <secret>|SET PASSWORD = '\*[0-9A-F]{40}'/g,
 };
 /** MySQL's servers here log all anyway. */
 const EVERY_STATEMENT: Record<EngineName, Record<string, string>> = { postgres: { log_statement: 'all' }, mysql: {} };

@@ -303,7 +303,7 @@ describe('an error', () => {
       await new Rds(new Deadline(60_000)).endpointOf('${ARN}:db:main').catch((error) => console.log(JSON.stringify(error), error.message));
     `;
     expect(await inAProcess(script)).toMatch(
-      /^\{.*"code":"ECONNRESET".*"layer":"RDS","retryHelps":true\} RDS could not be reached for DescribeDBInstances \(ECONNRESET\)\. .* interface endpoint for rds or a NAT gateway/,
+      /^\{.*"code":"ECONNRESET","retryHelps":true,"layer":"RDS"\} RDS could not be reached for DescribeDBInstances \(ECONNRESET\)\. .* interface endpoint for rds or a NAT gateway/,
     );
   });
 

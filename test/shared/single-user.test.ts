@@ -4,6 +4,7 @@ import { postgres } from '../../functions/postgres/engine.ts';
 import type { AdminSecret } from '../../shared/admin.ts';
 import { Deadline } from '../../shared/deadline.ts';
 import type { Session } from '../../shared/engine.ts';
+import { PasswordPolicyError } from '../../shared/errors.ts';
 import { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
 import { parseSecret } from '../../shared/secret-value.ts';
@@ -21,13 +22,15 @@ function version(id: string, password: string, more: object = {}): Readable {
 }
 
 /** AWSCURRENT is "old", AWSPENDING "new", and `others` are versions without a label, the newest first. */
-function rotation({ engine }: Account, others: Readable[] = []): Rotation<Session> {
+function rotation({ engine }: Account, others: Readable[] = []): Rotation<Session> & { released: string[] } {
+  const released: string[] = [];
   const current = version('current', 'old');
   return {
     engine,
     versions: {
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
+      releasePending: async (token: string) => void released.push(token),
       describe: async () => ({ stages: new Map([['pending', ['AWSPENDING']]]) }),
     } as unknown as SecretVersions,
     logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
@@ -38,6 +41,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Rotation<Sessio
     current,
     pending: async () => version('pending', 'new'),
     readyToChange: async () => {},
+    released,
   };
 }
 
@@ -58,6 +62,45 @@ describe('a change by compare-and-set that finds another password', () => {
     };
     await expect(singleUser.set(rotation(account))).rejects.toThrow('refused');
     expect(account).toMatchObject({ password: 'of a person', changes: 0 });
+  });
+});
+
+describe('a password that the server’s policy refuses', () => {
+  const refusal = () => {
+    throw new PasswordPolicyError('It was used before.');
+  };
+
+  test('is given up if it is refused at a login, too', async () => {
+    const account = new Account('old');
+    account.beforeChange = refusal;
+    const given = rotation(account);
+    await expect(singleUser.set(given)).rejects.toThrow('It was used before. AWSPENDING was taken off this version');
+    expect(given.released).toEqual(['pending']);
+  });
+
+  test('is not, if it is the one that another attempt has just set', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      account.password = 'new';
+      refusal();
+    };
+    const given = rotation(account);
+    await singleUser.set(given);
+    expect(given.released).toEqual([]);
+  });
+
+  test('is AWSCURRENT’s where that is to be put back: the label of the one in the database is kept', async () => {
+    const account = new Account('old');
+    account.beforeLogin = (password) => {
+      if (password === 'new') account.password = 'refused everywhere';
+    };
+    account.beforeChange = () => {
+      account.beforeChange = refusal;
+    };
+    const given = rotation(account);
+    await expect(singleUser.set(given)).rejects.toThrow('AWSPENDING is left as it is');
+    expect(given.released).toEqual([]);
+    expect(account.changes).toBe(1);
   });
 });
 

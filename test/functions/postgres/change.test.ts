@@ -1,11 +1,9 @@
 import { expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
-import { connect } from '../../../local/servers/postgres.ts';
-import { ConnectionError, DatabaseError, PasswordPolicyError, PrivilegeError } from '../../../shared/errors.ts';
+import { ConnectionError, DatabaseError, PrivilegeError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { describeServers } from '../../servers.ts';
-import { relay } from './fake.ts';
 import {
   change,
   eventually,
@@ -13,7 +11,6 @@ import {
   expectUnchanged,
   failure,
   newRole,
-  outcome,
   session,
   sessionsOf,
   sql,
@@ -63,34 +60,6 @@ describeServers('postgres', 'changing the own password', (server) => {
     expect(seen).toEqual([{ synchronous: 'on', itself: true }]);
   });
 
-  test('leaves open sessions alone', async () => {
-    await using role = await newRole(server);
-    const address = { ...server, superuser: { username: role.username, password: role.password.reveal() } };
-    await using application = await connect(address);
-    await using own = await session(server, role);
-
-    await change(own.session, role.password, newPassword());
-
-    await expect(application.query('SELECT')).resolves.toBeDefined();
-  });
-
-  test('does not happen if the work goes on to fail', async () => {
-    await using role = await newRole(server);
-    const to = newPassword();
-    await using own = await session(server, role);
-
-    const work = postgres.exclusively(own.session, own.session.account, async () => {
-      await postgres.changeOwnPassword(own.session, role.password, to);
-      throw new Error('labels have moved');
-    });
-
-    await expect(work).rejects.toThrow('labels have moved');
-    await expectUnchanged(server, role, to);
-    // The session is as good as before.
-    expect(await change(own.session, role.password, to)).toBe('set');
-    await expectChanged(server, role, to);
-  });
-
   test('is not called done if the work hides that it failed', async () => {
     await using role = await newRole(server);
     await using own = await session(server, role);
@@ -105,59 +74,6 @@ describeServers('postgres', 'changing the own password', (server) => {
 
     expect(error).toBeInstanceOf(DatabaseError);
     expect(error.message).toContain('rolled back');
-  });
-
-  test('may be tried by two at once: one after the other, neither fails', async () => {
-    await using role = await newRole(server);
-    const both = [newPassword(), newPassword()] as const;
-    await using one = await session(server, role);
-    await using other = await session(server, role);
-
-    const order: string[] = [];
-    const slowly = (own: typeof one, to: Secret) =>
-      postgres.exclusively(own.session, own.session.account, async () => {
-        order.push('begin');
-        await postgres.changeOwnPassword(own.session, role.password, to);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        order.push('end');
-      });
-    await Promise.all([slowly(one, both[0]), slowly(other, both[1])]);
-
-    expect(order).toEqual(['begin', 'end', 'begin', 'end']);
-    const outcomes = await Promise.all(both.map((to) => outcome(server, role, to)));
-    expect(outcomes.toSorted()).toEqual(['accepted', 'refused']);
-    expect(await outcome(server, role, role.password)).toBe('refused');
-  });
-
-  test('of two users goes on side by side', async () => {
-    await using role = await newRole(server);
-    await using another = await newRole(server);
-    await using one = await session(server, role);
-    await using other = await session(server, another);
-    const to = newPassword();
-
-    await postgres.exclusively(one.session, one.session.account, () => change(other.session, another.password, to));
-
-    await expectChanged(server, another, to);
-  });
-
-  test('does not happen if the connection breaks before COMMIT', async () => {
-    await using role = await newRole(server);
-    const to = newPassword();
-    await using wire = await relay(server);
-    await using own = await session({ ...server, host: wire.host, port: wire.port }, role);
-
-    const error = await failure(
-      postgres.exclusively(own.session, own.session.account, async () => {
-        await postgres.changeOwnPassword(own.session, role.password, to);
-        wire.cut();
-      }),
-    );
-
-    expect(error).toBeInstanceOf(ConnectionError);
-    expect(error).toMatchObject({ layer: 'TCP', retryHelps: true, user: role.username, host: wire.host });
-    await eventually(async () => (await sessionsOf(server, role)).length === 0);
-    await expectUnchanged(server, role, to);
   });
 
   test('does not happen if an administrator ends the session meanwhile, and says so', async () => {
@@ -197,22 +113,5 @@ describeServers('postgres', 'changing the own password', (server) => {
     expect(error).toMatchObject({ layer: 'privilege', retryHelps: false, code: '42501', user: role.username });
     expect(error.message).toContain(role.username);
     await expectUnchanged(server, role, to);
-  });
-
-  test('names the password policy', async () => {
-    // The one thing that passwordcheck can tell of a verifier is whether it is the user's own name's.
-    await using role = await newRole(server, { more: "ALTER ROLE %I SET session_preload_libraries = 'passwordcheck'" });
-    const to = new Secret(role.username);
-    await using own = await session(server, role);
-
-    const error = await failure(change(own.session, role.password, to));
-
-    expect(error).toBeInstanceOf(PasswordPolicyError);
-    expect(error).toMatchObject({ layer: 'password policy', retryHelps: false, code: '22023', user: role.username });
-    await expectUnchanged(server, role, to);
-    // Another one is welcome, in the same session.
-    const better = newPassword();
-    expect(await change(own.session, role.password, better)).toBe('set');
-    await expectChanged(server, role, better);
   });
 });

@@ -1,31 +1,5 @@
-/** Servers of a few bytes, and relays that fail when told to. */
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-
-export type Listening = { host: string; port: number } & AsyncDisposable;
-
-/** A TCP server that does this with every connection. */
-export async function fakeServer(answer: (socket: Socket) => void): Promise<Listening> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on('error', () => {}));
-    answer(socket);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    host: '127.0.0.1',
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-/** Says this to whatever it hears first. */
-export function says(...bytes: (string | Buffer)[]): (socket: Socket) => void {
-  return (socket) => socket.once('data', () => socket.write(Buffer.concat(bytes.map((part) => Buffer.from(part)))));
-}
+/** PostgreSQL's protocol, as a server of a few bytes speaks it. */
+import type { Socket } from 'node:net';
 
 /** A message of the protocol, https://www.postgresql.org/docs/current/protocol-message-formats.html */
 export function message(type: string, ...body: (string | number)[]): Buffer {
@@ -49,6 +23,14 @@ export function errorResponse(fields: Record<string, string>): Buffer {
   );
 }
 
+/** Every field that an ErrorResponse can have. */
+const FIELDS = ['M', 'D', 'H', 'W', 'q', 's', 't', 'c', 'd', 'n', 'F', 'L', 'R', 'P', 'p', 'S', 'V'];
+
+/** An error that has this text in every field. */
+export function quoting(text: string, code: string): Buffer {
+  return errorResponse({ ...Object.fromEntries(FIELDS.map((field) => [field, text])), C: code });
+}
+
 export const READY = message('Z', 'I');
 export const accepting = () => Buffer.concat([message('R', 0), READY]);
 export const done = () => Buffer.concat([message('C', 'SELECT 1\0'), READY]);
@@ -64,29 +46,5 @@ export function inTurn(...answers: ((heard: string) => Buffer)[]): (socket: Sock
         if (answer) socket.write(answer(bytes.subarray(5, -1).toString()));
       });
     });
-  };
-}
-
-/** Passes everything on, until it is told otherwise. */
-export async function relay(to: { host: string; port: number }): Promise<Listening & { stall(): void; cut(): void }> {
-  const pairs: [Socket, Socket][] = [];
-  const listening = await fakeServer((near) => {
-    const far = connect(to.port, to.host).on('error', () => near.destroy());
-    near.on('close', () => far.destroy());
-    far.on('close', () => near.destroy());
-    pairs.push([near, far]);
-    near.pipe(far).pipe(near);
-  });
-  return {
-    ...listening,
-    stall() {
-      for (const [near, far] of pairs) {
-        near.unpipe(far).pause();
-        far.unpipe(near).pause();
-      }
-    },
-    cut() {
-      for (const [near] of pairs) near.destroy();
-    },
   };
 }

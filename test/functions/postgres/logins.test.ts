@@ -3,64 +3,17 @@ import { postgres } from '../../../functions/postgres/engine.ts';
 import { connect } from '../../../local/servers/postgres.ts';
 import type { Address } from '../../../local/servers/source.ts';
 import { Deadline } from '../../../shared/deadline.ts';
-import type { Credential, LoginResult } from '../../../shared/engine.ts';
-import {
-  ConnectionError,
-  DatabaseError,
-  DeadlineError,
-  HostNotFoundError,
-  LoginBarredError,
-  LoginRefusedError,
-  TlsError,
-  UnsupportedHostError,
-} from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
+import { expectFailure } from '../../conformance/duties/logins.ts';
+import { fakeServer, says } from '../../conformance/relay.ts';
 import { describeServers } from '../../servers.ts';
-import { errorResponse, fakeServer, message, says } from './fake.ts';
-import {
-  describeOwnServers,
-  endpoint,
-  eventually,
-  login,
-  newRole,
-  outcome,
-  type Session,
-  session,
-  sql,
-  unique,
-} from './support.ts';
+import { errorResponse, message } from './fake.ts';
+import { describeOwnServers, endpoint, eventually, login, newRole, outcome, sql, unique } from './support.ts';
 
-type Expected = { is: 'refused' | 'barred' | 'unknown'; why: unknown; layer: string; code?: string };
-
-function expectFailure(result: LoginResult<Session>, to: { host: string }, as: Credential, expected: Expected): void {
-  if (result.is === 'accepted') throw new Error('the login was accepted');
-  const { why } = result;
-  expect({ is: result.is, why: why.constructor, layer: why.layer, code: why.code }).toEqual({
-    code: undefined,
-    ...expected,
-  });
-  expect(why).toMatchObject({ user: as.username, host: to.host });
-  expect(why.message).toContain(as.username);
-  expect(why.message).toContain(to.host);
-  expect(why.message).not.toContain(as.password.reveal());
-}
-
-const REFUSED = { is: 'refused', why: LoginRefusedError, layer: 'authentication', code: '28P01' } as const;
-const barred = (code: string) => ({ is: 'barred', why: LoginBarredError, layer: 'authentication', code }) as const;
-const UNREACHABLE = { is: 'unknown', why: ConnectionError, layer: 'TCP' } as const;
-const DATABASE = { is: 'unknown', why: DatabaseError, layer: 'database' } as const;
-const TOO_LATE = { is: 'unknown', why: DeadlineError, layer: 'deadline' } as const;
+const UNREACHABLE = { is: 'unknown', name: 'ConnectionError', layer: 'TCP' } as const;
+const DATABASE = { is: 'unknown', name: 'DatabaseError', layer: 'database' } as const;
 
 describeServers('postgres', 'a login', (server) => {
-  test('is accepted with the right password', async () => {
-    await using role = await newRole(server);
-
-    const result = await login(server, role);
-
-    expect(result).toMatchObject({ is: 'accepted', session: { account: { username: role.username, realm: '' } } });
-    if (result.is === 'accepted') await result.session.close();
-  });
-
   test('finds the database "postgres" where none is named', async () => {
     await using role = await newRole(server);
 
@@ -70,63 +23,16 @@ describeServers('postgres', 'a login', (server) => {
     if (result.is === 'accepted') await result.session.close();
   });
 
-  test('is refused with a wrong password', async () => {
-    await using role = await newRole(server);
-    const wrong = { username: role.username, password: new Secret(unique('wrong')) };
+  test('is barred for a user that has CONNECTION LIMIT 0', async () => {
+    await using role = await newRole(server, { more: 'ALTER ROLE %I CONNECTION LIMIT 0' });
 
-    expectFailure(await login(server, wrong), server, wrong, REFUSED);
-  });
-
-  test('is refused for a user that does not exist', async () => {
-    const nobody = { username: unique('nobody'), password: new Secret(unique('password')) };
-
-    expectFailure(await login(server, nobody), server, nobody, REFUSED);
-  });
-
-  test.each([
-    ['whose VALID UNTIL has passed', "ALTER ROLE %I VALID UNTIL '2001-01-01'"],
-    ['without a password', 'ALTER ROLE %I PASSWORD NULL'],
-  ])('is refused for a user %s', async (_, more) => {
-    await using role = await newRole(server, { more });
-
-    expectFailure(await login(server, role), server, role, REFUSED);
-  });
-
-  test.each([
-    ['has NOLOGIN', 'ALTER ROLE %I NOLOGIN', '28000'],
-    ['has CONNECTION LIMIT 0', 'ALTER ROLE %I CONNECTION LIMIT 0', '53300'],
-  ])('is barred for a user that %s', async (_, more, code) => {
-    await using role = await newRole(server, { more });
-
-    expectFailure(await login(server, role), server, role, barred(code));
+    expectFailure(await login(server, role), role, server.host, {
+      is: 'barred',
+      name: 'LoginBarredError',
+      layer: 'authentication',
+      code: '53300',
+    });
     expect(await outcome(server, role, new Secret('wrong'))).toBe('refused');
-  });
-
-  test('is barred while another session takes up the CONNECTION LIMIT of 1', async () => {
-    await using role = await newRole(server, { options: 'CONNECTION LIMIT 1' });
-    await using _ = await session(server, role);
-
-    expectFailure(await login(server, role), server, role, barred('53300'));
-  });
-
-  test.each([
-    ['that does not exist', [], '3D000'],
-    ['that takes no connections', ['ALTER DATABASE %I ALLOW_CONNECTIONS false'], '55000'],
-    ['that the user may not connect to', ['REVOKE CONNECT ON DATABASE %I FROM PUBLIC'], '42501'],
-    ['at its CONNECTION LIMIT', ['ALTER DATABASE %I CONNECTION LIMIT 0'], '53300'],
-  ])('is barred for a database %s', async (_, statements, code) => {
-    await using role = await newRole(server);
-    const database = unique('database');
-    await using cleanUp = new AsyncDisposableStack();
-    if (statements.length > 0) {
-      await sql(server, `CREATE DATABASE ${database}`);
-      cleanUp.defer(async () => void (await sql(server, `DROP DATABASE ${database}`)));
-    }
-    for (const statement of statements) await sql(server, statement.replace('%I', database));
-
-    expectFailure(await login(server, role, { database }), server, role, barred(code));
-    const wrong = { username: role.username, password: new Secret('wrong') };
-    expect(await login(server, wrong, { database })).toMatchObject({ is: 'refused' });
   });
 });
 
@@ -170,9 +76,9 @@ await describeOwnServers(
           lines.map((line) => line.replace('%I', role.username)),
         );
 
-        expectFailure(await login(server, role), server, role, {
+        expectFailure(await login(server, role), role, server.host, {
           is: 'unknown',
-          why: LoginBarredError,
+          name: 'LoginBarredError',
           layer: 'authentication',
           code: '28000',
         });
@@ -183,7 +89,7 @@ await describeOwnServers(
         await setHba(server, [`host all ${role.username} all trust`]);
         const wrong = { username: role.username, password: new Secret(unique('wrong')) };
 
-        expectFailure(await login(server, wrong), server, wrong, DATABASE);
+        expectFailure(await login(server, wrong), wrong, server.host, DATABASE);
       });
 
       test('asks no password of a user that may not log in proves nothing', async () => {
@@ -211,10 +117,10 @@ await describeOwnServers(
 
       // All but the superuser's own place, about which the server speaks after it has checked the password.
       while ((await outcome(server, role, role.password)) === 'accepted') await fill();
-      expectFailure(await login(server, role), server, role, { ...DATABASE, code: '53300' });
+      expectFailure(await login(server, role), role, server.host, { ...DATABASE, code: '53300' });
 
       while (await fill().catch(() => false));
-      expectFailure(await login(server, role), server, role, { ...DATABASE, code: '53300' });
+      expectFailure(await login(server, role), role, server.host, { ...DATABASE, code: '53300' });
     });
 
     // These come last: they leave the server unfit for others.
@@ -226,7 +132,7 @@ await describeOwnServers(
       await sql(server, `COPY (SELECT) TO PROGRAM 'kill -TERM $(head -1 postmaster.pid)'`);
 
       await eventually(async () => (await outcome(server, role, role.password)) !== 'accepted');
-      expectFailure(await login(server, role), server, role, { ...UNREACHABLE, code: '57P03' });
+      expectFailure(await login(server, role), role, server.host, { ...UNREACHABLE, code: '57P03' });
     });
 
     test('proves nothing while the server is starting', async () => {
@@ -241,7 +147,7 @@ await describeOwnServers(
         return result.is === 'unknown' && result.why.code === '57P03';
       });
 
-      expectFailure(await login(server, role), server, role, { ...UNREACHABLE, code: '57P03' });
+      expectFailure(await login(server, role), role, server.host, { ...UNREACHABLE, code: '57P03' });
     });
   },
 );
@@ -251,42 +157,6 @@ describe('a login that meets no PostgreSQL', () => {
   const soon = () => new Deadline(1500); // 500 ms of it for connecting
   const knock = (to: { host: string; port: number }, tls: 'off' | { ca: [] } = 'off') =>
     postgres.login(endpoint({ ...to, database: 'd', superuser: as as never }, { tls }), as, soon());
-
-  test('says that nothing listens there', async () => {
-    const free = await fakeServer(() => {});
-    await free[Symbol.asyncDispose]();
-
-    expectFailure(await knock(free), free, as, { ...UNREACHABLE, code: 'ECONNREFUSED' });
-  });
-
-  test('says that the host does not resolve', async () => {
-    const nowhere = { host: 'nowhere.invalid', port: 5432 };
-
-    expectFailure(await knock(nowhere), nowhere, as, {
-      is: 'unknown',
-      why: HostNotFoundError,
-      layer: 'DNS',
-      code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) as never,
-    });
-  });
-
-  test.each(['off', { ca: [] }] as const)('waits for an answer no longer than it may (TLS: %j)', async (tls) => {
-    let closed = false;
-    await using silent = await fakeServer((socket) => socket.resume().on('close', () => (closed = true)));
-    const started = performance.now();
-
-    const result = await knock(silent, tls as 'off');
-
-    expect(performance.now() - started).toBeLessThan(10_000);
-    expectFailure(result, silent, as, TOO_LATE);
-    await eventually(async () => closed);
-  });
-
-  test.each(['off', { ca: [] }] as const)('is cut off (TLS: %j)', async (tls) => {
-    await using server = await fakeServer((socket) => socket.end());
-
-    expectFailure(await knock(server, tls as 'off'), server, as, UNREACHABLE);
-  });
 
   const MYSQL = Buffer.from('4a0000000a382e302e333600', 'hex');
   test.each([
@@ -300,24 +170,28 @@ describe('a login that meets no PostgreSQL', () => {
   ] as const)('hears %s', async (_, tls, answer) => {
     await using server = await fakeServer(answer);
 
-    expectFailure(await knock(server, tls as 'off'), server, as, DATABASE);
+    expectFailure(await knock(server, tls as 'off'), as, server.host, DATABASE);
   });
 
   test('hears an HTTP server', async () => {
     await using server = await fakeServer(says('HTTP/1.1 400 Bad Request\r\n\r\n'));
 
     // The driver takes the text for the beginning of a long message and waits for the rest.
-    expectFailure(await knock(server), server, as, TOO_LATE);
-    expectFailure(await knock(server, { ca: [] }), server, as, DATABASE);
+    expectFailure(await knock(server), as, server.host, {
+      is: 'unknown',
+      name: 'DeadlineError',
+      layer: 'deadline',
+    });
+    expectFailure(await knock(server, { ca: [] }), as, server.host, DATABASE);
   });
 
   test('is told by PgBouncer that sessions have no limits there', async () => {
     const fields = { M: 'unsupported startup parameter: statement_timeout', C: '08P01' };
     await using server = await fakeServer(says(errorResponse(fields)));
 
-    expectFailure(await knock(server), server, as, {
+    expectFailure(await knock(server), as, server.host, {
       is: 'unknown',
-      why: UnsupportedHostError,
+      name: 'UnsupportedHostError',
       layer: 'secret',
       code: '08P01',
     });
@@ -326,12 +200,16 @@ describe('a login that meets no PostgreSQL', () => {
   test('is told that there is no TLS', async () => {
     await using server = await fakeServer(says('N'));
 
-    expectFailure(await knock(server, { ca: [] }), server, as, { is: 'unknown', why: TlsError, layer: 'TLS' });
+    expectFailure(await knock(server, { ca: [] }), as, server.host, {
+      is: 'unknown',
+      name: 'TlsError',
+      layer: 'TLS',
+    });
   });
 
   test('is told that the server could not start a process for it, which is no answer about TLS', async () => {
     await using server = await fakeServer(says('Ecould not fork new process for connection\n\0'));
 
-    expectFailure(await knock(server, { ca: [] }), server, as, DATABASE);
+    expectFailure(await knock(server, { ca: [] }), as, server.host, DATABASE);
   });
 });

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { ReadOnlyServerError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
-import { accepting, done, errorResponse, fakeServer, inTurn, READY } from './fake.ts';
+import { fakeServer } from '../../conformance/relay.ts';
+import { accepting, done, errorResponse, inTurn, READY } from './fake.ts';
 import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';
 
 await describeOwnServers('postgres', 'a replica', {}, (server) => {

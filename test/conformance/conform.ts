@@ -1,0 +1,69 @@
+/** What an engine must do, tested on one server: each duty over each wire. */
+import { afterAll, describe } from '@jest/globals';
+import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
+import { NoServer, type Server, startServer } from '../../local/servers/server.ts';
+import { tls } from '../fixtures/tls/tls.ts';
+import { absent, type SharedServer, servers } from '../servers.ts';
+import { Bench } from './bench.ts';
+import { admins } from './duties/admins.ts';
+import { alone } from './duties/alone.ts';
+import { deadlines } from './duties/deadlines.ts';
+import { logins } from './duties/logins.ts';
+import { names } from './duties/names.ts';
+import { overlap } from './duties/overlap.ts';
+import { passwords } from './duties/passwords.ts';
+import { sessions } from './duties/sessions.ts';
+import { silence } from './duties/silence.ts';
+import { strategies } from './duties/strategies.ts';
+import { tlsVerified } from './duties/tls.ts';
+import { twins } from './duties/twins.ts';
+import { DUTIES, type DutyName } from './duty-names.ts';
+import { mysql } from './mysql.ts';
+import { postgres } from './postgres.ts';
+import type { Subject } from './subject.ts';
+import { WIRES, type Wire } from './wires.ts';
+
+/** Registers the duty's tests. */
+export type Duty = (bench: Bench) => void;
+
+const duties: Record<DutyName, Duty> = {
+  login: logins,
+  'own password': passwords,
+  'password by an admin': admins,
+  'one at a time': alone,
+  'names and passwords': names,
+  twins,
+  overlap,
+  TLS: tlsVerified,
+  deadlines,
+  sessions,
+  silence,
+  strategies,
+};
+
+const subjects: Record<EngineName, (server: SharedServer, isShared: boolean) => Subject> = { postgres, mysql };
+
+/**
+ * On a server with TLS that no other test file uses, where one can be started; else on the shared one, and what needs more is skipped by name.
+ * A test's title begins with row, duty and wire: the support matrix is made of that.
+ */
+export async function conform(row: RowName): Promise<void> {
+  const own = await startServer(row, { tls, from: ['docker', 'path', 'embedded'] }).catch(orAbsent);
+  const server = 'remedy' in own ? servers[row] : own;
+  if ('remedy' in server) return describe(row, () => absent(row, server.remedy));
+  const isShared = 'remedy' in own ? `it needs a server of its own: ${own.remedy}` : undefined;
+  const wires: readonly Wire[] = isShared === undefined ? WIRES : ['clear text'];
+  const subject = subjects[rows[row].engine](server, isShared !== undefined);
+  describe(row, () => {
+    if (!('remedy' in own)) afterAll(() => own.stop());
+    for (const duty of DUTIES)
+      for (const wire of wires)
+        describe(duty, () => describe(wire, () => duties[duty](new Bench(server, isShared, wire, subject))));
+    if (isShared !== undefined) absent(`${row} over TLS`, isShared);
+  });
+}
+
+function orAbsent(error: unknown): NoServer | Server {
+  if (error instanceof NoServer) return error;
+  throw error;
+}

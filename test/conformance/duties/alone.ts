@@ -1,0 +1,96 @@
+/** Of two that change one account, the second waits for the first; a lock lasts no longer than its holder. */
+import { expect, test } from '@jest/globals';
+import { Deadline } from '../../../shared/deadline.ts';
+import { type Bench, failure, newPassword } from '../bench.ts';
+import { relay } from '../relay.ts';
+
+export function alone(bench: Bench): void {
+  const { engine, subject } = bench;
+
+  test('two that work on one account: one after the other, neither fails', async () => {
+    await using user = await bench.user();
+    await using one = await bench.session(user);
+    await using other = await bench.session(user);
+
+    const order: string[] = [];
+    const slowly = (own: typeof one) =>
+      engine.exclusively(own, own.account, async (stillAlone) => {
+        order.push('begin');
+        await stillAlone();
+        await stillAlone();
+        order.push('end');
+      });
+    await Promise.all([slowly(one), slowly(other)]);
+
+    expect(order).toEqual(['begin', 'end', 'begin', 'end']);
+  });
+
+  test('an admin that works on the account, too', async () => {
+    await using admin = await bench.admin();
+    await using user = await bench.userOf(admin);
+    await using own = await bench.session(user);
+    await using other = await bench.session(admin, new Deadline(6000)); // 1 s for statements
+
+    const error = await engine.exclusively(own, own.account, () =>
+      failure(engine.exclusively(other, own.account, async () => {})),
+    );
+
+    expect(error).toMatchObject({ name: 'DeadlineError', user: expect.any(String), host: bench.server.host });
+  });
+
+  test('two that work on two accounts go on side by side', async () => {
+    await using user = await bench.user();
+    await using another = await bench.user();
+    await using one = await bench.session(user);
+    await using other = await bench.session(another);
+    const to = newPassword();
+
+    await engine.exclusively(one, one.account, () => bench.change(other, another.password, to));
+
+    await bench.expectChanged(another, to);
+  });
+
+  test('the lock is free when the work has ended, and when it has failed', async () => {
+    await using user = await bench.user();
+    await using one = await bench.session(user);
+    await using other = await bench.session(user, new Deadline(6000));
+
+    expect(await engine.exclusively(one, one.account, async () => 'result')).toBe('result');
+    await engine.exclusively(other, other.account, async () => {});
+    await failure(engine.exclusively(one, one.account, async () => Promise.reject(new Error('failed'))));
+
+    expect(await engine.exclusively(other, other.account, async () => 'alone')).toBe('alone');
+  });
+
+  test('whoever lost the lock is told before it writes elsewhere', async () => {
+    await using user = await bench.user();
+    await using own = await bench.session(user);
+
+    const error = await failure(
+      engine.exclusively(own, own.account, async (stillAlone) => {
+        await stillAlone();
+        await subject.endSessionsOf(user.username);
+        await stillAlone();
+      }),
+    );
+
+    expect(error).toMatchObject({ user: user.username, host: bench.server.host });
+  });
+
+  test('a holder that has gone silent keeps the lock no longer than its time', async () => {
+    await using user = await bench.user();
+    await using wire = await relay(bench.server);
+    await using silent = await bench.session(user, new Deadline(9000), wire); // 1.5 s for statements
+    await using other = await bench.session(user);
+
+    const lost = failure(
+      engine.exclusively(silent, silent.account, async (stillAlone) => {
+        wire.stall();
+        expect(await engine.exclusively(other, other.account, async () => 'alone')).toBe('alone');
+        await stillAlone();
+      }),
+    );
+
+    expect(['deadline', 'TCP']).toContain((await lost).layer);
+  });
+}

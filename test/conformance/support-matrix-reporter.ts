@@ -1,0 +1,48 @@
+/** Jest's reporter that writes the README's support matrix after a whole run: see jest.config.js. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { RowName } from '../../local/servers/rows.ts';
+import { HANDOVER_VARIABLE, type Handover } from '../global-setup.ts';
+import { linesOf, type Result, rendered, replacedIn } from './support-matrix.ts';
+
+const README = new URL('../../README.md', import.meta.url);
+
+/** Of Jest's AggregatedResult, https://jestjs.io/docs/configuration#custom-reporters */
+type RunResult = {
+  testResults: {
+    testFilePath: string;
+    testExecError?: unknown;
+    testResults: { ancestorTitles: string[]; title: string; status: string }[];
+  }[];
+};
+
+export default class SupportMatrixReporter {
+  #error: Error | undefined;
+
+  onRunComplete(_: unknown, { testResults }: RunResult): void {
+    try {
+      const results: Result[] = testResults.flatMap(({ testResults: tests }) =>
+        tests.map(({ ancestorTitles, title, status }) => ({ titles: [...ancestorTitles, title], status })),
+      );
+      const broken = testResults.find(({ testExecError }) => testExecError);
+      if (broken) throw new Error(`No support matrix is written: ${broken.testFilePath} did not run`);
+      const lines = linesOf(results, versions());
+      writeFileSync(README, replacedIn(readFileSync(README, 'utf8'), rendered(lines, today())));
+    } catch (error) {
+      this.#error = error as Error;
+    }
+  }
+
+  getLastError(): Error | undefined {
+    return this.#error;
+  }
+}
+
+/** As the servers said that Jest's global setup started. */
+function versions(): Partial<Record<RowName, string>> {
+  const handover: Handover = JSON.parse(process.env[HANDOVER_VARIABLE] ?? '{}');
+  return Object.fromEntries(
+    Object.entries(handover).flatMap(([row, found]) => ('version' in found ? [[row, found.version]] : [])),
+  );
+}
+
+const today = () => new Date().toISOString().slice(0, 10);
