@@ -35,11 +35,11 @@ export async function openBenches(
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
   const { strategy, server } = bench;
-  const { marksTwins } = engineOf(server.row);
+  const engine = engineOf(server.row);
   const normal = await runNormal(bench);
   const points: Point[] = [];
   for (const turn of strategies[strategy].turns)
-    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, marksTwins));
+    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, engine));
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,
   );

@@ -30,6 +30,8 @@ export interface Engine<K extends Kept = Kept> {
   readonly patience: number;
   /** Whether a twin can bear the mark of the secret that it belongs to. */
   readonly marksTwins: boolean;
+  /** Whether a session of the twin sees what the base may: where not, what a person gives the base after setSecret waits for the twin's next turn. */
+  readonly showsRights: boolean;
   /** Names of messages in which the function has to send a password in clear text, for the server takes nothing else. */
   readonly passwordIn: ReadonlySet<string>;
 

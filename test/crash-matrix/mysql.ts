@@ -10,6 +10,9 @@ import { type Accounts, accountsCalled, meddling, outOfLine } from './mysql-righ
 const either = {
   protocol: mysqlProtocol,
   patience: 1.6,
+  showsRights: false,
+  // Whether a session may look into mysql.user, for other accounts of a name and for the base, it finds out by looking.
+  deniesNormally: new Set(['ERR:1142']),
   login,
   databaseOf: ({ base }: Names) => base,
   meddledWith: meddling,
@@ -77,7 +80,6 @@ export const mysql: Engine<Accounts> = {
   marksTwins: true,
   // REPLACE and RETAIN go with passwords only, and a user may not send a hash.
   passwordIn: new Set(['Query:ALTER']),
-  deniesNormally: new Set(),
   firstLoginAhead: 150, // caching_sha2_password
   connect: (who) => open(who, 'SET SESSION print_identified_with_as_hex = ON'),
   statements: {
@@ -104,8 +106,6 @@ export const mariadb: Engine<Accounts> = {
   settings: { general_log: '0' },
   marksTwins: false,
   passwordIn: new Set(),
-  // A plain user may not ask in mysql.user whether there is another account of its name.
-  deniesNormally: new Set(['ERR:1142']),
   firstLoginAhead: 0,
   connect: (who) => open(who),
   statements: {

@@ -1,6 +1,7 @@
 /** Where to strike, and how: found by a normal run, not listed by hand. */
 import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
+import type { Engine } from './engine.ts';
 import type { Seen } from './recorder.ts';
 import { type StrategyName, TURNS, type Turn } from './strategies.ts';
 
@@ -68,9 +69,9 @@ export function kindOf({ on, fault }: Point): Kind {
 
 /**
  * All points in clear text, from the messages of a normal run. Where the same was done before in another turn, only the writes.
- * @param marksTwins whether a twin can bear the mark of the secret that it belongs to
+ * @param engine what it does not have cannot happen to it
  */
-export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[], marksTwins: boolean): Point[] {
+export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[], engine: Possible): Point[] {
   const writes = writesAmong(seen);
   const messages = placesAmong(strategy, seen).filter(({ place }) => turn === 0 || writes.has(place));
   const points = messages.flatMap((message) =>
@@ -79,8 +80,14 @@ export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen
       return { id: idOf(turn, place, fault), write: writes.has(place), turn, on: 'message', place, fault, attempt };
     }),
   );
-  const isPossible = ({ fault }: Point) => marksTwins || fault !== 'claimed';
-  return [...points, ...stepPoints(strategy, turn).filter(isPossible)];
+  return [...points, ...stepPoints(strategy, turn).filter((point) => isPossible(point, engine))];
+}
+
+type Possible = Pick<Engine, 'marksTwins' | 'showsRights'>;
+
+function isPossible({ place, fault }: Point, { marksTwins, showsRights }: Possible): boolean {
+  if (fault === 'claimed') return marksTwins;
+  return showsRights || fault !== 'edit-base' || place !== 'setSecret';
 }
 
 function idOf(turn: Turn, place: string, fault: string): string {

@@ -15,6 +15,7 @@ export const postgres: Engine<Roles> = {
   settings: {},
   patience: 1,
   marksTwins: true,
+  showsRights: true,
   passwordIn: new Set(),
   deniesNormally: new Set(),
   firstLoginAhead: 0,

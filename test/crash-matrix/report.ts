@@ -1,6 +1,7 @@
 /** Results for people: on the terminal, and in docs/crash-matrix.md. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { type RowName, rows } from '../../local/servers/rows.ts';
+import { engineOf } from './engines.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
 import { type StrategyName, strategies, TURNS } from './strategies.ts';
@@ -133,6 +134,7 @@ function section(run: FullRun): string {
   );
   const refusals = [...causes].map(([cause, of]) => `${cause} ${of.length}`);
   const failed = results.filter(isFailure);
+  const denied = engineOf(row).deniesNormally.size === 0 ? 'nothing' : 'no login';
   return [
     `## ${server}, ${strategy.replaceAll('-', ' ')}`,
     '',
@@ -141,7 +143,7 @@ function section(run: FullRun): string {
     `- When: ${date}, commit ${commit}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
     `- How: \`npm run crash-matrix -- --server '${row}' --strategy ${strategy}\`.`,
     ...(strategies[strategy].turns.length > 1 ? [`- Rotations ${turnsOf(results)}.`] : []),
-    `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins, nothing refused.`,
+    `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins, ${denied} refused.`,
     `- Prober: ${probing(results)}.`,
     ...(window ? [`- ${windowSummary(window)}`] : []),
     `- Causes of refusals: ${refusals.length > 0 ? refusals.join(', ') : 'none, as nothing was refused'}.`,

@@ -203,7 +203,7 @@ class Run implements AsyncDisposable {
   async #endLock(step: Step): Promise<void> {
     await this.#unlock?.();
     this.#delivered = this.#wire.recorder.seen.some(
-      (seen) => seen.step === step && /^Query:(ALTER|CREATE|SET-PASSWORD)$/.test(seen.name),
+      (seen) => seen.step === step && /^Query:(ALTER|CREATE|GRANT|REVOKE|SET-PASSWORD)$/.test(seen.name),
     );
   }
 

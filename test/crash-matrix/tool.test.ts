@@ -93,19 +93,20 @@ describe('points', () => {
       const [direction, name] = [arrow.slice(0, 1) as Seen['direction'], arrow.slice(1)];
       return { step: 'setSecret', attempt: 1, peer: 'db2', direction, name, place: `setSecret/db2/${arrow}#1` };
     });
+    const able = { marksTwins: true, showsRights: true };
     const kills = (...of: Parameters<typeof pointsOf>) =>
       pointsOf(...of).flatMap(({ id, fault }) =>
         fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
       );
 
-    expect(kills('single-user', 0, seen, true)).toEqual(arrows.map((arrow) => `${arrow}#1`));
-    expect(kills('alternating-users', 0, seen, true)).toEqual([
+    expect(kills('single-user', 0, seen, able)).toEqual(arrows.map((arrow) => `${arrow}#1`));
+    expect(kills('alternating-users', 0, seen, able)).toEqual([
       '→Query:SELECT#1',
       '←ReadyForQuery#1',
       '→Query:GRANT#1',
       '←CommandComplete#1',
     ]);
-    expect(kills('alternating-users', 2, seen, true)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
+    expect(kills('alternating-users', 2, seen, able)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
   });
 
   test('cuts are the same in every run, 64 different ones a connection', () => {
@@ -120,11 +121,13 @@ describe('points', () => {
   });
 });
 
-test('a twin that cannot be marked is not marked as another secret’s', () => {
-  const faults = (marksTwins: boolean) => pointsOf('alternating-users', 0, [], marksTwins).map(({ fault }) => fault);
+test('what an engine does not have cannot happen to it', () => {
+  const able = { marksTwins: true, showsRights: true };
+  const ids = (engine: typeof able) => pointsOf('alternating-users', 0, [], engine).map(({ id }) => id);
+  const missing = (engine: typeof able) => ids(able).filter((id) => !ids(engine).includes(id));
 
-  expect(faults(true)).toContain('claimed');
-  expect(faults(false)).toEqual(faults(true).filter((fault) => fault !== 'claimed'));
+  expect(missing({ ...able, marksTwins: false })).toEqual(['after-createSecret/claimed']);
+  expect(missing({ ...able, showsRights: false })).toEqual(['after-setSecret/edit-base']);
 });
 
 test.each([
