@@ -1,6 +1,7 @@
 import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/engine.ts';
-import { quoted } from './accounts.ts';
+import { PrivilegeError } from '../../shared/errors.ts';
+import { mayNotSee, quoted } from './accounts.ts';
 import { type Grants, grantsIn } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
@@ -37,6 +38,15 @@ export async function describe(session: MySqlSession, account: Account): Promise
     isLocked: row.locked === 1,
     ...(barred !== undefined && { barred }),
   };
+}
+
+/** @throws {PrivilegeError} that says how the admin comes to see it */
+export async function described(admin: MySqlSession, account: Account): Promise<Description | undefined> {
+  try {
+    return await describe(admin, account);
+  } catch (error) {
+    throw error instanceof PrivilegeError ? mayNotSee(admin) : error;
+  }
 }
 
 /** @param holder an account or a role in its quotes; without one all that the session itself may do, with its active roles */
