@@ -1,8 +1,8 @@
 import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/engine.ts';
 import { PrivilegeError } from '../../shared/errors.ts';
-import { mayNotSee, quoted } from './accounts.ts';
-import { type Grants, grantsIn } from './grants.ts';
+import { mayNotSee } from './accounts.ts';
+import { type Grants, grantsIn, named } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
 /** What the server says of an account, without its password's hash. */
@@ -31,7 +31,7 @@ export async function describe(session: MySqlSession, account: Account): Promise
   const barred = barredBy(session, row);
   return {
     account,
-    grants: await grantsOf(session, quoted(account)),
+    grants: await grantsOf(session, named(account)),
     options: options(row, session.isMariaDb),
     defaultRoles: row.roles === null ? [] : row.roles.split(SEPARATOR).sort(),
     plugin: row.plugin,
@@ -49,11 +49,14 @@ export async function described(admin: MySqlSession, account: Account): Promise<
   }
 }
 
-/** @param holder an account or a role in its quotes; without one all that the session itself may do, with its active roles */
+/** @param holder an account or a role as SHOW GRANTS names it; without one all that the session itself may do, with its active roles */
 export async function grantsOf(session: MySqlSession, holder?: string): Promise<Grants> {
   await session.rows('SET SESSION sql_quote_show_create = 1');
   const rows = await session.rows<Record<string, string>>(`SHOW GRANTS${holder === undefined ? '' : ` FOR ${holder}`}`);
-  return grantsIn(rows.map((row) => Object.values(row)[0] ?? ''));
+  return grantsIn(
+    rows.map((row) => Object.values(row)[0] ?? ''),
+    holder,
+  );
 }
 
 type Row = {
