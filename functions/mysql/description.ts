@@ -33,7 +33,7 @@ export async function describe(session: MySqlSession, account: Account): Promise
     account,
     grants: await grantsOf(session, named(account)),
     options: options(row, session.isMariaDb),
-    defaultRoles: row.roles === null ? [] : row.roles.split(SEPARATOR).sort(),
+    defaultRoles: (row.roles ?? []).toSorted(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
     ...(barred !== undefined && { barred }),
@@ -64,7 +64,8 @@ type Row = {
   severalWays: 0 | 1;
   locked: 0 | 1;
   expired: 0 | 1;
-  roles: string | null;
+  /** A JSON value to the server: one text of them all would be cut at group_concat_max_len. */
+  roles: readonly string[] | null;
   tls: string;
   issuer: string;
   subject: string;
@@ -84,8 +85,6 @@ type MySqlRow = Row & {
 };
 type MariaDbRow = Row & { statementTime: number };
 
-const SEPARATOR = '\n';
-
 /**
  * From the tables, as SHOW CREATE USER leaves quotes in a certificate's names as they are, and MySQL's hides the password's lifetime once it has
  * expired: https://dev.mysql.com/doc/refman/9.7/en/grant-tables.html, https://mariadb.com/docs/server/reference/system-tables/the-mysql-database-tables/mysql-global_priv-table
@@ -100,7 +99,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
     return `SELECT ${common}, u.max_statement_time + 0 AS statementTime,
         JSON_EXISTS(g.Priv, '$.auth_or') AS severalWays, JSON_CONTAINS(g.Priv, 'true', '$.account_locked') AS locked,
         CAST(JSON_VALUE(g.Priv, '$.password_lifetime') AS INT) AS lifetime,
-        IF(u.default_role = '', NULL, CONCAT('\`', REPLACE(u.default_role, '\`', '\`\`'), '\`')) AS roles
+        IF(u.default_role = '', NULL, JSON_ARRAY(CONCAT('\`', REPLACE(u.default_role, '\`', '\`\`'), '\`'))) AS roles
       FROM mysql.user u JOIN mysql.global_priv g ON g.User = u.User AND g.Host = u.Host WHERE ${where}`;
   const name = (column: string) => `'\`', REPLACE(${column}, '\`', '\`\`'), '\`'`;
   const attribute = (path: string) => `CAST(u.User_attributes->'$.Password_locking.${path}' AS SIGNED)`;
@@ -108,7 +107,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
       u.Password_reuse_time AS reuse, u.Password_require_current AS requireCurrent,
       ${attribute('failed_login_attempts')} AS attempts, ${attribute('password_lock_time_days')} AS lockDays,
       COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.multi_factor_authentication'), 0) AS severalWays,
-      (SELECT GROUP_CONCAT(${name('d.DEFAULT_ROLE_USER')}, '@', ${name('d.DEFAULT_ROLE_HOST')} SEPARATOR ${literal(SEPARATOR)})
+      (SELECT JSON_ARRAYAGG(CONCAT(${name('d.DEFAULT_ROLE_USER')}, '@', ${name('d.DEFAULT_ROLE_HOST')}))
         FROM mysql.default_roles d WHERE d.USER = u.User AND d.HOST = u.Host) AS roles
     FROM mysql.user u WHERE ${where}`;
 }
