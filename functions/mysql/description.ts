@@ -1,7 +1,8 @@
 import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/engine.ts';
-import { quoted } from './accounts.ts';
-import { type Grants, grantsIn } from './grants.ts';
+import { PrivilegeError } from '../../shared/errors.ts';
+import { mayNotSee } from './accounts.ts';
+import { type Grants, grantsIn, named } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
 /** What the server says of an account, without its password's hash. */
@@ -28,24 +29,36 @@ export async function describe(session: MySqlSession, account: Account): Promise
   const [row] = await session.rows<Row>(query(session, account));
   if (row === undefined) return undefined;
   const barred = barredBy(session, row);
-  const grants = await grantsOf(session, quoted(account));
+  const grants = await grantsOf(session, named(account));
   return {
     account,
     grants,
     options: options(row, session.isMariaDb),
     // MariaDB keeps one that was revoked, and gives nothing for it.
-    defaultRoles: (row.roles?.split(SEPARATOR) ?? []).filter((role) => grants.roles.has(role)).sort(),
+    defaultRoles: (row.roles ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
     ...(barred !== undefined && { barred }),
   };
 }
 
-/** @param holder an account or a role in its quotes; without one all that the session itself may do, with its active roles */
+/** @throws {PrivilegeError} that says how the admin comes to see it */
+export async function described(admin: MySqlSession, account: Account): Promise<Description | undefined> {
+  try {
+    return await describe(admin, account);
+  } catch (error) {
+    throw error instanceof PrivilegeError ? mayNotSee(admin) : error;
+  }
+}
+
+/** @param holder an account or a role as SHOW GRANTS names it; without one all that the session itself may do, with its active roles */
 export async function grantsOf(session: MySqlSession, holder?: string): Promise<Grants> {
   await session.rows('SET SESSION sql_quote_show_create = 1');
   const rows = await session.rows<Record<string, string>>(`SHOW GRANTS${holder === undefined ? '' : ` FOR ${holder}`}`);
-  return grantsIn(rows.map((row) => Object.values(row)[0] ?? ''));
+  return grantsIn(
+    rows.map((row) => Object.values(row)[0] ?? ''),
+    holder,
+  );
 }
 
 type Row = {
@@ -53,7 +66,8 @@ type Row = {
   severalWays: 0 | 1;
   locked: 0 | 1;
   expired: 0 | 1;
-  roles: string | null;
+  /** A JSON value to the server: one text of them all would be cut at group_concat_max_len. */
+  roles: readonly string[] | null;
   tls: string;
   issuer: string;
   subject: string;
@@ -73,8 +87,6 @@ type MySqlRow = Row & {
 };
 type MariaDbRow = Row & { statementTime: number };
 
-const SEPARATOR = '\n';
-
 /**
  * From the tables, as SHOW CREATE USER leaves quotes in a certificate's names as they are, and MySQL's hides the password's lifetime once it has
  * expired: https://dev.mysql.com/doc/refman/9.7/en/grant-tables.html, https://mariadb.com/docs/server/reference/system-tables/the-mysql-database-tables/mysql-global_priv-table
@@ -89,7 +101,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
     return `SELECT ${common}, u.max_statement_time + 0 AS statementTime,
         JSON_EXISTS(g.Priv, '$.auth_or') AS severalWays, JSON_CONTAINS(g.Priv, 'true', '$.account_locked') AS locked,
         CAST(JSON_VALUE(g.Priv, '$.password_lifetime') AS INT) AS lifetime,
-        IF(u.default_role = '', NULL, CONCAT('\`', REPLACE(u.default_role, '\`', '\`\`'), '\`')) AS roles
+        IF(u.default_role = '', NULL, JSON_ARRAY(CONCAT('\`', REPLACE(u.default_role, '\`', '\`\`'), '\`'))) AS roles
       FROM mysql.user u JOIN mysql.global_priv g ON g.User = u.User AND g.Host = u.Host WHERE ${where}`;
   const name = (column: string) => `'\`', REPLACE(${column}, '\`', '\`\`'), '\`'`;
   const attribute = (path: string) => `CAST(u.User_attributes->'$.Password_locking.${path}' AS SIGNED)`;
@@ -97,7 +109,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
       u.Password_reuse_time AS reuse, u.Password_require_current AS requireCurrent,
       ${attribute('failed_login_attempts')} AS attempts, ${attribute('password_lock_time_days')} AS lockDays,
       COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.multi_factor_authentication'), 0) AS severalWays,
-      (SELECT GROUP_CONCAT(${name('d.DEFAULT_ROLE_USER')}, '@', ${name('d.DEFAULT_ROLE_HOST')} SEPARATOR ${literal(SEPARATOR)})
+      (SELECT JSON_ARRAYAGG(CONCAT(${name('d.DEFAULT_ROLE_USER')}, '@', ${name('d.DEFAULT_ROLE_HOST')}))
         FROM mysql.default_roles d WHERE d.USER = u.User AND d.HOST = u.Host) AS roles
     FROM mysql.user u WHERE ${where}`;
 }

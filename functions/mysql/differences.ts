@@ -22,9 +22,9 @@ export function differencesIn(base: Description, twin: Description, isMariaDb: b
   return [
     ...proxies(of),
     ...dynamic(of),
+    ...roles(of),
     ...levels(of),
     ...restrictions(of),
-    ...roles(of),
     ...defaultRoles(of),
     ...options(of),
     ...unread(of),
@@ -33,29 +33,35 @@ export function differencesIn(base: Description, twin: Description, isMariaDb: b
 
 type Seen = { base: Description; twin: Description; isMariaDb: boolean; names: { base: string; twin: string } };
 
+const EVERYWHERE = '*.*';
+
 const NOTHING: Level = { privileges: new Set(), grantable: false };
 
-function levels({ base, twin, names }: Seen): MySqlDifference[] {
+function levels(seen: Seen): MySqlDifference[] {
+  const { base, twin, names } = seen;
   const objects = union(base.grants.levels, twin.grants.levels);
   return objects.flatMap((object) => {
     const [want, have] = [base.grants.levels.get(object) ?? NOTHING, twin.grants.levels.get(object) ?? NOTHING];
-    return [...less(object, want, have, names), ...more(object, want, have, names)];
+    return [...less(object, want, have, seen), ...more(object, want, have, names)];
   });
 }
 
-function less(object: string, want: Level, have: Level, names: Seen['names']): MySqlDifference[] {
+function less(object: string, want: Level, have: Level, seen: Seen): MySqlDifference[] {
   const missing = [...want.privileges].filter(
     (name) => !have.privileges.has(name) && (isOfColumn(name) || !have.privileges.has(EVERYTHING)),
   );
   const grantable = want.grantable && !have.grantable;
   if (missing.length === 0 && !grantable) return [];
-  const all = lacking(object, missing, grantable, names);
-  const parts = missing.map((privilege) => lacking(object, [privilege], grantable, names));
+  const all = lacking(object, missing, grantable, seen);
+  const parts = missing.map((privilege) => lacking(object, [privilege], grantable, seen));
   return [parts.length > 1 ? { ...all, parts } : all];
 }
 
-function lacking(object: string, privileges: string[], grantable: boolean, names: Seen['names']): MySqlDifference {
-  const statements = [grant(privileges, object, names.twin, grantable)];
+function lacking(object: string, privileges: string[], grantable: boolean, { base, names }: Seen): MySqlDifference {
+  const statements = [
+    grant(privileges, object, names.twin, grantable),
+    ...(object === EVERYWHERE ? withheld(base, privileges, names.twin) : []),
+  ];
   // A right on a table that is gone can be given beside CREATE only, https://dev.mysql.com/doc/refman/9.7/en/grant.html
   const beside = [
     grant(['CREATE', ...privileges], object, names.twin, grantable),
@@ -68,6 +74,14 @@ function lacking(object: string, privileges: string[], grantable: boolean, names
   return { kind: 'less', ...on(object, privileges, grantable), remedies: statements, statements, ifGone };
 }
 
+/** At once: should the next difference be one that the admin cannot settle, the twin would be left with more than the base. */
+function withheld({ grants }: Description, privileges: readonly string[], from: string): string[] {
+  return [...grants.restrictions].flatMap(([object, revoked]) => {
+    const listed = privileges.filter((name) => revoked.has(name));
+    return listed.length === 0 ? [] : [revoke(listed, object, from)];
+  });
+}
+
 function more(object: string, want: Level, have: Level, names: Seen['names']): MySqlDifference[] {
   const excess = [...have.privileges].filter(
     (name) => !want.privileges.has(name) && (isOfColumn(name) || !want.privileges.has(EVERYTHING)),
@@ -78,7 +92,8 @@ function more(object: string, want: Level, have: Level, names: Seen['names']): M
     ...(excess.length === 0 ? [] : [revoke(excess, object, names.twin)]),
     ...(grantable ? [revoke(['GRANT OPTION'], object, names.twin)] : []),
   ];
-  // With a privilege on a table those on its columns go, and with all of them those that are to stay.
+  // With a privilege on a table those on its columns go, and with all of them those that are to stay: the servers have no statement that narrows
+  // a right, so for a moment the twin has less than it had and is to have.
   const lost = [...want.privileges].filter((name) => isOfColumn(name) || excess.includes(EVERYTHING));
   const regrants = lost.length === 0 || excess.every(isOfColumn) ? [] : [grant(lost, object, names.twin)];
   const statements = [...revokes, ...regrants];
@@ -91,7 +106,7 @@ function on(object: string, privileges: readonly string[], grantable: boolean): 
   return { what: `${all} on ${object}`, cure: (admin) => grant(privileges, object, admin, true) };
 }
 
-/** Each may be granted on or not. Where it should not be, MySQL has no other way than to revoke it all. */
+/** Each may be granted on or not. Where it should not be, MySQL has no other way than to revoke it all for a moment. */
 function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
   return union(base.grants.dynamic, twin.grants.dynamic).flatMap((privilege): MySqlDifference[] => {
     const [want, have] = [base.grants.dynamic.get(privilege), twin.grants.dynamic.get(privilege)];
@@ -115,10 +130,14 @@ function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
   });
 }
 
-/** A partial revoke that the twin lacks is a right that the base lacks. */
+/** A partial revoke that the twin lacks is a right that the base lacks. Of a privilege that only one of them has on *.*, it comes and goes with that. */
 function restrictions({ base, twin, names }: Seen): MySqlDifference[] {
+  const isOfBoth = (name: string) =>
+    [base, twin].every(({ grants }) => grants.levels.get(EVERYWHERE)?.privileges.has(name));
   return union(base.grants.restrictions, twin.grants.restrictions).flatMap((object) => {
-    const [want, have] = [base, twin].map(({ grants }) => [...(grants.restrictions.get(object) ?? [])]);
+    const [want, have] = [base, twin].map(({ grants }) =>
+      [...(grants.restrictions.get(object) ?? [])].filter(isOfBoth),
+    );
     const excess = want?.filter((name) => !have?.includes(name)) ?? [];
     const missing = have?.filter((name) => !want?.includes(name)) ?? [];
     const lift = (privileges: string[], of: string) => grant(privileges, object, of);
@@ -162,23 +181,25 @@ function roles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
   });
 }
 
-/** Not rights, but what of them a session starts with. */
+/** Not rights, but what of them a session starts with. MariaDB's is one at most. */
 function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
   const [want, have] = [base.defaultRoles, twin.defaultRoles];
-  if (want.join() === have.join()) return [];
-  const list = (roles: readonly string[]) => (roles.length === 0 ? 'NONE' : roles.join(', '));
+  const missing = want.filter((role) => !have.includes(role));
+  const excess = have.filter((role) => !want.includes(role));
   const set = (of: string, roles: readonly string[]) =>
-    `SET DEFAULT ROLE ${list(roles)} ${isMariaDb ? 'FOR' : 'TO'} ${of}`;
-  const statement = set(names.twin, want);
-  const isLess = want.some((role) => !have.includes(role));
+    `SET DEFAULT ROLE ${roles.length === 0 ? 'NONE' : roles.join(', ')} ${isMariaDb ? 'FOR' : 'TO'} ${of}`;
+  const difference = (kind: 'more' | 'less', roles: readonly string[], statement: string): MySqlDifference => ({
+    kind,
+    what: `the default role ${roles.join(', ')}`,
+    remedies: [...(kind === 'more' ? [set(names.base, isMariaDb ? have : [...want, ...excess])] : []), statement],
+    statements: [statement],
+    cure: isMariaDb ? (admin) => `GRANT UPDATE ON mysql.* TO ${admin}` : createUser,
+  });
+  // A role that was taken cannot be set.
+  const kept = isMariaDb ? [] : excess.filter((role) => twin.grants.roles.has(role));
   return [
-    {
-      kind: isLess ? 'less' : 'more',
-      what: isLess ? `the default role ${list(want)}` : `the default role ${list(have)}`,
-      remedies: isLess ? [statement] : [set(names.base, have), statement],
-      statements: [statement],
-      cure: isMariaDb ? (admin) => `GRANT UPDATE ON mysql.* TO ${admin}` : createUser,
-    },
+    ...(missing.length === 0 ? [] : [difference('less', missing, set(names.twin, [...want, ...kept]))]),
+    ...(excess.length === 0 ? [] : [difference('more', excess, set(names.twin, want))]),
   ];
 }
 

@@ -1,5 +1,5 @@
 import type { Engine } from '../../shared/engine.ts';
-import { byAdmin } from './accounts.ts';
+import { byAdmin } from './by-admin.ts';
 import { overlap } from './overlap.ts';
 import { login, type MySqlSession } from './session.ts';
 import { twins } from './twins.ts';

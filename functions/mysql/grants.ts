@@ -33,10 +33,10 @@ const ACCOUNT = `${NAME}(?:@${NAME})?`;
 const PRIVILEGE = `[A-Z][A-Z0-9_]*(?: [A-Z0-9_]+)*(?: \\(${IDENTIFIER}(?:, ${IDENTIFIER})*\\))?`;
 const OBJECT = `(?:[A-Z]+ )*(?:\\*\\.\\*|${IDENTIFIER}\\.(?:\\*|${IDENTIFIER}))`;
 
-const ROLES = new RegExp(`^GRANT (${ACCOUNT}(?:, ?${ACCOUNT})*) TO ${ACCOUNT}( WITH ADMIN OPTION)?$`);
+const ROLES = new RegExp(`^GRANT (${ACCOUNT}(?:, ?${ACCOUNT})*) TO (${ACCOUNT})( WITH ADMIN OPTION)?$`);
 const PROXY = new RegExp(`^GRANT PROXY ON (${ACCOUNT}) TO ${ACCOUNT}( WITH GRANT OPTION)?$`);
 const PRIVILEGES = new RegExp(
-  `^(GRANT|REVOKE) (${PRIVILEGE}(?:, ?${PRIVILEGE})*) ON (${OBJECT}) (?:TO|FROM) ${ACCOUNT}(.*)$`,
+  `^(GRANT|REVOKE) (${PRIVILEGE}(?:, ?${PRIVILEGE})*) ON (${OBJECT}) (?:TO|FROM) (${ACCOUNT})(.*)$`,
   's',
 );
 /** Said again by the tables that hold the options. */
@@ -45,17 +45,26 @@ const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
 /** On *.* MariaDB adds the account's password hash and options. */
 const GRANTABLE = / WITH GRANT OPTION(?: MAX_\w+ -?[\d.]+)*$/;
 
-export function grantsIn(lines: readonly string[]): Grants {
+/**
+ * @param holder whose rights they are, as the server names it. Of a role, MariaDB says also what the roles in it hold, in lines of the same form.
+ * Without it, all lines count.
+ */
+export function grantsIn(lines: readonly string[], holder?: string): Grants {
   const levels = new Map<string, { privileges: Set<string>; grantable: boolean }>();
   const dynamic = new Map<string, boolean>();
   const restrictions = new Map<string, Set<string>>();
   const roles = new Map<string, boolean>();
   const proxies = new Map<string, boolean>();
   let unread = 0;
+  let others = 0;
   for (const line of lines) {
-    const [, listed, withAdmin] = ROLES.exec(line) ?? [];
+    const [, listed, heir, withAdmin] = ROLES.exec(line) ?? [];
     const [, proxied, withGrant] = PROXY.exec(line) ?? [];
-    const [, verb, names = '', object = '', rest = ''] = PRIVILEGES.exec(line) ?? [];
+    const [, verb, names = '', object = '', grantee = heir, rest = ''] = PRIVILEGES.exec(line) ?? [];
+    if (holder !== undefined && grantee !== undefined && grantee !== holder) {
+      others++;
+      continue;
+    }
     if (proxied !== undefined) proxies.set(proxied, withGrant !== undefined);
     else if (listed !== undefined)
       for (const [role] of listed.matchAll(new RegExp(ACCOUNT, 'g'))) roles.set(role, withAdmin !== undefined);
@@ -65,20 +74,27 @@ export function grantsIn(lines: readonly string[]): Grants {
       const privileges = privilegesIn(names);
       if (object === '*.*' && privileges.every(isDynamic))
         for (const privilege of privileges) dynamic.set(privilege, grantable);
-      else {
-        // A session's own answer has a line for each of its roles, too.
-        const others = levels.get(object);
-        const all = [...(others?.privileges ?? []), ...privileges.filter((name) => name !== 'USAGE')];
-        levels.set(object, { privileges: new Set(all), grantable: grantable || others?.grantable === true });
-      }
+      else levels.set(object, together(levels.get(object), privileges, grantable));
     } else if (!DEFAULT_ROLE.test(line)) unread++;
   }
-  return { levels, dynamic, restrictions, roles, proxies, unread };
+  // Every holder has a line: without one, its name was not recognised.
+  return { levels, dynamic, restrictions, roles, proxies, unread: others === lines.length ? others : unread };
 }
 
-/** Only these have an underscore, https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html */
+function together(before: Level | undefined, privileges: readonly string[], grantable: boolean) {
+  const named = privileges.filter((name) => name !== 'USAGE');
+  return {
+    privileges: new Set([...(before?.privileges ?? []), ...named]),
+    grantable: grantable || before?.grantable === true,
+  };
+}
+
+/**
+ * Only these are one word with an underscore: https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html. MariaDB's READ_ONLY ADMIN is
+ * one like the others: https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/grant#global-privileges
+ */
 function isDynamic(privilege: string): boolean {
-  return privilege.includes('_');
+  return /^[A-Z]+_[A-Z_]+$/.test(privilege);
 }
 
 function privilegesIn(list: string): string[] {
@@ -124,7 +140,8 @@ const HARMLESS = new Set([
 ]);
 
 /** What of it is more than an application's right on its data. */
-export function powerIn({ levels, dynamic, roles, proxies }: Grants): string | undefined {
+export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
+  if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
   for (const [object, { privileges, grantable }] of levels) {
     if (object !== '*.*' && !coversGrantTables(object)) continue;
     const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));

@@ -8,8 +8,9 @@ import {
   TwinRightsError,
 } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
-import { accountOf, described, identifiedBy, mayNotSee, quoted } from './accounts.ts';
-import { type Description, describe, grantsOf } from './description.ts';
+import { accountOf, mayNotSee, quoted } from './accounts.ts';
+import { identifiedBy } from './by-admin.ts';
+import { type Description, describe, described, grantsOf } from './description.ts';
 import { createUser, differencesIn, type MySqlDifference } from './differences.ts';
 import { passwordFailure, statementFailure } from './errors.ts';
 import { attributeOf, marksAbout } from './mark.ts';

@@ -85,6 +85,29 @@ describeServers('mysql', 'what the twin may', (server) => {
     await expectSame(rotating);
   });
 
+  const onlyMySql = testUnless(productOf(server) === 'MariaDB' ? 'MariaDB has one default role' : undefined);
+  onlyMySql('follows the base to many default roles', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const roles = Array.from(
+      { length: 45 },
+      (_, number) => `a_role_with_a_long_name_${rotating.user.slice(-4)}${number}`,
+    );
+    const [user, twin] = [quoted(rotating.user), quoted(rotating.twin)];
+    await rotating.sql(`CREATE ROLE ${roles.join()}`);
+    try {
+      await rotating.sql(`GRANT ${roles.join()} TO ${user}`);
+      await rotating.sql(`ALTER USER ${user} DEFAULT ROLE ALL`);
+      await expectRotated(rotating, rotating.twin);
+      await expectSame(rotating);
+      await expectRotated(rotating, rotating.user);
+      await rotating.sql(`ALTER USER ${twin} DEFAULT ROLE ${roles.slice(0, 40).join()}`);
+      await expectRotated(rotating, rotating.twin);
+      await expectSame(rotating);
+    } finally {
+      await rotating.sql(`DROP ROLE ${roles.join()}`);
+    }
+  });
+
   test('follows the base to a right on a table that is gone, and the table may come again', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const database = `x${rotating.user.slice(-8)}`;

@@ -152,6 +152,25 @@ describe('of rights', () => {
       [['less', 'INSERT on `mysql`.*', `GRANT INSERT ON \`mysql\`.* TO ${TWIN}`]],
     ],
     [
+      'a partial revoke comes at once with the privilege',
+      ['GRANT INSERT, SELECT ON *.* TO @', 'REVOKE INSERT ON `mysql`.* FROM @', 'REVOKE DELETE ON `sys`.* FROM @'],
+      [],
+      [
+        [
+          'less',
+          'INSERT, SELECT on *.*',
+          `GRANT INSERT, SELECT ON *.* TO ${TWIN}`,
+          `REVOKE INSERT ON \`mysql\`.* FROM ${TWIN}`,
+        ],
+      ],
+    ],
+    [
+      'a partial revoke goes with the privilege, and gives no right before',
+      [],
+      ['GRANT INSERT ON *.* TO @', 'REVOKE INSERT ON `mysql`.* FROM @'],
+      [['more', 'INSERT on *.*', `REVOKE INSERT ON *.* FROM ${TWIN}`]],
+    ],
+    [
       'PROXY',
       ['GRANT PROXY ON `x`@`%` TO @'],
       ['GRANT PROXY ON `y`@`%` TO @'],
@@ -246,13 +265,31 @@ describe('of options', () => {
   test('default roles are rights: a session begins with them', () => {
     const [r, s] = ['`r`@`%`', '`s`@`%`'];
     expect(of({ defaultRoles: [r, s] }, { defaultRoles: [r] })).toEqual([
-      ['less', `the default role ${r}, ${s}`, `SET DEFAULT ROLE ${r}, ${s} TO ${TWIN}`],
+      ['less', `the default role ${s}`, `SET DEFAULT ROLE ${r}, ${s} TO ${TWIN}`],
     ]);
     expect(of({}, { defaultRoles: [r] })).toEqual([
       ['more', `the default role ${r}`, `SET DEFAULT ROLE NONE TO ${TWIN}`],
     ]);
     expect(of({}, { defaultRoles: ['`r`'] }, true)).toEqual([
       ['more', 'the default role `r`', `SET DEFAULT ROLE NONE FOR ${TWIN}`],
+    ]);
+  });
+
+  test('another default role is one too few and one too many', () => {
+    const [r, s] = ['`r`@`%`', '`s`@`%`'];
+    expect(of({ defaultRoles: [r] }, { defaultRoles: [s] })).toEqual([
+      ['less', `the default role ${r}`, `SET DEFAULT ROLE ${r} TO ${TWIN}`],
+      ['more', `the default role ${s}`, `SET DEFAULT ROLE ${r} TO ${TWIN}`],
+    ]);
+    const grants = grantsIn([`GRANT ${s} TO \`app_clone\`@\`%\``]);
+    expect(of({ defaultRoles: [r] }, { defaultRoles: [s], grants })).toContainEqual([
+      'less',
+      `the default role ${r}`,
+      `SET DEFAULT ROLE ${r}, ${s} TO ${TWIN}`,
+    ]);
+    expect(of({ defaultRoles: ['`r`'] }, { defaultRoles: ['`s`'] }, true)).toEqual([
+      ['less', 'the default role `r`', `SET DEFAULT ROLE \`r\` FOR ${TWIN}`],
+      ['more', 'the default role `s`', `SET DEFAULT ROLE \`r\` FOR ${TWIN}`],
     ]);
   });
 });

@@ -1,13 +1,14 @@
 /** SHOW GRANTS, read and said again. That the servers write it so is shown on them. */
 import { describe, expect, test } from '@jest/globals';
-import { grant, grantsIn, powerIn, revoke } from '../../../functions/mysql/grants.ts';
+import { type Grants, grant, grantsIn, powerIn, revoke } from '../../../functions/mysql/grants.ts';
 
 const HASH = '*6891F9D51EB5A38D1BB310DDBC6379A189A4F575';
 const TO = 'TO `app`@`%`';
 
 /** As plain values. */
-function read(...lines: string[]) {
-  const { levels, dynamic, restrictions, roles, proxies, unread } = grantsIn(lines);
+const read = (...lines: string[]) => asPlain(grantsIn(lines));
+
+function asPlain({ levels, dynamic, restrictions, roles, proxies, unread }: Grants) {
   return {
     levels: Object.fromEntries(
       [...levels].map(([object, { privileges, grantable }]) => [
@@ -54,6 +55,11 @@ describe('SHOW GRANTS is read', () => {
       { dynamic: { ROLE_ADMIN: false, XA_RECOVER_ADMIN: false } },
     ],
     ['dynamic, to be granted on', `GRANT ROLE_ADMIN ON *.* ${TO} WITH GRANT OPTION`, { dynamic: { ROLE_ADMIN: true } }],
+    [
+      'of MariaDB, where a privilege of several words is none of MySQL’s dynamic ones',
+      `GRANT READ_ONLY ADMIN ON *.* ${TO}`,
+      { levels: { '*.*': ['READ_ONLY ADMIN'] } },
+    ],
     ['on a database', `GRANT ALL PRIVILEGES ON \`d\`.* ${TO}`, { levels: { '`d`.*': ['ALL PRIVILEGES'] } }],
     [
       'on databases by a pattern, with odd characters',
@@ -110,6 +116,31 @@ describe('SHOW GRANTS is read', () => {
     expect(read(...lines).levels).toEqual({ '*.*': ['SELECT', 'FILE', 'GRANT OPTION'] });
   });
 
+  test('but for the lines of the roles in a role, with which MariaDB follows it', () => {
+    const lines = [
+      'GRANT `inner` TO `outer`',
+      'GRANT CREATE USER ON *.* TO `outer` WITH GRANT OPTION',
+      'GRANT SELECT ON `d`.* TO `outer`',
+      'GRANT `inmost` TO `inner` WITH ADMIN OPTION',
+      'GRANT USAGE ON *.* TO `inner`',
+      'GRANT INSERT ON `d`.* TO `inner`',
+    ];
+    expect(asPlain(grantsIn(lines, '`outer`'))).toEqual({
+      ...NOTHING,
+      levels: { '*.*': ['CREATE USER', 'GRANT OPTION'], '`d`.*': ['SELECT'] },
+      roles: { '`inner`': false },
+    });
+    expect(powerIn(grantsIn(lines, '`outer`'))).toBe('CREATE USER on *.*');
+    expect(asPlain(grantsIn(lines)).levels).toEqual({
+      '*.*': ['CREATE USER', 'GRANT OPTION'],
+      '`d`.*': ['SELECT', 'INSERT'],
+    });
+  });
+
+  test('and where no line is the holder’s, none is read', () => {
+    expect(grantsIn([`GRANT SELECT ON *.* ${TO}`], '`other`@`%`').unread).toBe(1);
+  });
+
   test('and nothing of it is a hash', () => {
     expect(
       JSON.stringify(read(`GRANT USAGE ON *.* ${TO} IDENTIFIED VIA ed25519 USING '${HASH}' OR unix_socket`)),
@@ -147,6 +178,10 @@ describe('an account is more than an application’s', () => {
     ['GRANT PROXY ON `x`@`%`', 'PROXY on `x`@`%`'],
   ])('by %s', (granted, power) => {
     expect(powerIn(grantsIn([`${granted} ${TO}`]))).toBe(power);
+  });
+
+  test('by what cannot be read', () => {
+    expect(powerIn(grantsIn([`BESTOW SELECT ON *.* ${TO}`]))).toMatch(/cannot read/);
   });
 
   test('by GRANT OPTION on everything, and by ADMIN OPTION', () => {

@@ -1,0 +1,59 @@
+import { escape as literal } from 'mysql2';
+import type { Account, AccountFacts, ByAdmin } from '../../shared/engine.ts';
+import type { Secret } from '../../shared/secret.ts';
+import { accountOf, quoted } from './accounts.ts';
+import { described, grantsOf } from './description.ts';
+import { passwordFailure } from './errors.ts';
+import { type Grants, powerIn } from './grants.ts';
+import { marksAbout } from './mark.ts';
+import { type MySqlSession, nativeHash } from './session.ts';
+
+export const byAdmin: ByAdmin<MySqlSession> = {
+  setPassword: (admin, account, to) => setPassword(admin, account, to),
+  facts,
+};
+
+/**
+ * The statement's last part; on MariaDB the hash, as its general log leaves nothing out.
+ * @param plugin MySQL's, if it is to be another than the account has
+ */
+export function identifiedBy({ isMariaDb }: MySqlSession, to: Secret, plugin?: string): string {
+  if (isMariaDb) return `IDENTIFIED BY PASSWORD ${literal(nativeHash(to))}`;
+  return `IDENTIFIED ${plugin === undefined ? '' : `WITH ${literal(plugin)} `}BY ${literal(to.reveal())}`;
+}
+
+async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
+  await admin.change(`ALTER USER ${quoted(account)} ${identifiedBy(admin, to)}`, (error, attempt) =>
+    passwordFailure(error, attempt, admin, account.username),
+  );
+}
+
+async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {
+  const account = await accountOf(admin, username);
+  const found = account && (await described(admin, account));
+  if (found === undefined) return undefined;
+  const privileged = await powerOf(admin, found.grants);
+  return {
+    account: found.account,
+    ...(privileged !== undefined && { privileged }),
+    ...(found.barred !== undefined && { barred: found.barred }),
+    owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
+  };
+}
+
+/** Its own, or that of a role that it could take. */
+async function powerOf(admin: MySqlSession, grants: Grants): Promise<string | undefined> {
+  const own = powerIn(grants);
+  if (own !== undefined) return `holds ${own}`;
+  const seen = new Set<string>();
+  const roles = [...grants.roles.keys()];
+  for (let role = roles.shift(); role !== undefined; role = roles.shift()) {
+    if (seen.has(role)) continue;
+    seen.add(role);
+    const inherited = await grantsOf(admin, role);
+    const power = powerIn(inherited);
+    if (power !== undefined) return `has the role ${role}, which holds ${power}`;
+    roles.push(...inherited.roles.keys());
+  }
+  return undefined;
+}
