@@ -316,6 +316,29 @@ await describeOwnServers(
       await expectRotated(rotating, rotating.twin);
       await expectSame(rotating);
     });
+
+    test('come with the privilege, whatever else the admin cannot give', async () => {
+      await using rotating = await Rotating.on(server, OPTIONS);
+      const [user, twin, role] = [quoted(rotating.user), quoted(rotating.twin), `r${rotating.user.slice(-8)}`];
+      await expectRotated(rotating, rotating.twin);
+      await expectRotated(rotating, rotating.user);
+      await rotating.sql(`CREATE ROLE ${role}`);
+      await rotating.sql(`REVOKE ROLE_ADMIN ON *.* FROM rds_superuser_role`);
+      try {
+        await rotating.sql(`GRANT SELECT ON *.* TO ${user}`);
+        await rotating.sql(`REVOKE SELECT ON mysql.* FROM ${user}`);
+        await rotating.sql(`GRANT ${role} TO ${user}`);
+        await expectRefusal(rotating, 'PrivilegeError', `settle the role \`${role}\`@\`%\` of ${twin}`);
+        const words = (await wordsOn(rotating, twin)).join();
+        expect(words.includes('GRANT SELECT ON *.*')).toBe(words.includes('REVOKE SELECT ON `mysql`.*'));
+        await rotating.sql(`GRANT ${role} TO ${quoted(rotating.admin)} WITH ADMIN OPTION`);
+        await expectRotated(rotating, rotating.twin);
+        await expectSame(rotating);
+      } finally {
+        await rotating.sql(`DROP ROLE ${role}`);
+        await rotating.sql(`GRANT ROLE_ADMIN ON *.* TO rds_superuser_role WITH GRANT OPTION`);
+      }
+    });
   },
   async (server) => (server.row.startsWith('mysql') ? undefined : 'MariaDB has no partial revokes'),
 );
