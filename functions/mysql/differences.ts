@@ -195,8 +195,7 @@ function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[]
     statements: [statement],
     cure: isMariaDb ? (admin) => `GRANT UPDATE ON mysql.* TO ${admin}` : createUser,
   });
-  // A role that was taken cannot be set.
-  const kept = isMariaDb ? [] : excess.filter((role) => twin.grants.roles.has(role));
+  const kept = isMariaDb ? [] : excess;
   return [
     ...(missing.length === 0 ? [] : [difference('less', missing, set(names.twin, [...want, ...kept]))]),
     ...(excess.length === 0 ? [] : [difference('more', excess, set(names.twin, want))]),

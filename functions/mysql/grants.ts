@@ -94,7 +94,7 @@ function together(before: Level | undefined, privileges: readonly string[], gran
  * one like the others: https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/grant#global-privileges
  */
 function isDynamic(privilege: string): boolean {
-  return /^[A-Z]+_[A-Z_]+$/.test(privilege);
+  return /^\w*_\w*$/.test(privilege);
 }
 
 function privilegesIn(list: string): string[] {
@@ -153,6 +153,13 @@ export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): st
   if (administered !== undefined) return `ADMIN OPTION on the role ${administered}`;
   const [proxied] = proxies.keys();
   return proxied === undefined ? undefined : `PROXY on ${proxied}`;
+}
+
+/** Whether all of these are held on *.*, on whatever database. */
+export function holdsEverywhere({ levels, restrictions }: Grants, privileges: readonly string[]): boolean {
+  const held = levels.get('*.*')?.privileges;
+  const isWithheld = (name: string) => [...restrictions.values()].some((revoked) => revoked.has(name));
+  return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
 
 /** A database in GRANT is a pattern, of which `\` takes the meaning. */

@@ -13,6 +13,7 @@ import { identifiedBy } from './by-admin.ts';
 import { type Description, describe, described, grantsOf } from './description.ts';
 import { createUser, differencesIn, type MySqlDifference } from './differences.ts';
 import { passwordFailure, statementFailure } from './errors.ts';
+import { holdsEverywhere } from './grants.ts';
 import { attributeOf, marksAbout } from './mark.ts';
 import type { Failure, MySqlSession } from './session.ts';
 
@@ -206,15 +207,20 @@ async function isInert(admin: MySqlSession, { base, twin }: Both): Promise<boole
   return !(await isInUse(admin, twin.account));
 }
 
-/** Locked accounts serve as definers, and on MySQL as roles. */
+/** Without these, information_schema is silent on who defined what: https://dev.mysql.com/doc/refman/9.7/en/information-schema-introduction.html#information-schema-privileges */
+const TO_SEE_DEFINERS = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT'];
+
+/** Locked accounts serve as definers, as whom others act (PROXY), and on MySQL as roles. What the admin cannot see may be so. */
 async function isInUse(admin: MySqlSession, { username, realm }: Account): Promise<boolean> {
+  if (!holdsEverywhere(await grantsOf(admin), TO_SEE_DEFINERS)) return true;
   const definer = literal(`${username}@${realm}`);
   const defined = ['ROUTINES', 'VIEWS', 'TRIGGERS', 'EVENTS'].map(
     (table) => `EXISTS (SELECT 1 FROM information_schema.${table} WHERE DEFINER = ${definer})`,
   );
+  const asProxied = `EXISTS (SELECT 1 FROM mysql.proxies_priv WHERE Proxied_user = ${literal(username)} AND Proxied_host = ${literal(realm)})`;
   const asRole = `EXISTS (SELECT 1 FROM mysql.role_edges WHERE FROM_USER = ${literal(username)} AND FROM_HOST = ${literal(realm)})`;
   const [row] = await admin.rows<{ used: 0 | 1 }>(
-    `SELECT ${[...defined, ...(admin.isMariaDb ? [] : [asRole])].join(' OR ')} AS used`,
+    `SELECT ${[...defined, asProxied, ...(admin.isMariaDb ? [] : [asRole])].join(' OR ')} AS used`,
   );
   return row?.used === 1;
 }

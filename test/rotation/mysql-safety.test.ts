@@ -1,7 +1,7 @@
 /** What an admin must not be led to do on MySQL and MariaDB. On real servers with the built function. */
 
 import { expect, test } from '@jest/globals';
-import { describeServers } from '../servers.ts';
+import { describeServers, type SharedServer } from '../servers.ts';
 import { quoted } from './mysql-account.ts';
 import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
@@ -9,6 +9,10 @@ const BY_ADMIN = {
   admin: { madeTheUser: true },
   environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
 } satisfies RotatingOptions;
+
+const ALTERNATING = { admin: { madeTheUser: true } } satisfies RotatingOptions;
+
+const isMariaDb = (server: SharedServer) => server.row.startsWith('mariadb');
 
 async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
   const before = rotating.value();
@@ -33,5 +37,39 @@ describeServers('mysql', 'single user by admin', (server) => {
     } finally {
       for (const role of [outer, inner]) await rotating.sql(`DROP ROLE ${role}`);
     }
+  });
+});
+
+describeServers('mysql', 'a locked user that is called like the twin', (server) => {
+  test('is not taken as empty by an admin that may not see whose views and routines there are', async () => {
+    await using rotating = await Rotating.on(server, ALTERNATING);
+    const [twin, admin, database] = [quoted(rotating.twin), quoted(rotating.admin), `x${rotating.user.slice(-8)}`];
+    await rotating.sql(`REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${admin}`);
+    if (!isMariaDb(server)) await rotating.sql(`REVOKE rds_superuser_role FROM ${admin}`);
+    await rotating.sql(`GRANT CREATE USER ON *.* TO ${admin}`);
+    await rotating.sql(`GRANT SELECT ON mysql.* TO ${admin}`);
+    await rotating.sql(`CREATE USER ${twin} ACCOUNT LOCK`);
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    try {
+      await rotating.sql(`CREATE DEFINER = ${twin} VIEW ${database}.v AS SELECT 1 AS one`);
+      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+      await rotating.sql(`GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* TO ${admin}`);
+      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    } finally {
+      await rotating.sql(`DROP DATABASE ${database}`);
+    }
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test('is not empty where another user may act as it', async () => {
+    await using rotating = await Rotating.on(server, ALTERNATING);
+    await rotating.sql(`CREATE USER ${quoted(rotating.twin)} ACCOUNT LOCK`);
+    // root@% has no PROXY to grant.
+    await rotating.sql(
+      `INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) VALUES ('%', 'somebody', '%', '${rotating.twin}', 0, '')`,
+    );
+    await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    await rotating.sql(`DELETE FROM mysql.proxies_priv WHERE Proxied_user = '${rotating.twin}'`);
+    await rotating.expectComplete((await rotating.rotate()).token);
   });
 });
