@@ -6,7 +6,7 @@ import { described, grantsOf } from './description.ts';
 import { passwordFailure } from './errors.ts';
 import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
-import { type MySqlSession, nativeHash } from './session.ts';
+import { type Failure, type MySqlSession, nativeHash } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = {
   setPassword: (admin, account, to) => setPassword(admin, account, to),
@@ -22,10 +22,14 @@ export function identifiedBy({ isMariaDb }: MySqlSession, to: Secret, plugin?: s
   return `IDENTIFIED ${plugin === undefined ? '' : `WITH ${literal(plugin)} `}BY ${literal(to.reveal())}`;
 }
 
+/**
+ * A password that was retained beside the replaced one goes, too; only after it, for it may be AWSCURRENT's, which then is no sooner gone than
+ * the replaced one always is.
+ */
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
-  await admin.change(`ALTER USER ${quoted(account)} ${identifiedBy(admin, to)}`, (error, attempt) =>
-    passwordFailure(error, attempt, admin, account.username),
-  );
+  const failure: Failure = (error, attempt) => passwordFailure(error, attempt, admin, account.username);
+  await admin.change(`ALTER USER ${quoted(account)} ${identifiedBy(admin, to)}`, failure);
+  if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);
 }
 
 async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {

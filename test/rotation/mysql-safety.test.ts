@@ -1,7 +1,7 @@
 /** What an admin must not be led to do on MySQL and MariaDB. On real servers with the built function. */
 
 import { expect, test } from '@jest/globals';
-import { describeServers, type SharedServer } from '../servers.ts';
+import { describeServers, type SharedServer, testUnless } from '../servers.ts';
 import { quoted } from './mysql-account.ts';
 import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
@@ -37,6 +37,33 @@ describeServers('mysql', 'single user by admin', (server) => {
     } finally {
       for (const role of [outer, inner]) await rotating.sql(`DROP ROLE ${role}`);
     }
+  });
+});
+
+describeServers('mysql', 'a password that was retained beside the old one', (server) => {
+  const onlyMySql = testUnless(isMariaDb(server) ? 'MariaDB keeps one password for a user' : undefined);
+  const retaining = async (rotating: Rotating) => {
+    const password = newPassword();
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} IDENTIFIED BY ? RETAIN CURRENT PASSWORD`, [password]);
+    return password;
+  };
+  const expectOnlyNewOne = async (rotating: Rotating, old: readonly string[]) => {
+    await rotating.expectComplete((await rotating.rotate()).token);
+    for (const password of old) expect(await rotating.logsIn(password)).toBe(false);
+  };
+
+  onlyMySql('does not outlive the admin’s change, if it is an earlier one', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    const retained = rotating.password();
+    const password = await retaining(rotating);
+    rotating.edit({ password });
+    await expectOnlyNewOne(rotating, [retained, password]);
+  });
+
+  onlyMySql('does not outlive the admin’s change, if it is AWSCURRENT’s', async () => {
+    await using rotating = await Rotating.on(server, BY_ADMIN);
+    const current = rotating.password();
+    await expectOnlyNewOne(rotating, [current, await retaining(rotating)]);
   });
 });
 
