@@ -35,6 +35,8 @@ function usernameProblem(name: string, engineKey: string): string | undefined {
   if (name.includes('\0')) return 'has a NUL character, which ends a name where it is sent';
   if ([...name].length > longest) return `is longer than ${longest} characters, the most that the server keeps`;
   if (name.trim() !== name) return 'begins or ends with a space, which the server leaves out';
+  // Both servers do, for the sake of old clients: https://github.com/mysql/mysql-server/blob/trunk/sql/auth/sql_authentication.cc
+  if (/^'.*'$/s.test(name)) return "begins and ends with ', which the server takes off when the user logs in";
   // The grant tables are utf8mb3.
   return /[\u{10000}-\u{10FFFF}]/u.test(name)
     ? 'has a character beyond the Basic Multilingual Plane, which the server stores as "?"'

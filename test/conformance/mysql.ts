@@ -139,7 +139,13 @@ export function mysql(server: SharedServer, isShared: boolean): Subject {
 
     isReserved: (username) => /^(root|mysql\.\w+|mariadb\.sys|public|none|current_role)$/i.test(username),
     longestName: { length: isMariaDb ? 128 : 32, unit: 'é' },
+    takenForAnother() {
+      const username = unique();
+      return { username, others: [`'${username}'`] };
+    },
     nameCharacters: [],
+
+    canBeSent: () => true,
 
     comparesAndSets: isMariaDb ? { none: 'no statement of MariaDB names the old password' } : true,
     isTransactional: { none: 'account statements commit by themselves' },

@@ -117,7 +117,15 @@ export function postgres(server: SharedServer): Subject {
 
     isReserved: (username) => /^(pg_|(public|none|postgres)$)/.test(username),
     longestName: { length: 63, unit: 'n' },
+    // It cuts them.
+    takenForAnother() {
+      const username = unique().padEnd(63, 'n');
+      return { username, others: [`${username}_clone`, `${username}é`] };
+    },
     nameCharacters: ['\u{1f511}'],
+
+    // The driver composes characters also where SASLprep forbids one of them, and so says that the password is to be taken as it is.
+    canBeSent: (password) => !/[\p{Cc}\u202e]/u.test(password) || password === password.normalize('NFKC'),
 
     comparesAndSets: { none: 'no statement of PostgreSQL names the old password' },
     isTransactional: true,

@@ -69,8 +69,13 @@ export type Subject = {
   isReserved(name: string): boolean;
   /** Of the longest name, in the engine's own measure; `unit` is one of it. */
   longestName: { length: number; unit: string };
+  /** A user, and names that the server takes for this user's at login. */
+  takenForAnother(): { username: string; others: string[] };
   /** Characters of names that this server could trip over, beside those of all. */
   nameCharacters: readonly string[];
+
+  /** Whether the driver can log in with this password, which the server would take. */
+  canBeSent(password: string): boolean;
 
   /** Whether a change that begins from a password that is the account's no more is noticed. */
   comparesAndSets: OrNone<true>;

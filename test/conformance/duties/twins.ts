@@ -147,7 +147,7 @@ function testTwins(bench: Bench, twins: Twins<Session>): void {
       expect(more).toHaveLength(1);
       expect(more[0]?.remedies.join()).toContain(asTwin.username);
       // Looking at it changes nothing.
-      expect((await seen(admin, pair)).filter(({ kind }) => kind === 'more')).toEqual(more);
+      expect((await seen(admin, pair)).map(({ what }) => what)).toContain(more[0]?.what);
     } finally {
       await granted.drop();
     }

@@ -13,6 +13,7 @@ await describeOwnMySql('a password', ({ over, run, setting }) => {
     ['sql_mode = ANSI', 'sql_mode', "'ANSI,ANSI_QUOTES'"],
     ['sql_mode with both', 'sql_mode', "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"],
     ['init_connect that sets it', 'init_connect', `"SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"`],
+    ['init_connect that speaks latin1', 'init_connect', "'SET NAMES latin1'"],
     ['another character set', 'character_set_server', "'latin1'"],
   ])('is set as it is, whatever is in it, under %s', async (_, name, value) => {
     const bench = over('clear text');
