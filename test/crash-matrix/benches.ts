@@ -82,13 +82,16 @@ export async function runPoints(
   points: readonly Point[],
   onResult: (result: Result & { point: Point }) => void = () => {},
 ): Promise<(Result & { point: Point })[]> {
-  const left = [...points];
+  const left = points.map((point) => ({ point, triesLeft: TRIES }));
   const results: (Result & { point: Point })[] = [];
   const work = async (bench: Bench) => {
-    for (let point = left.shift(); point !== undefined; point = left.shift()) {
-      let result = { ...(await runPoint(bench, { point })), point };
-      for (let tries = 1; tries < TRIES && !result.delivered && result.violations.length === 0; tries++)
-        result = { ...(await runPoint(bench, { point })), point };
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const { point, triesLeft } = next;
+      const result = { ...(await runPoint(bench, { point })), point };
+      if (!result.delivered && result.violations.length === 0 && triesLeft > 1) {
+        left.push({ point, triesLeft: triesLeft - 1 }); // later: what kept the machine busy may be over by then
+        continue;
+      }
       results.push(result);
       onResult(result);
     }

@@ -319,6 +319,35 @@ export const brokenRules: BrokenRule[] = [
     saying: 'LEAK: a password',
   },
   {
+    rule: 'the password comes after the rights, where a server has no transaction for them',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'await bringInLine(work,',
+        replace: 'await twins.enable(session, pair, dormant, pending.password); await bringInLine(work,',
+      },
+      PENDING_TRUSTED,
+    ],
+    engine: 'mysql',
+    strategy: 'alternating-users',
+    caughtBy: 'setSecret/db2/→Query:GRANT#1/kill-before',
+    saying: 'the twin is not in line with the base',
+  },
+  {
+    rule: 'where nothing can be marked, a user that is there already gets no password',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'const isEmptyTwin = ',
+        replace: 'const isEmptyTwin = true || ',
+      },
+    ],
+    engine: 'mariadb',
+    strategy: 'alternating-users',
+    caughtBy: 'after-createSecret/stranger',
+    saying: 'had to be refused with ForeignUserError',
+  },
+  {
     rule: 'the password that is replaced is kept',
     edits: [{ file: 'functions/mysql/overlap.ts', find: ' RETAIN CURRENT PASSWORD`;', replace: '`;' }],
     engine: 'mysql',

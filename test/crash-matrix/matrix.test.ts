@@ -26,6 +26,12 @@ const OWN_PASSWORD: Selection = {
   atLeast: 9,
 };
 
+const KEPT_PASSWORD: Selection = {
+  ...OWN_PASSWORD,
+  title: 'whatever happens to the change of one of two passwords, both are the right two',
+  strategy: 'dual-password',
+};
+
 const TWO_USERS: Selection = {
   title: 'alternating users survive a kill around the statements that make, grant, hand over and commit',
   strategy: 'alternating-users',
@@ -43,7 +49,7 @@ const selections: Record<EngineKey, Selection[]> = {
     },
     TWO_USERS,
   ],
-  mysql: [OWN_PASSWORD],
+  mysql: [OWN_PASSWORD, { ...TWO_USERS, atLeast: 10 }, KEPT_PASSWORD],
   mariadb: [OWN_PASSWORD],
 };
 

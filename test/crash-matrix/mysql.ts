@@ -9,7 +9,7 @@ import { type Accounts, accountsCalled, meddling, outOfLine } from './mysql-righ
 /** What the two have in common. */
 const either = {
   protocol: mysqlProtocol,
-  patience: 1.6,
+  patience: 2,
   showsRights: false,
   // Whether a session may look into mysql.user, for other accounts of a name and for the base, it finds out by looking.
   deniesNormally: new Set(['ERR:1142']),
