@@ -42,9 +42,7 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
         `GRANT ${role}_boss TO ${role}`,
         `GRANT ${role} TO ${user}`,
       ],
-      // MariaDB says of a role what its roles hold.
-      (role) =>
-        `has the role ${isMariaDb(server) ? `\`${role}\`` : `\`${role}_boss\`@\`%\``}, which holds SUPER on *.*`,
+      (role) => `has the role \`${role}_boss\`${isMariaDb(server) ? '' : '@`%`'}, which holds SUPER on *.*`,
     ],
   ])('of a user who %s, and names the reason', async (_, statements, words) => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
