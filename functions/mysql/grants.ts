@@ -119,7 +119,11 @@ export function revoke(privileges: readonly string[], object: string, from: stri
   return `REVOKE ${privileges.join(', ')} ON ${object} FROM ${from}`;
 }
 
-/** Of the privileges on *.* or on the grant tables, all but these lead to the rights of others, or stop the server. */
+/**
+ * Of the privileges on *.* or on the database mysql, all but these lead to the rights of others, or stop the server. SELECT is among them though
+ * it reads the password hashes: users for reports and exports hold it, and none of these hashes logs in. EXECUTE is not: what it runs acts as its
+ * definer, and on RDS that is who owns the server (mysql.rds_*), https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
+ */
 const HARMLESS = new Set([
   'SELECT',
   'SHOW DATABASES',
@@ -128,7 +132,6 @@ const HARMLESS = new Set([
   'PROCESS',
   'LOCK TABLES',
   'CREATE TEMPORARY TABLES',
-  'EXECUTE',
   'REPLICATION CLIENT',
   'BINLOG MONITOR',
   'SLAVE MONITOR',
@@ -143,7 +146,7 @@ const HARMLESS = new Set([
 export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
   if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
   for (const [object, { privileges, grantable }] of levels) {
-    if (object !== '*.*' && !coversGrantTables(object)) continue;
+    if (object !== '*.*' && !coversMysql(object)) continue;
     const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));
     if (power !== undefined || grantable) return `${power ?? 'GRANT OPTION'} on ${object}`;
   }
@@ -162,9 +165,9 @@ export function holdsEverywhere({ levels, restrictions }: Grants, privileges: re
   return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
 
-/** A database in GRANT is a pattern, of which `\` takes the meaning. */
-function coversGrantTables(object: string): boolean {
-  const [, quotedName = ''] = /^`((?:[^`]|``)*)`\./.exec(object) ?? [];
+/** Whether it is in the database mysql. A database in GRANT is a pattern, of which `\` takes the meaning. */
+function coversMysql(object: string): boolean {
+  const [, quotedName = ''] = /^(?:[A-Z]+ )*`((?:[^`]|``)*)`\./.exec(object) ?? [];
   const pattern = quotedName.replaceAll('``', '`').replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
     if (part === '%') return '.*';
     return part === '_' ? '.' : `\\${part.at(-1)}`;

@@ -170,6 +170,9 @@ describe('an account is more than an application’s', () => {
     ['GRANT DELETE ON `mys_l`.*', 'DELETE on `mys_l`.*'],
     ['GRANT INSERT ON `%`.*', 'INSERT on `%`.*'],
     ['GRANT UPDATE (`a`) ON `mysql`.`user`', 'UPDATE (`a`) on `mysql`.`user`'],
+    ['GRANT SELECT, EXECUTE ON *.*', 'EXECUTE on *.*'],
+    ['GRANT EXECUTE ON `mysql`.*', 'EXECUTE on `mysql`.*'],
+    ['GRANT EXECUTE ON PROCEDURE `mysql`.`rds_kill`', 'EXECUTE on PROCEDURE `mysql`.`rds_kill`'],
     ['GRANT SYSTEM_USER ON *.*', 'SYSTEM_USER on *.*'],
     ['GRANT ROLE_ADMIN ON *.*', 'ROLE_ADMIN on *.*'],
     ['GRANT SET_ANY_DEFINER ON *.*', 'SET_ANY_DEFINER on *.*'],
@@ -196,6 +199,8 @@ describe('an account is more than an application’s', () => {
     'GRANT ALL PRIVILEGES ON `mysql\\_`.*',
     'GRANT ALL PRIVILEGES ON `m.sql`.*',
     'GRANT SELECT ON `mysql`.*',
+    'GRANT EXECUTE ON `app`.*',
+    'GRANT EXECUTE ON PROCEDURE `app`.`mysql`',
     'GRANT XA_RECOVER_ADMIN ON *.*',
     'GRANT `r`',
   ])('not by %s', (granted) => {
