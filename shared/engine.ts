@@ -146,7 +146,11 @@ export interface Twins<S extends Session> {
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
   /** To the twin, which must be dormant; repeatable. @throws PrivilegeError that names the right that is missing */
   apply(admin: S, pair: Pair, difference: Difference): Promise<void>;
-  /** Last: password and login; lifts only the lock that `create` put on, and none of the base's. @throws as `changeOwnPassword` */
+  /**
+   * Last: password and login. Lifts whatever lock the twin has, as nothing tells whether `create` put it on or a person; none of the base's,
+   * so whoever is to stop both locks the base.
+   * @throws as `changeOwnPassword`
+   */
   enable(admin: S, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<void>;
 }
 
