@@ -284,6 +284,28 @@ describeServers('mysql', 'a twin that is active and holds what the base does not
     await expectRotated(rotating, rotating.twin);
     await expectSame(rotating);
   });
+
+  test('stops the rotation: another default role', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    const [user, twin] = [quoted(rotating.user), quoted(rotating.twin)];
+    const [first, second] = ['a', 'b'].map((letter) => `${letter}${rotating.user.slice(-8)}`);
+    const setDefault = (role: string | undefined, of: string) =>
+      rotating.sql(`SET DEFAULT ROLE ${role} ${productOf(server) === 'MySQL' ? 'TO' : 'FOR'} ${of}`);
+    for (const role of [first, second]) {
+      await rotating.sql(`CREATE ROLE ${role}`);
+      for (const each of [user, twin]) await rotating.sql(`GRANT ${role} TO ${each}`);
+    }
+    try {
+      await setDefault(first, user);
+      await setDefault(second, twin);
+      await expectRefusal(rotating, 'TwinRightsError', `does not: the default role \`${second}\``);
+      await setDefault(second, user);
+      await expectRotated(rotating, rotating.user);
+    } finally {
+      for (const role of [first, second]) await rotating.sql(`DROP ROLE ${role}`);
+    }
+  });
 });
 
 await describeOwnServers(
