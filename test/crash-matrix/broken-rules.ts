@@ -331,7 +331,7 @@ export const brokenRules: BrokenRule[] = [
     engine: 'mysql',
     strategy: 'alternating-users',
     caughtBy: 'setSecret/db2/→Query:GRANT#1/kill-before',
-    saying: 'the twin is not in line with the base',
+    saying: 'refused with LoginBarredError, though no person did anything',
   },
   {
     rule: 'where nothing can be marked, a user that is there already gets no password',
@@ -367,8 +367,8 @@ export const brokenRules: BrokenRule[] = [
     ],
     engine: 'mysql',
     strategy: 'dual-password',
-    caughtBy: 'setSecret/db1/→Query:ALTER#1/late',
-    saying: 'AWSPREVIOUS does not log in at the end',
+    caughtBy: 'setSecret/db1/←OK:ALTER#1/kill-before',
+    saying: 'LOCK-OUT',
   },
 ];
 
