@@ -369,7 +369,7 @@ test('whatever both hold: what differs, done in the order of the strategy, leave
           for (const statement of difference.statements) twin.run(statement);
       expect(seen(base.lines, twin.lines)).toEqual([]);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
@@ -383,7 +383,7 @@ test('whatever both hold: after any of the statements the next attempt leaves no
           for (const statement of difference.statements) twin.run(statement);
       expect(seen(base.lines, twin.lines)).toEqual([]);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
