@@ -1,7 +1,7 @@
 import type { Difference } from '../../shared/engine.ts';
 import { quoted } from './accounts.ts';
 import type { Description } from './description.ts';
-import { EVERYTHING, grant, isOfColumn, type Level, named, revoke } from './grants.ts';
+import { EVERYTHING, type Grants, grant, isHeld, isOfColumn, type Level, named, revoke } from './grants.ts';
 
 export type MySqlDifference = Difference & {
   /** In this order, they settle it. None: only a person can. */
@@ -42,7 +42,7 @@ function levels(seen: Seen): MySqlDifference[] {
   const objects = union(base.grants.levels, twin.grants.levels);
   return objects.flatMap((object) => {
     const [want, have] = [base.grants.levels.get(object) ?? NOTHING, twin.grants.levels.get(object) ?? NOTHING];
-    return [...less(object, want, have, seen), ...more(object, want, have, names)];
+    return [...less(object, want, have, seen), ...more(object, base.grants, have, names)];
   });
 }
 
@@ -82,7 +82,8 @@ function withheld({ grants }: Description, privileges: readonly string[], from: 
   });
 }
 
-function more(object: string, want: Level, have: Level, names: Seen['names']): MySqlDifference[] {
+function more(object: string, base: Grants, have: Level, names: Seen['names']): MySqlDifference[] {
+  const want = base.levels.get(object) ?? NOTHING;
   const excess = [...have.privileges].filter(
     (name) => !want.privileges.has(name) && (isOfColumn(name) || !want.privileges.has(EVERYTHING)),
   );
@@ -92,13 +93,13 @@ function more(object: string, want: Level, have: Level, names: Seen['names']): M
     ...(excess.length === 0 ? [] : [revoke(excess, object, names.twin)]),
     ...(grantable ? [revoke(['GRANT OPTION'], object, names.twin)] : []),
   ];
-  // With a privilege on a table those on its columns go, and with all of them those that are to stay: the servers have no statement that narrows
-  // a right, so for a moment the twin has less than it had and is to have.
+  // With a privilege on a table those on its columns go, and with all of them those that are to stay.
   const lost = [...want.privileges].filter((name) => isOfColumn(name) || excess.includes(EVERYTHING));
   const regrants = lost.length === 0 || excess.every(isOfColumn) ? [] : [grant(lost, object, names.twin)];
   const statements = [...revokes, ...regrants];
   const remedies = [grant(excess, object, names.base, grantable), statements.join('; ')];
-  return [{ kind: 'more', ...on(object, excess, grantable), remedies, statements }];
+  const isMore = [...excess, ...(grantable ? ['GRANT OPTION'] : [])].some((name) => !isHeld(base, object, name));
+  return [{ kind: isMore ? 'more' : 'setting', ...on(object, excess, grantable), remedies, statements }];
 }
 
 function on(object: string, privileges: readonly string[], grantable: boolean): Pick<MySqlDifference, 'what' | 'cure'> {

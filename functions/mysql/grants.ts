@@ -165,14 +165,40 @@ export function holdsEverywhere({ levels, restrictions }: Grants, privileges: re
   return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
 
-/** Whether it is in the database mysql. A database in GRANT is a pattern, of which `\` takes the meaning. */
+/** Whether it is in the database mysql. */
 function coversMysql(object: string): boolean {
-  const [, quotedName = ''] = /^(?:[A-Z]+ )*`((?:[^`]|``)*)`\./.exec(object) ?? [];
-  const pattern = quotedName.replaceAll('``', '`').replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
+  return databasesOf(object, 'is').test('mysql');
+}
+
+/** A database in GRANT is a pattern, in which `\` takes the meaning from a character. */
+function databasesOf(object: string, flags = 's'): RegExp {
+  const pattern = databaseIn(object).replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
     if (part === '%') return '.*';
     return part === '_' ? '.' : `\\${part.at(-1)}`;
   });
-  return new RegExp(`^${pattern}$`, 'is').test('mysql');
+  return new RegExp(`^${pattern}$`, flags);
+}
+
+function databaseIn(object: string): string {
+  const [, quotedName = ''] = /`((?:[^`]|``)*)`\./.exec(object) ?? [];
+  return quotedName.replaceAll('``', '`');
+}
+
+/** Whether it is held anyway, by a right on more: on the table for its columns, on the database, on everything. */
+export function isHeld({ levels, restrictions }: Grants, object: string, privilege: string): boolean {
+  const holds = (level: string) => {
+    const { privileges, grantable } = levels.get(level) ?? { privileges: new Set(), grantable: false };
+    if (privilege === 'GRANT OPTION') return grantable;
+    return privileges.has(EVERYTHING) || privileges.has(privilege.replace(/ \(.*/s, '')) || privileges.has(privilege);
+  };
+  if (holds(object)) return true;
+  if (restrictions.size === 0 && holds('*.*')) return true;
+  if (object.endsWith('.*')) return false;
+  // The server looks at one of several patterns that match.
+  const onDatabase = [...levels.keys()].filter(
+    (level) => level !== '*.*' && level.endsWith('.*') && databasesOf(level).test(databaseIn(object)),
+  );
+  return onDatabase.length === 1 && onDatabase.every(holds);
 }
 
 /** As SHOW GRANTS names it. */

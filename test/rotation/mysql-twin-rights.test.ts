@@ -268,6 +268,24 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
 });
 
 describeServers('mysql', 'a twin that is active and holds what the base does not', (server) => {
+  test('does not stop it where the base holds that by a right on more', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const database = `x${rotating.user.slice(-8)}`;
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    try {
+      await rotating.sql(`CREATE TABLE ${database}.t (id int)`);
+      await rotating.sql(`GRANT SELECT (id), INSERT ON ${database}.t TO ${quoted(rotating.user)}`);
+      await expectRotated(rotating, rotating.twin);
+      await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON ${database}.* TO ${quoted(rotating.user)}`);
+      await rotating.sql(`REVOKE SELECT (id), INSERT ON ${database}.t FROM ${quoted(rotating.user)}`);
+      await expectRotated(rotating, rotating.user);
+      await expectRotated(rotating, rotating.twin);
+      await expectSame(rotating);
+    } finally {
+      await rotating.sql(`DROP DATABASE ${database}`);
+    }
+  });
+
   test.each([
     ['a right', (twin: string) => `GRANT SELECT ON app_data.* TO ${twin}`, 'SELECT on `app_data`.*'],
     ['the right to grant', (twin: string) => `GRANT USAGE ON *.* TO ${twin} WITH GRANT OPTION`, 'GRANT OPTION on *.*'],

@@ -493,12 +493,13 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
   const rights = isMariaDb(server) ? RIGHTS.filter((right) => !right.includes('ALL')) : RIGHTS;
 
   test.each([
-    ['making the twin', 'retried', false],
-    ['making the twin', 'started afresh', false],
-    ['bringing the twin in line', 'retried', true],
+    ['making the twin', 'retried', false, false],
+    ['making the twin', 'retried when the base had lost a right', false, true],
+    ['making the twin', 'started afresh', false, false],
+    ['bringing the twin in line', 'retried', true, false],
   ])(
     '%s, %s, comes to its end',
-    async (_, how, isThere) => {
+    async (_, how, isThere, lost) => {
       for (let changes = 0, ended = false; !ended; changes++) {
         await using rotating = await Rotating.on(server, OPTIONS);
         for (const right of rights) await rotating.sql(`${right} ${quoted(rotating.user)}`);
@@ -512,8 +513,11 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
         const token = rotating.begin();
         await rotating.step('createSecret', token);
         ended = await workUntil(rotating, server, token, changes);
+        if (!isThere && changes > 0)
+          expect((await wordsOn(rotating, quoted(rotating.twin))).join().includes('ACCOUNT LOCK')).toBe(!ended);
+        if (lost) await rotating.sql(`REVOKE SELECT, INSERT ON app_data.* FROM ${quoted(rotating.user)}`);
 
-        if (how === 'retried') {
+        if (how.startsWith('retried')) {
           const { error } = await rotating.rotate({ token });
           expect(error).toBeUndefined();
           await rotating.expectComplete(token);

@@ -121,6 +121,15 @@ describe('of rights', () => {
       ],
     ],
     [
+      'what the base holds on more is not too much, and goes',
+      ['GRANT SELECT, INSERT ON `d`.* TO @'],
+      ['GRANT SELECT, INSERT ON `d`.* TO @', 'GRANT SELECT ON `d`.`t` TO @', 'GRANT SELECT, DELETE ON `d`.`u` TO @'],
+      [
+        ['setting', 'SELECT on `d`.`t`', `REVOKE SELECT ON \`d\`.\`t\` FROM ${TWIN}`],
+        ['more', 'SELECT, DELETE on `d`.`u`', `REVOKE SELECT, DELETE ON \`d\`.\`u\` FROM ${TWIN}`],
+      ],
+    ],
+    [
       'a dynamic privilege is given',
       ['GRANT ROLE_ADMIN ON *.* TO @ WITH GRANT OPTION'],
       ['GRANT ROLE_ADMIN ON *.* TO @'],
@@ -360,7 +369,7 @@ test('whatever both hold: what differs, done in the order of the strategy, leave
           for (const statement of difference.statements) twin.run(statement);
       expect(seen(base.lines, twin.lines)).toEqual([]);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
@@ -374,20 +383,19 @@ test('whatever both hold: after any of the statements the next attempt leaves no
           for (const statement of difference.statements) twin.run(statement);
       expect(seen(base.lines, twin.lines)).toEqual([]);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
-test('whatever both hold: additions take nothing, and only what the base lacks is called too much', () => {
+test('whatever both hold: additions take nothing, and what is to go is what the base lacks', () => {
   fc.assert(
     fc.property(holder, holder, (base, twin) => {
       const found = seen(base.lines, twin.lines);
       for (const { kind, statements: all } of found)
         if (kind === 'less') for (const statement of all) expect(statement).toMatch(/^GRANT /);
-      const mirrored = seen(twin.lines, base.lines);
-      const count = (differences: MySqlDifference[], kind: string) =>
-        differences.filter((difference) => difference.kind === kind).length;
-      expect(count(found, 'more')).toBe(count(mirrored, 'less'));
+      const lacking = seen(twin.lines, base.lines).filter(({ kind }) => kind === 'less');
+      const excess = found.filter(({ kind }) => kind !== 'less');
+      expect(excess.map(({ what }) => what).sort()).toEqual(lacking.map(({ what }) => what).sort());
     }),
   );
 });

@@ -1,6 +1,6 @@
 /** SHOW GRANTS, read and said again. That the servers write it so is shown on them. */
 import { describe, expect, test } from '@jest/globals';
-import { type Grants, grant, grantsIn, powerIn, revoke } from '../../../functions/mysql/grants.ts';
+import { type Grants, grant, grantsIn, isHeld, powerIn, revoke } from '../../../functions/mysql/grants.ts';
 
 const HASH = '*6891F9D51EB5A38D1BB310DDBC6379A189A4F575';
 const TO = 'TO `app`@`%`';
@@ -205,5 +205,43 @@ describe('an account is more than an application’s', () => {
     'GRANT `r`',
   ])('not by %s', (granted) => {
     expect(powerIn(grantsIn([`${granted} ${TO}`]))).toBeUndefined();
+  });
+});
+
+describe('a right is held anyway', () => {
+  test.each<[string, string, string, string[]]>([
+    ['by the same one', '`d`.*', 'SELECT', ['SELECT ON `d`.*']],
+    ['by all on the same', '`d`.*', 'SELECT', ['ALL PRIVILEGES ON `d`.*']],
+    ['on a column by the table’s', '`d`.`t`', 'SELECT (`a`)', ['SELECT ON `d`.`t`']],
+    ['on a column by the database’s', '`d`.`t`', 'SELECT (`a`)', ['SELECT ON `d`.*']],
+    ['on a table by the database’s', '`d_x`.`t`', 'SELECT', ['SELECT ON `d\\_x`.*']],
+    ['on a table by that of a pattern', '`d_x`.`t`', 'SELECT', ['SELECT ON `d%`.*']],
+    ['on a routine by the database’s', 'PROCEDURE `d`.`p`', 'EXECUTE', ['EXECUTE ON `d`.*']],
+    ['on a database by that on everything', '`d`.*', 'SELECT', ['SELECT ON *.*']],
+  ])('%s', (_, object, privilege, granted) => {
+    expect(isHeld(grantsIn(granted.map((each) => `GRANT ${each} ${TO}`)), object, privilege)).toBe(true);
+  });
+
+  test('to grant it by GRANT OPTION on more', () => {
+    const held = grantsIn([`GRANT USAGE ON \`d\`.* ${TO} WITH GRANT OPTION`]);
+    expect(isHeld(held, '`d`.`t`', 'GRANT OPTION')).toBe(true);
+    expect(isHeld(held, '`e`.`t`', 'GRANT OPTION')).toBe(false);
+  });
+
+  test.each<[string, string, string, string[]]>([
+    ['by another', '`d`.*', 'SELECT', ['INSERT ON `d`.*']],
+    ['all by some', '`d`.*', 'ALL PRIVILEGES', ['INSERT ON `d`.*']],
+    ['on a table by its columns’', '`d`.`t`', 'SELECT', ['SELECT (`a`) ON `d`.`t`']],
+    ['by that on another database', '`dxx`.`t`', 'SELECT', ['SELECT ON `d\\_x`.*']],
+    ['by that on a database in other letters', '`D`.`t`', 'SELECT', ['SELECT ON `d`.*']],
+    ['where two patterns match, of which one counts', '`d`.`t`', 'SELECT', ['SELECT ON `d%`.*', 'INSERT ON `d`.*']],
+    ['on a pattern by that of another', '`d%`.*', 'SELECT', ['SELECT ON `%`.*']],
+  ])('but not %s', (_, object, privilege, granted) => {
+    expect(isHeld(grantsIn(granted.map((each) => `GRANT ${each} ${TO}`)), object, privilege)).toBe(false);
+  });
+
+  test('but not by one on everything that is revoked in part', () => {
+    const lines = [`GRANT SELECT ON *.* ${TO}`, 'REVOKE SELECT ON `d`.* FROM `app`@`%`'];
+    expect(isHeld(grantsIn(lines), '`d`.*', 'SELECT')).toBe(false);
   });
 });
