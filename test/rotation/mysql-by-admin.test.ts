@@ -94,7 +94,8 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
     await rotating.rotate().then(({ attempts }) =>
       expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({
         errorType: 'LoginBarredError',
-        errorMessage: expect.stringContaining(words),
+        // Once something else makes the server read its tables anew, it knows the plugin, and has not loaded it.
+        errorMessage: expect.stringMatching(`${words}|plugin by which the account authenticates is not loaded`),
       }),
     );
   });
