@@ -55,6 +55,9 @@ function testOverlap(bench: Bench, overlap: Overlap<Session>): void {
 
     await engine.exclusively(own, own.account, () => overlap.reanchor(own, user.password));
 
+    // The secondary one stays, so what was primary is gone.
+    expect(await bench.outcome(user, user.password)).toBe('accepted');
+    expect(await bench.outcome(user, abandoned)).toBe('refused');
     expect(await keeping(own, user.password, to)).toBe('set');
     expect(await bench.outcome(user, user.password)).toBe('accepted');
     expect(await bench.outcome(user, to)).toBe('accepted');
