@@ -233,18 +233,6 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
 });
 
 describeServers('postgres', 'a pair of another secret', (server) => {
-  /** Another secret of the same user. */
-  const other = (rotating: Rotating, changes: Json) =>
-    rotating.manager.store.createSecret({
-      Name: 'other',
-      ClientRequestToken: randomUUID(),
-      SecretString: rotating.remember({ ...rotating.value(), ...changes }),
-    });
-  const rotateOther = async (rotating: Rotating) => {
-    const { attempts } = await rotating.manager.rotate('other', { start: rotating.start, attempts: 1 });
-    return attempts[0]?.steps.at(-1)?.error;
-  };
-
   test.each([
     ['the same pair', (_: Rotating): Json => ({})],
     [
@@ -261,8 +249,8 @@ describeServers('postgres', 'a pair of another secret', (server) => {
         rotating.twin,
       ]);
     const before = await passwords();
-    other(rotating, { ...first, baseusername: rotating.user, ...changes(rotating) });
-    expect(await rotateOther(rotating)).toMatchObject({
+    rotating.makeOther({ ...first, baseusername: rotating.user, ...changes(rotating) });
+    expect(await rotating.rotateOther()).toMatchObject({
       errorType: 'ForeignUserError',
       errorMessage: expect.stringContaining(rotating.arn),
     });

@@ -1,6 +1,6 @@
 /** Whose user a twin is on MySQL and MariaDB, what stops a rotation, and from which states it goes on. With the built function. */
 
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { mysql } from '../../functions/mysql/engine.ts';
 import type { MySqlSession } from '../../functions/mysql/session.ts';
@@ -10,7 +10,7 @@ import { type Pair, supported } from '../../shared/engine.ts';
 import { Secret } from '../../shared/secret.ts';
 import { describeServers, type SharedServer, testUnless, testWithLog } from '../servers.ts';
 import { comparable, quoted, stored, wordsOn } from './mysql-account.ts';
-import { forms, type Json, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
+import { forms, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
@@ -177,24 +177,13 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
 });
 
 describeServers('mysql', 'a pair of another secret', (server) => {
-  const other = (rotating: Rotating, changes: Json) =>
-    rotating.manager.store.createSecret({
-      Name: 'other',
-      ClientRequestToken: randomUUID(),
-      SecretString: rotating.remember({ ...rotating.value(), ...changes }),
-    });
-  const rotateOther = async (rotating: Rotating) => {
-    const { attempts } = await rotating.manager.rotate('other', { start: rotating.start, attempts: 1 });
-    return attempts[0]?.steps.at(-1)?.error;
-  };
-
   test('the same pair is left alone', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
     await expectRotated(rotating, rotating.twin);
     const before = await stored(rotating);
-    other(rotating, { ...first, baseusername: rotating.user });
-    expect(await rotateOther(rotating)).toMatchObject({
+    rotating.makeOther({ ...first, baseusername: rotating.user });
+    expect(await rotating.rotateOther()).toMatchObject({
       errorType: 'ForeignUserError',
       errorMessage: expect.stringContaining(isMariaDb(server) ? 'is there already' : rotating.arn),
     });
@@ -206,8 +195,8 @@ describeServers('mysql', 'a pair of another secret', (server) => {
     const first = { ...rotating.value() };
     await expectRotated(rotating, rotating.twin);
     const before = await stored(rotating);
-    other(rotating, { ...first, baseusername: rotating.user, alternateusername: `third_${rotating.user}` });
-    expect(await rotateOther(rotating)).toMatchObject({
+    rotating.makeOther({ ...first, baseusername: rotating.user, alternateusername: `third_${rotating.user}` });
+    expect(await rotating.rotateOther()).toMatchObject({
       errorType: 'ForeignUserError',
       errorMessage: expect.stringContaining(rotating.arn),
     });

@@ -130,6 +130,18 @@ export class Rotating implements AsyncDisposable {
     });
   }
 
+  /** Another secret, of the same user unless `changes` say otherwise. */
+  makeOther(changes: Json): void {
+    const SecretString = this.remember({ ...this.value(), ...changes });
+    this.manager.store.createSecret({ Name: 'other', ClientRequestToken: randomUUID(), SecretString });
+  }
+
+  /** One attempt for that one. @returns the error of its last step, if there was one */
+  async rotateOther() {
+    const { attempts } = await this.manager.rotate('other', { start: this.start, attempts: 1 });
+    return attempts[0]?.steps.at(-1)?.error;
+  }
+
   /** Registers a pending version as RotateSecret does, for steps invoked by hand. */
   begin(token: string = randomUUID()): string {
     return this.manager.store.beginRotation({

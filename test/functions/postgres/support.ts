@@ -7,9 +7,9 @@ import { connect } from '../../../local/servers/postgres.ts';
 import type { Address } from '../../../local/servers/source.ts';
 import { Deadline } from '../../../shared/deadline.ts';
 import type { Credential, Endpoint, LoginResult } from '../../../shared/engine.ts';
-import type { RotationError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 
+export { eventually, failure } from '../../conformance/bench.ts';
 export { describeOwnServers } from '../../servers.ts';
 
 export type Login = Awaited<ReturnType<typeof postgres.login>>;
@@ -85,22 +85,6 @@ export async function expectUnchanged(server: Address, role: Role, to: Secret): 
 /** As a rotation does it. */
 export function change(session: Session, from: Secret, to: Secret): Promise<'set' | 'conflict'> {
   return postgres.exclusively(session, session.account, () => postgres.changeOwnPassword(session, from, to));
-}
-
-/** The error that this comes to; it must fail. */
-export async function failure(work: Promise<unknown>): Promise<RotationError> {
-  const [result] = await Promise.allSettled([work]);
-  if (result.status === 'fulfilled') throw new Error('it did not fail');
-  return result.reason;
-}
-
-/** Asks again until the answer is yes, for ten seconds at most. */
-export async function eventually(question: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await question())) {
-    if (performance.now() > end) throw new Error(`never true: ${question}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** The states of all sessions that the server has of this user. */
