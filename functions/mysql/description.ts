@@ -53,7 +53,6 @@ export async function described(admin: MySqlSession, account: Account): Promise<
 
 /** @param holder an account or a role as SHOW GRANTS names it; without one all that the session itself may do, with its active roles */
 export async function grantsOf(session: MySqlSession, holder?: string): Promise<Grants> {
-  await session.rows('SET SESSION sql_quote_show_create = 1');
   const rows = await session.rows<Record<string, string>>(`SHOW GRANTS${holder === undefined ? '' : ` FOR ${holder}`}`);
   return grantsIn(
     rows.map((row) => Object.values(row)[0] ?? ''),

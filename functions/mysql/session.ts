@@ -190,7 +190,8 @@ export class MySqlSession implements Session {
 
   /**
    * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
-   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password.
+   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password. And names in what SHOW
+   * GRANTS answers are in quotes.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
@@ -201,7 +202,7 @@ export class MySqlSession implements Session {
       ? `max_statement_time = ${this.#milliseconds() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
     await this.#query(
-      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', ${limits}, wait_timeout = ${seconds + 1}`,
+      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${limits}, wait_timeout = ${seconds + 1}`,
       statementFailure,
     );
   }
