@@ -63,58 +63,46 @@ const WANTS_TLS = 3159;
 export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
   // One of ours comes from the first statements of the session; not so what the deadline says of the login.
   const isOurs = error instanceof RotationError && error.host !== undefined;
-  const errno = isOurs ? Number(error.code) : isAnswer(error) ? error.errno : undefined;
-  // What is said in clear text where TLS is wanted may be anybody's.
-  const isServers = attempt.to.tls === 'off' || attempt.tls()?.authorized === true;
+  const errno = isOurs ? Number(error.code) : isAnswer(error) ? error.errno : Number.NaN;
   const details = about(error, attempt);
   const user = `user "${attempt.username}"`;
   const server = `The server at ${attempt.to.host}`;
+  const unknown = (why: RotationError): Unsuccessful => ({ is: 'unknown', why });
+
   // After the login it is about a right.
-  if (errno === 1045 && isServers && !isOurs)
-    return {
-      is: 'refused',
-      why: new LoginRefusedError(
-        `${server} refuses the password of ${user} (or there is no such user from this host, or it has to use TLS or a certificate).`,
-        details,
-      ),
-    };
-  const barred = errno === undefined ? undefined : BARRED[errno];
-  if (barred !== undefined && isServers)
-    return {
-      is: 'barred',
-      why: new LoginBarredError(
-        `${server} does not let ${user} log in: the password is right, but ${barred}.`,
-        details,
-      ),
-    };
-  if (!isServers && ((errno === 1045 && !isOurs) || barred !== undefined))
-    return {
-      is: 'unknown',
-      why: new TlsError(
+  const isRefused = errno === 1045 && !isOurs;
+  const barred = BARRED[errno];
+  const isInClear = attempt.to.tls !== 'off' && attempt.tls()?.authorized !== true;
+  if (isInClear && (isRefused || barred !== undefined))
+    return unknown(
+      new TlsError(
         `${server} answers ${user} with error ${errno} in clear text, where the secret wants TLS: it may be anybody's answer.`,
         details,
       ),
-    };
-  const blocked = errno === undefined ? undefined : BLOCKED[errno];
+    );
+  if (isRefused) {
+    const message = `${server} refuses the password of ${user} (or there is no such user from this host, or it has to use TLS or a certificate).`;
+    return { is: 'refused', why: new LoginRefusedError(message, details) };
+  }
+  if (barred !== undefined) {
+    const message = `${server} does not let ${user} log in: the password is right, but ${barred}.`;
+    return { is: 'barred', why: new LoginBarredError(message, details) };
+  }
+  const blocked = BLOCKED[errno];
   if (blocked !== undefined)
-    return { is: 'unknown', why: new LoginBarredError(`${server} does not let ${user} log in: ${blocked}.`, details) };
+    return unknown(new LoginBarredError(`${server} does not let ${user} log in: ${blocked}.`, details));
   if (errno === WANTS_TLS)
-    return {
-      is: 'unknown',
-      why: new TlsError(
-        `${server} takes connections over TLS only: say "ssl": true in the secret of ${user}.`,
-        details,
-      ),
-    };
+    return unknown(
+      new TlsError(`${server} takes connections over TLS only: say "ssl": true in the secret of ${user}.`, details),
+    );
   if (codeIn(error) === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
-    return {
-      is: 'unknown',
-      why: new LoginBarredError(
+    return unknown(
+      new LoginBarredError(
         `${server} wants the password of ${user} in clear text, as for IAM, LDAP or PAM: such an account has no password of its own to rotate.`,
         details,
       ),
-    };
-  return { is: 'unknown', why: isOurs ? error : statementFailure(error, attempt) };
+    );
+  return unknown(isOurs ? error : statementFailure(error, attempt));
 }
 
 /** The server took the login for another account's: that of an anonymous user, or of nobody where it does not check. */
