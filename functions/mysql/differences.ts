@@ -1,7 +1,7 @@
 import type { Difference } from '../../shared/engine.ts';
 import { quoted } from './accounts.ts';
 import type { Description } from './description.ts';
-import { EVERYTHING, type Grants, grant, isHeld, isOfColumn, type Level, named, revoke } from './grants.ts';
+import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, named, revoke } from './grants.ts';
 
 export type MySqlDifference = Difference & {
   /** In this order, they settle it. None: only a person can. */
@@ -32,8 +32,6 @@ export function differencesIn(base: Description, twin: Description, isMariaDb: b
 }
 
 type Seen = { base: Description; twin: Description; isMariaDb: boolean; names: { base: string; twin: string } };
-
-const EVERYWHERE = '*.*';
 
 const NOTHING: Level = { privileges: new Set(), grantable: false };
 
@@ -112,7 +110,7 @@ function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
   return union(base.grants.dynamic, twin.grants.dynamic).flatMap((privilege): MySqlDifference[] => {
     const [want, have] = [base.grants.dynamic.get(privilege), twin.grants.dynamic.get(privilege)];
     if (want === have) return [];
-    const give = (to: string, grantable = false) => grant([privilege], '*.*', to, grantable);
+    const give = (to: string, grantable = false) => grant([privilege], EVERYWHERE, to, grantable);
     const common = {
       cure: (admin: string) => give(admin, true),
       ...(privilege === 'SYSTEM_USER' && { shutsOut: true }),
@@ -123,7 +121,7 @@ function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
       const missing = want === true ? `${what} WITH GRANT OPTION` : what;
       return [{ kind: 'less', what: missing, remedies: [statement], statements: [statement], ...common }];
     }
-    const statements = [revoke([privilege], '*.*', names.twin), ...(want === undefined ? [] : [give(names.twin)])];
+    const statements = [revoke([privilege], EVERYWHERE, names.twin), ...(want === undefined ? [] : [give(names.twin)])];
     const excess = have ? `${what} WITH GRANT OPTION` : what;
     return [
       { kind: 'more', what: excess, remedies: [give(names.base, have), statements.join('; ')], statements, ...common },

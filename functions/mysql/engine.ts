@@ -26,12 +26,11 @@ export const mysql: Engine<MySqlSession> = {
 };
 
 /** Characters, https://dev.mysql.com/doc/refman/9.7/en/user-names.html and https://mariadb.com/docs/server/reference/sql-structure/sql-language-structure/identifier-names */
-const LONGEST_NAME: Readonly<Record<string, number>> = { mariadb: 128 };
-const LONGEST_NAME_OF_MYSQL = 32;
+const LONGEST_NAME = { mariaDb: 128, mySql: 32 };
 
 /** A name that the server would store as another one is refused: the statement would reach somebody else. */
 function usernameProblem(name: string, engineKey: string): string | undefined {
-  const longest = LONGEST_NAME[engineKey] ?? LONGEST_NAME_OF_MYSQL;
+  const longest = engineKey === 'mariadb' ? LONGEST_NAME.mariaDb : LONGEST_NAME.mySql;
   if (name.includes('\0')) return 'has a NUL character, which ends a name where it is sent';
   if ([...name].length > longest) return `is longer than ${longest} characters, the most that the server keeps`;
   if (name.trim() !== name) return 'begins or ends with a space, which the server leaves out';

@@ -24,6 +24,7 @@ export type Grants = {
 export type Level = { privileges: ReadonlySet<string>; grantable: boolean };
 
 export const EVERYTHING = 'ALL PRIVILEGES';
+export const EVERYWHERE = '*.*';
 
 const IDENTIFIER = '`(?:[^`]|``)*`';
 /** MariaDB 10.11 writes the accounts of PROXY as strings. */
@@ -72,7 +73,7 @@ export function grantsIn(lines: readonly string[], holder?: string): Grants {
     else if (verb === 'GRANT') {
       const grantable = GRANTABLE.test(rest);
       const privileges = privilegesIn(names);
-      if (object === '*.*' && privileges.every(isDynamic))
+      if (object === EVERYWHERE && privileges.every(isDynamic))
         for (const privilege of privileges) dynamic.set(privilege, grantable);
       else levels.set(object, together(levels.get(object), privileges, grantable));
     } else if (!DEFAULT_ROLE.test(line)) unread++;
@@ -146,7 +147,7 @@ const HARMLESS = new Set([
 export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
   if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
   for (const [object, { privileges, grantable }] of levels) {
-    if (object !== '*.*' && !coversMysql(object)) continue;
+    if (object !== EVERYWHERE && !coversMysql(object)) continue;
     const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));
     if (power !== undefined || grantable) return `${power ?? 'GRANT OPTION'} on ${object}`;
   }
@@ -160,7 +161,7 @@ export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): st
 
 /** Whether all of these are held on *.*, on whatever database. */
 export function holdsEverywhere({ levels, restrictions }: Grants, privileges: readonly string[]): boolean {
-  const held = levels.get('*.*')?.privileges;
+  const held = levels.get(EVERYWHERE)?.privileges;
   const isWithheld = (name: string) => [...restrictions.values()].some((revoked) => revoked.has(name));
   return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
@@ -192,11 +193,11 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
     return privileges.has(EVERYTHING) || privileges.has(privilege.replace(/ \(.*/s, '')) || privileges.has(privilege);
   };
   if (holds(object)) return true;
-  if (restrictions.size === 0 && holds('*.*')) return true;
+  if (restrictions.size === 0 && holds(EVERYWHERE)) return true;
   if (object.endsWith('.*')) return false;
   // The server looks at one of several patterns that match.
   const onDatabase = [...levels.keys()].filter(
-    (level) => level !== '*.*' && level.endsWith('.*') && databasesOf(level).test(databaseIn(object)),
+    (level) => level !== EVERYWHERE && level.endsWith('.*') && databasesOf(level).test(databaseIn(object)),
   );
   return onDatabase.length === 1 && onDatabase.every(holds);
 }
