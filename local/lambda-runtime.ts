@@ -4,7 +4,7 @@
  * What it does on an error is what aws/aws-lambda-nodejs-runtime-interface-client does (src/Errors.js, src/index.mjs).
  */
 import { realpathSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { flushCompileCache, registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -106,7 +106,9 @@ process.on('unhandledRejection', (reason) => {
   process.exit(128);
 });
 
+delete env['NODE_COMPILE_CACHE']; // the host's, not Lambda's
 loadOnlyOwnFiles();
 const handler = await load();
+flushCompileCache(); // a process that is killed would not write it
 process.on('message', (request: Request) => answer(handler, request));
 await reply({ is: 'ready' });

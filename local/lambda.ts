@@ -5,16 +5,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FunctionError, Reply, Request } from './lambda-runtime.ts';
-import { temporaryDirectory } from './owner.ts';
 import type { Invocation, RunningFunction } from './secrets-manager/rotation.ts';
 
 export type LambdaOptions = {
-  /** The built file. It is copied, with its source map, to a directory from which no node_modules can be reached. */
+  /** The built file. Nothing outside its directory can be loaded. */
   bundle: string;
   /** The function's own variables; `NODE_OPTIONS: '--enable-source-maps'` for readable stack traces. */
   environment?: Readonly<Record<string, string>>;
@@ -39,7 +37,6 @@ export class Lambda implements RunningFunction, AsyncDisposable {
   /** Settles once the process is gone and everything it wrote has arrived. */
   readonly exited: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #files: AsyncDisposable;
   readonly #name: string;
   readonly #timeoutMs: number;
   #output = '';
@@ -48,24 +45,25 @@ export class Lambda implements RunningFunction, AsyncDisposable {
   /** Rejects, with what the process printed, if the bundle does not load. */
   static async start(options: LambdaOptions): Promise<Lambda> {
     await using cleanUp = new AsyncDisposableStack();
-    const files = cleanUp.use(await temporaryDirectory());
-    await copyFile(options.bundle, join(files.path, 'index.mjs'));
-    const map = `${basename(options.bundle)}.map`;
-    await copyFile(`${options.bundle}.map`, join(files.path, map)).catch(ignoreMissing);
-    const lambda = cleanUp.use(new Lambda(options, files));
+    const lambda = cleanUp.use(new Lambda(options));
     const first = await lambda.#reply();
     if (first === undefined) throw new Error(`${options.bundle} does not load:\n${lambda.output}`);
     cleanUp.move();
     return lambda;
   }
 
-  private constructor(options: LambdaOptions, files: { path: string } & AsyncDisposable) {
-    this.#files = files;
+  private constructor(options: LambdaOptions) {
+    const taskRoot = dirname(resolve(options.bundle));
     this.#name = functionName(options.bundle);
     this.#timeoutMs = options.timeoutMs ?? 60_000;
     this.#child = spawn(process.execPath, [RUNTIME], {
-      cwd: files.path,
-      env: { ...options.environment, ...lambdaEnvironment(this.#name, files.path, options.credentials ?? CREDENTIALS) },
+      cwd: taskRoot,
+      env: {
+        NODE_COMPILE_CACHE: join(taskRoot, '.compile-cache'), // for the next process; the function does not see the variable
+        ...options.environment,
+        ...lambdaEnvironment(this.#name, taskRoot, options.credentials ?? CREDENTIALS),
+        _HANDLER: `${basename(options.bundle, '.mjs')}.handler`,
+      },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.pid = this.#child.pid ?? 0;
@@ -119,7 +117,6 @@ export class Lambda implements RunningFunction, AsyncDisposable {
   async stop(): Promise<void> {
     this.kill();
     await this.exited;
-    await this.#files[Symbol.asyncDispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -171,7 +168,7 @@ const EXITED: FunctionError = {
 
 /** dist/postgres/index.mjs → rotate-postgres */
 function functionName(bundle: string): string {
-  return `rotate-${basename(join(bundle, '..'))}`;
+  return `rotate-${basename(dirname(resolve(bundle)))}`;
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, less what only layers and extensions use. */
@@ -181,7 +178,6 @@ function lambdaEnvironment(
   credentials: NonNullable<LambdaOptions['credentials']>,
 ): Record<string, string> {
   return {
-    _HANDLER: 'index.handler',
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -202,8 +198,4 @@ function lambdaEnvironment(
     PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
     TZ: ':UTC',
   };
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }

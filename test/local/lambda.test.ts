@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -75,10 +74,8 @@ describe('a function of the local Lambda host', () => {
     expect(seen).toMatchObject({ PASSWORD_LENGTH: '20', AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'id' });
   });
 
-  test('reaches no package and finds itself alone in its directory', async () => {
+  test('reaches no package', async () => {
     await using lambda = await start(`
-      const { readdirSync } = await import('node:fs');
-      console.log(readdirSync('.').join());
       await import('pg').catch((error) => console.log(error.code));
       await import(event.file).catch((error) => console.log(error.code));
       const { createRequire } = await import('module');
@@ -86,7 +83,7 @@ describe('a function of the local Lambda host', () => {
 
     await lambda.invoke({ file: fileURLToPath(new URL('../../node_modules/pg/lib/defaults.js', import.meta.url)) });
 
-    expect(lambda.output).toBe(`index.mjs\n${'ERR_MODULE_NOT_FOUND\n'.repeat(3)}`);
+    expect(lambda.output).toBe('ERR_MODULE_NOT_FOUND\n'.repeat(3));
   });
 
   test('gets the context that Lambda gives', async () => {
@@ -224,16 +221,13 @@ describe('a function of the local Lambda host', () => {
     expect(lambda.output).toContain('original.ts:1:');
   });
 
-  test('leaves no process and no files behind', async () => {
-    const lambda = await start('console.log(process.cwd())');
+  test('leaves no process behind', async () => {
+    const lambda = await start('');
     await lambda.invoke({});
-    const directory = lambda.output.trim();
-    expect(await readdir(dirname(directory))).toContain(directory.slice(dirname(directory).length + 1));
 
     await lambda.stop();
 
     expect(isRunning(lambda.pid)).toBe(false);
-    expect(existsSync(directory)).toBe(false);
   });
 
   test('dies with a host that is killed', async () => {
