@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { mysql } from '../../functions/mysql/engine.ts';
 import type { MySqlSession } from '../../functions/mysql/session.ts';
+import { type RowName, rowsOf } from '../../local/servers/rows.ts';
 import { usersOf } from '../../local/servers/users.ts';
 import { Deadline } from '../../shared/deadline.ts';
 import { type Pair, supported } from '../../shared/engine.ts';
@@ -478,7 +479,11 @@ const OTHER_RIGHTS = [
   'GRANT DELETE ON `app\\_x`.* TO',
 ];
 
+/** Every statement where it is 1; else every so many, on each row others. */
+const STRIDE = Number(process.env['STATEMENT_STRIDE'] ?? 3);
+
 describeServers('mysql', 'an attempt that died after any of its statements', (server) => {
+  const first = (rowsOf('mysql') as readonly RowName[]).indexOf(server.row) % STRIDE;
   const rights = isMariaDb(server) ? RIGHTS.filter((right) => !right.includes('ALL')) : RIGHTS;
 
   test.each([
@@ -489,7 +494,7 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
   ])(
     '%s, %s, comes to its end',
     async (_, how, isThere, lost) => {
-      for (let changes = 0, ended = false; !ended; changes++) {
+      for (let changes = first, ended = false; !ended; changes += STRIDE) {
         await using rotating = await Rotating.on(server, OPTIONS);
         for (const right of rights) await rotating.sql(`${right} ${quoted(rotating.user)}`);
         if (isThere) {
