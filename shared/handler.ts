@@ -11,7 +11,7 @@ import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
 
 /** Of Lambda's context, https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html, what we use. */
-type LambdaContext = { getRemainingTimeInMillis(): number };
+type LambdaContext = { functionName: string; getRemainingTimeInMillis(): number };
 
 /** A step on its way through the chain: what the log line says of it, as far as it is known. */
 type Journal = { startedAt: number; event?: RotationEvent; report: Report };
@@ -42,7 +42,7 @@ export function rotationHandler<S extends Session>(engine: Engine<S>) {
 }
 
 /**
- * One JSON line and one metric a step, and at the border one kind of error: ours. The event is never logged: it may carry a
+ * One JSON line and the metrics of a step, and at the border one kind of error: ours. The event is never logged: it may carry a
  * RotationToken.
  */
 function journalling(engine: string, journals: WeakMap<object, Journal>): MiddlewareObj<unknown, Outcome> {
@@ -63,6 +63,12 @@ function journalling(engine: string, journals: WeakMap<object, Journal>): Middle
     return fields;
   }
 
+  /** Not told apart by anything but the function: an alarm watches one metric, with all its dimensions. */
+  function countFailure(functionName: string) {
+    const metric = metrics.singleMetric().addDimension('function_name', functionName);
+    metric.addMetric('FailedSteps', MetricUnit.Count, 1);
+  }
+
   return {
     after: (request) => {
       const outcome = request.response ?? 'done';
@@ -71,6 +77,7 @@ function journalling(engine: string, journals: WeakMap<object, Journal>): Middle
     onError: (request) => {
       const error = ownError(request.error);
       logger.error(error.message, { ...record(journals.get(request.context), 'failed'), ...cause(error) });
+      countFailure(request.context.functionName);
       request.error = error;
     },
   };

@@ -47,7 +47,7 @@ test('an error that no class of ours is for leaves neither in what is thrown nor
   const ClientRequestToken = randomUUID();
   const { arn } = store.beginRotation({ SecretId: 'app', ClientRequestToken, RotationLambdaARN: FUNCTION_ARN });
   const handler = rotationHandler(careless);
-  const context = { getRemainingTimeInMillis: () => 60_000 };
+  const context = { functionName: 'rotate-orders', getRemainingTimeInMillis: () => 60_000 };
   const event = { SecretId: arn, ClientRequestToken, RotationToken: 'the-rotation-token' };
   await handler({ ...event, Step: 'createSecret' }, context);
 
@@ -56,6 +56,9 @@ test('an error that no class of ours is for leaves neither in what is thrown nor
   expect(error).toBeInstanceOf(InternalError);
   expect(error.stack).toContain('handler.test.ts');
   expect(written).toMatch(/"level":"ERROR".*"step":"setSecret".*"name":"InternalError"/);
+  expect(written).toMatch(
+    /"Dimensions":\[\["service","function_name"\]\].*"function_name":"rotate-orders","FailedSteps":1/,
+  );
   for (const shown of [inspect(error, { depth: 9, showHidden: true }), JSON.stringify(error), written]) {
     expect(shown).not.toContain('er2');
     expect(shown).not.toContain('the-rotation-token');
