@@ -8,6 +8,7 @@ import { parseEvent, type RotationEvent } from './event.ts';
 import { Rds } from './rds.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
 import { Settings } from './settings.ts';
+import { trusting } from './tls.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
 
 /** Of Lambda's context, https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html, what we use. */
@@ -28,7 +29,7 @@ export function rotationHandler<S extends Session>(engine: Engine<S>) {
     const settings = new Settings(process.env);
     const deadline = new Deadline(context.getRemainingTimeInMillis());
     return await runStep({
-      engine,
+      engine: trusting(engine, () => settings.privateCa),
       versions: new SecretVersions(connectSecretsManager(settings.endpoint), event.secretId, deadline),
       databases: new Rds(deadline),
       deadline,

@@ -1,15 +1,16 @@
 import { ConfigurationError, UnknownStrategyError } from './errors.ts';
 import type { PasswordRules } from './password.ts';
 import { isStrategyName, STRATEGY_NAMES, type StrategyName } from './strategies.ts';
+import { certificatesIn } from './tls.ts';
 
 /** As in AWS's own functions: characters that need escaping in URLs, shells or connection strings. */
 const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
 /**
- * The function's settings. The environment variables have the names that AWS's own functions give them; DEFAULT_STRATEGY and
- * ADMIN_MAY_SET_PASSWORDS are ours. Each is read where it is needed, in each invocation: one that cannot be used stops the step that needs it, with its
- * own error, and not a rotation that is half way through.
+ * The function's settings. The environment variables have the names that AWS's own functions give them; DEFAULT_STRATEGY,
+ * ADMIN_MAY_SET_PASSWORDS and PRIVATE_CA are ours. Each is read where it is needed, in each invocation: one that cannot be used stops the
+ * step that needs it, with its own error, and not a rotation that is half way through.
  */
 export class Settings {
   readonly #environment: NodeJS.ProcessEnv;
@@ -42,6 +43,17 @@ export class Settings {
    */
   get adminMaySetPasswords(): boolean {
     return this.#flag('ADMIN_MAY_SET_PASSWORDS', false);
+  }
+
+  /**
+   * Certificates of authorities to trust beside those of the secret, in PEM.
+   * @throws {ConfigurationError}
+   */
+  get privateCa(): readonly string[] {
+    const text = this.#text('PRIVATE_CA');
+    const certificates = text === undefined ? [] : certificatesIn(text);
+    if (certificates === undefined) throw new ConfigurationError('PRIVATE_CA holds no readable PEM certificate.');
+    return certificates;
   }
 
   /** @throws {ConfigurationError} */

@@ -136,5 +136,18 @@ for (const engine of engineNames) {
       rotating.edit({ sslca: tls.otherCa });
       expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
     });
+
+    test('the authority may be the deployer’s', async () => {
+      const secret = { host: 'localhost', ssl: true };
+      await using theirs = await Rotating.on(own, { secret, environment: { PRIVATE_CA: tls.otherCa } });
+      expect((await theirs.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
+
+      await using ours = await Rotating.on(own, { secret, environment: { PRIVATE_CA: tls.ca } });
+      await ours.expectComplete((await ours.rotate()).token);
+
+      await using noOnes = await Rotating.on(own, { secret, environment: { PRIVATE_CA: 'ca.pem' } });
+      expect((await noOnes.rotate()).error).toMatch(/setSecret: error, ConfigurationError: PRIVATE_CA holds no/);
+      expect(await noOnes.logsIn(noOnes.password())).toBe(true);
+    });
   });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ConfigurationError, UnknownStrategyError } from '../../shared/errors.ts';
 import { Settings } from '../../shared/settings.ts';
+import { tls } from '../fixtures/tls/tls.ts';
 
 describe('the settings', () => {
   test('that are absent or empty are AWS’s defaults', () => {
@@ -43,6 +44,22 @@ describe('the settings', () => {
   test('an unknown strategy is refused', () => {
     expect(() => new Settings({ DEFAULT_STRATEGY: 'multi-user' }).defaultStrategy).toThrow(UnknownStrategyError);
   });
+
+  test('private authorities are PEM certificates, lines or no lines', () => {
+    expect(new Settings({ PRIVATE_CA: '' }).privateCa).toEqual([]);
+    const [ca, other] = [tls.ca.trim(), tls.otherCa.trim()];
+    expect(new Settings({ PRIVATE_CA: `${ca}\n${other}` }).privateCa).toEqual([ca, other]);
+    expect(new Settings({ PRIVATE_CA: `${ca} ${other}`.replaceAll('\n', ' ') }).privateCa).toEqual([ca, other]);
+  });
+
+  test.each([['ca.pem'], ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----']])(
+    'an authority that cannot be read, %j, is refused',
+    (PRIVATE_CA) => {
+      expect(() => new Settings({ PRIVATE_CA }).privateCa).toThrow(
+        new ConfigurationError('PRIVATE_CA holds no readable PEM certificate.'),
+      );
+    },
+  );
 
   test('one that cannot be used does not stand in the way of the others', () => {
     const settings = new Settings({ PASSWORD_LENGTH: 'many', DEFAULT_STRATEGY: 'single-user' });
