@@ -1,11 +1,13 @@
 /**
  * npm run build: one self-contained ES module an engine, dist/<engine>/index.mjs, with its source map.
+ * npm run build -- postgres: of that engine alone.
  * npm run build -- --explain: how many bytes of it come from which package.
  */
 import { readdirSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -84,12 +86,12 @@ export function bytesByPackage({ outputs }: Metafile): Map<string, number> {
 export const ENGINES = readdirSync(new URL('../functions', import.meta.url));
 
 if (import.meta.main) {
-  for (const engine of ENGINES) {
+  const { values, positionals } = parseArgs({ options: { explain: { type: 'boolean' } }, allowPositionals: true });
+  for (const engine of positionals.length > 0 ? positionals : ENGINES) {
     const metafile = await buildFunction(engine);
     const bytes = bytesByPackage(metafile);
     const total = [...bytes.values()].reduce((sum, n) => sum + n, 0);
     console.log(`dist/${engine}/index.mjs  ${Math.round(total / 1024)} KiB`);
-    if (process.argv.includes('--explain'))
-      for (const [name, n] of bytes) console.log(`${String(n).padStart(9)}  ${name}`);
+    if (values.explain) for (const [name, n] of bytes) console.log(`${String(n).padStart(9)}  ${name}`);
   }
 }
