@@ -1,0 +1,79 @@
+/** What `sam build` makes of a clean clone, with SAM, make and Node alone; and that it rotates. */
+import { execFile } from 'node:child_process';
+import { cp, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { temporaryDirectory } from '../../local/owner.ts';
+import { engineNames } from '../../local/servers/rows.ts';
+import { ENGINES } from '../../scripts/build.ts';
+import { Rotating } from '../rotation/rotating.ts';
+import { describeServers } from '../servers.ts';
+import { capitalised, defaultEnvironment, root } from './template.ts';
+import { describeTool, run } from './tools.ts';
+
+const MINUTES = 60_000;
+
+describeTool('sam', 'sam build in a clean clone', () => {
+  const cleanUp = new AsyncDisposableStack();
+  let built: string;
+
+  beforeAll(async () => {
+    const { path } = cleanUp.use(await temporaryDirectory());
+    await clone(path);
+    await run('sam', ['build'], path);
+    built = join(path, '.aws-sam', 'build');
+  }, 10 * MINUTES);
+  afterAll(() => cleanUp.disposeAsync());
+
+  const functionOf = (engine: string) => join(built, `${capitalised(engine)}Function`);
+
+  test('makes a function for each engine, and a template', async () => {
+    const functions = ENGINES.map((engine) => `${capitalised(engine)}Function`);
+    expect((await readdir(built)).sort()).toEqual([...functions, 'template.yaml'].sort());
+  });
+
+  test.each(ENGINES)(
+    'makes of %s one file, far below what Lambda and the Serverless Application Repository take',
+    async (engine) => {
+      expect(await readdir(functionOf(engine))).toEqual(['index.mjs']);
+      const bundle = await readFile(join(functionOf(engine), 'index.mjs'));
+      // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 250 MB unzipped, 50 MB zipped; beyond 3 MB zipped consoles do
+      // not show the code.
+      expect(bundle.byteLength).toBeLessThan(10_000_000);
+      expect(gzipSync(bundle).byteLength).toBeLessThan(3_000_000);
+      // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+      expect((await stat(join(built, 'template.yaml'))).size).toBeLessThan(51_200);
+    },
+  );
+
+  for (const engine of engineNames)
+    describeServers(engine, 'its files', (server) => {
+      test('rotate a secret, in the environment of a stack without parameters', async () => {
+        const { SECRETS_MANAGER_ENDPOINT: _, ...environment } = defaultEnvironment();
+        const bundle = join(functionOf(engine), 'index.mjs');
+        await using rotating = await Rotating.on(server, { bundle, environment });
+        const before = rotating.password();
+        const { token, error } = await rotating.rotate();
+        expect(error).toBeUndefined();
+        await rotating.expectComplete(token);
+        expect(rotating.password()).not.toBe(before);
+      });
+    });
+});
+
+/** What is under version control, or would be with the next commit. */
+async function clone(to: string): Promise<void> {
+  const { stdout } = await promisify(execFile)(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    {
+      cwd: root,
+    },
+  );
+  for (const file of stdout.split('\0').filter((name) => name !== ''))
+    await cp(join(root, file), join(to, file)).catch((error) => {
+      if (error.code !== 'ENOENT') throw error; // removed, and not yet committed
+    });
+}
