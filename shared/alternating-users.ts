@@ -213,7 +213,7 @@ async function requireHarmless<S extends Session>(
   pending: SecretValue,
 ): Promise<void> {
   const { engine } = rotation;
-  const facts = await supported(engine.byAdmin(pending.engineKey)).facts(session, pending.username);
+  const facts = await supported(engine.byAdmin(pending.engineKey)).facts(session, pending.username, pending.endpoint);
   if (facts?.privileged !== undefined)
     throw new ForeignUserError(
       `The user "${pending.username}" ${facts.privileged}, and nothing shows that it is this secret's: put its password into a version of the secret. ` +

@@ -90,8 +90,11 @@ export interface Engine<S extends Session = Session> {
 export interface ByAdmin<S extends Session> {
   /** A verifier only, where the server takes one; never unlocks. */
   setPassword(admin: S, account: Account, to: Secret): Promise<void>;
-  /** Undefined where there is no such user. @throws SeveralAccountsError where the name alone does not tell which account is meant */
-  facts(admin: S, username: string): Promise<AccountFacts | undefined>;
+  /**
+   * Undefined where there is no such user. `to`: where that user logs in.
+   * @throws SeveralAccountsError where name and place do not tell which account is meant
+   */
+  facts(admin: S, username: string, to: Endpoint): Promise<AccountFacts | undefined>;
 }
 
 export type AccountFacts = {

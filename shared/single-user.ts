@@ -165,7 +165,7 @@ async function asAdmin<S extends Session>(
   const byAdmin = supported(engine.byAdmin(engineKey));
   const session = await admin.login();
   try {
-    const facts = await byAdmin.facts(session, username);
+    const facts = await byAdmin.facts(session, username, endpoint);
     const details = { user: username, host: endpoint.host };
     if (facts === undefined)
       throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);

@@ -49,8 +49,8 @@ async function startContainer(
   settings: Settings,
 ): Promise<Started> {
   const host = docker.info.containerRuntime.host;
-  const address = newAddress(engine, host === 'localhost' ? '127.0.0.1' : host, port);
-  const { environment, command, files = [] } = engine.container(address, settings);
+  const address = newAddress(engine, settings, host === 'localhost' ? '127.0.0.1' : host, port);
+  const { environment, command, files = [] } = engine.container(address, settings, await variablesOf(docker, image));
   const container = await new GenericContainer(image)
     .withEnvironment(environment)
     .withCommand(command)
@@ -79,6 +79,11 @@ async function startContainer(
     await container.exec(['truncate', '--no-create', '--size=0', engine.containerLog.file]);
   const resources = cleanUp.move();
   return started;
+}
+
+async function variablesOf(docker: ContainerRuntimeClient, image: string): Promise<string[]> {
+  const { Config } = await docker.container.dockerode.getImage(image).inspect();
+  return (Config.Env ?? []).map((variable) => variable.replace(/=.*/s, ''));
 }
 
 export async function containerLog(id: string): Promise<string> {

@@ -7,8 +7,11 @@ export interface ServerEngine {
   readonly superuser: string;
   readonly database: string;
 
-  /** For the official image and those that behave like it. */
-  container(address: Address, settings: Settings): Container;
+  /**
+   * For the official image and those that behave like it.
+   * @param variables what the image itself has in its environment: the official one says there what is in it
+   */
+  container(address: Address, settings: Settings, variables: readonly string[]): Container;
   /**
    * Where a server in a container logs: to a file in it, which has everything at once, or to the container's output, which
    * Docker hands on a little later, in order. `mark` writes such a line: what stood before it is there when it is.
@@ -16,17 +19,31 @@ export interface ServerEngine {
   readonly containerLog: { file: string } | { mark(address: Address, marker: string): Promise<void> };
 
   /** One attempt, as the superuser. */
-  identify(address: Address): Promise<{ product: string; version: string }>;
+  identify(address: Address): Promise<Identity>;
   /** Whether what `identify` threw is the server's answer to the superuser's password: then there is nothing to wait for. */
   isRefusal(error: unknown): boolean;
 
+  /** Of a server that was started here and answers: what is left to do before clients can use it. One attempt, repeatable. */
+  complete?(address: Address): Promise<void>;
+
+  /** With TLS it takes no plain text. */
+  readonly tlsOnly?: true;
   /** Where `container` has not done it already. Resolves when clients may use TLS. */
   turnOnTls?(address: Address, tls: NonNullable<Settings['tls']>): Promise<void>;
 }
+
+/** As the server says itself. */
+export type Identity = {
+  product: string;
+  /** `18.1` */
+  version: string;
+  /** Why its log does not tell whose a login was, as a sentence; absent where it does. */
+  namesNobody?: string;
+};
 
 export type Container = {
   environment: Readonly<Record<string, string>>;
   command: string[];
   /** Put there before it starts. */
-  files?: { target: string; content: string }[];
+  files?: { target: string; content: string; mode?: number }[];
 };

@@ -1,5 +1,5 @@
 /** The servers that tests, the demo and the crash matrix run on: one row for each engine and version. */
-export const engineNames = ['postgres', 'mysql'] as const;
+export const engineNames = ['postgres', 'mysql', 'mongodb'] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export type Row = {
@@ -11,6 +11,8 @@ export type Row = {
   product: string;
   /** As much of the version as a server of this row has to agree with. */
   version: string;
+  /** What is taken for such a server where there is none: it speaks the same protocol, and can less. */
+  standIn?: { product: string; version: string };
   /** Names a server that is already there: `postgres://superuser:password@host:port/database`. */
   addressVariable: string;
   /** Replaces the official image. */
@@ -64,6 +66,16 @@ export const rows = {
     imageVariable: 'MARIADB_OLD_IMAGE',
     image: 'mariadb:10.11.14',
   },
+  'mongodb 8.0': {
+    engine: 'mongodb',
+    engineKey: 'mongo',
+    product: 'MongoDB',
+    version: '8',
+    standIn: { product: 'FerretDB', version: '2' },
+    addressVariable: 'MONGODB_URL',
+    imageVariable: 'MONGODB_IMAGE',
+    image: 'mongo:8.0',
+  },
 } as const satisfies Record<string, Row>;
 
 export type RowName = keyof typeof rows;
@@ -78,7 +90,9 @@ export function rowsOf<E extends EngineName>(engine: E): RowNameOf<E>[] {
   return rowNames.filter((row): row is RowNameOf<E> => rows[row].engine === engine);
 }
 
-/** Whether a server of this version belongs to the row: `9.7.4` to the row of 9.7, `9.70.1` not. */
-export function isOfRow({ version }: Row, found: string): boolean {
-  return `${found}.`.startsWith(`${version}.`);
+/** Whether a server that says this of itself belongs to the row: of version `9.7.4` to the row of 9.7, `9.70.1` not. */
+export function isOfRow({ standIn, ...wanted }: Row, found: { product: string; version: string }): boolean {
+  return [wanted, ...(standIn ? [standIn] : [])].some(
+    ({ product, version }) => product === found.product && `${found.version}.`.startsWith(`${version}.`),
+  );
 }

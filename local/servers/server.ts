@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { givenServer } from './address.ts';
 import { embeddedServer, serverOnPath } from './binaries.ts';
 import { containerFile, containerLog, serverInDocker } from './docker.ts';
+import type { Identity } from './engine.ts';
 import { engines } from './engines.ts';
 import { prepareRun } from './leftovers.ts';
+import { mongodOnPath } from './mongod.ts';
 import { type EngineName, isOfRow, type RowName, rows } from './rows.ts';
 import type { Address, LogPlace, Settings, Source, Started } from './source.ts';
 import { whenItAnswers } from './waiting.ts';
@@ -18,6 +20,7 @@ export type SourceName = (typeof sourceNames)[number];
 const sources: Record<EngineName, Partial<Record<SourceName, Source>>> = {
   postgres: { address: givenServer, docker: serverInDocker, path: serverOnPath, embedded: embeddedServer },
   mysql: { address: givenServer, docker: serverInDocker },
+  mongodb: { address: givenServer, docker: serverInDocker, path: mongodOnPath },
 };
 
 export type ServerOptions = Settings & {
@@ -26,13 +29,12 @@ export type ServerOptions = Settings & {
 };
 
 /** All that another process needs to use the server; survives JSON. */
-export type ServerDescription = Address & {
-  row: RowName;
-  /** As the server says, `18.1`. */
-  version: string;
-  source: string;
-  logPlace: LogPlace;
-};
+export type ServerDescription = Address &
+  Identity & {
+    row: RowName;
+    source: string;
+    logPlace: LogPlace;
+  };
 
 /** Disposing of it stops it. */
 export type Server = ServerDescription &
@@ -74,15 +76,15 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
   cleanUp.defer(() => started.stop());
   const { address, source, logPlace, isRunning } = started;
   const engine = engines[rows[row].engine];
-  const { product, version } = await whenItAnswers(engine, address, isRunning);
+  const identity = await whenItAnswers(engine, address, isRunning);
   const wanted = rows[row];
-  if (product !== wanted.product || !isOfRow(wanted, version))
-    throw new Error(
-      `The server for ${row} has to be ${wanted.product} ${wanted.version}, but ${source} is ${product} ${version}.`,
-    );
+  if (!isOfRow(wanted, identity)) {
+    const found = `${identity.product} ${identity.version}`;
+    throw new Error(`The server for ${row} has to be ${wanted.product} ${wanted.version}, but ${source} is ${found}.`);
+  }
   if (settings.tls) await engine.turnOnTls?.(address, settings.tls);
   const running = cleanUp.move();
-  const description = { ...address, row, version, source, logPlace };
+  const description = { ...address, ...identity, row, source, logPlace };
   return {
     ...description,
     log: () => readLog(description),
@@ -111,6 +113,6 @@ export async function readLog({ logPlace, row, ...address }: ServerDescription):
 }
 
 /** For people: `PostgreSQL 18.1, Docker image postgres:18.1`. */
-export function introduction({ row, version, source }: ServerDescription): string {
-  return `${rows[row].product} ${version}, ${source}`;
+export function introduction({ product, version, source }: ServerDescription): string {
+  return `${product} ${version}, ${source}`;
 }

@@ -9,6 +9,8 @@ export type Address = {
   /** The superuser's. */
   database: string;
   superuser: { username: string; password: string };
+  /** It takes no plain text. Whoever only looks after the server does not ask for its certificate. */
+  tlsOnly?: true;
 };
 
 export type Settings = {
@@ -16,7 +18,7 @@ export type Settings = {
   settings?: Readonly<Record<string, string>>;
   /** Of the server's process, as `LANGUAGE: 'de'` for messages in German. */
   environment?: Readonly<Record<string, string>>;
-  /** Lets clients use TLS (and plain text as before). PEM. */
+  /** Lets clients use TLS (and plain text as before, where the engine is not `tlsOnly`). PEM. */
   tls?: { certificate: string; key: string };
 };
 
@@ -38,9 +40,9 @@ export type Started = {
 export type Unavailable = { remedy?: string };
 
 /** Of a server that is to be started. */
-export function newAddress({ superuser, database }: ServerEngine, host: string, port: number): Address {
-  const password = randomBytes(18).toString('base64url');
-  return { host, port, database, superuser: { username: superuser, password } };
+export function newAddress(engine: ServerEngine, { tls }: Settings, host: string, port: number): Address {
+  const superuser = { username: engine.superuser, password: randomBytes(18).toString('base64url') };
+  return { host, port, database: engine.database, superuser, ...(tls && engine.tlsOnly && { tlsOnly: true }) };
 }
 
 export type Source = (row: Row, settings: Settings) => Promise<Started | Unavailable>;

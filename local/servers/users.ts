@@ -1,4 +1,5 @@
 /** What people do on a database server, past the function: tests, the demo and the crash matrix make and inspect users with it. */
+import { mongodbUsers } from './mongodb-users.ts';
 import { mysqlUsers } from './mysql-users.ts';
 import { postgresUsers } from './postgres-users.ts';
 import { type EngineName, type RowName, rows } from './rows.ts';
@@ -10,8 +11,8 @@ export type Logins = { accepted: number; failed: number };
 
 export interface Users {
   /**
-   * Runs statements as the superuser, unheard by the server's log: some hold a password. Values take the place of the engine's
-   * own placeholders.
+   * Runs statements as the superuser, unheard by the server's log: some hold a password. In the engine's own language, SQL or mongosh's. Values
+   * take the place of its placeholders, if it has some.
    * @returns the rows of a single statement
    */
   run(statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
@@ -27,14 +28,18 @@ export interface Users {
   /** With all that it owns, where users own something. Does nothing if there is no such user. */
   dropUser(username: string): Promise<void>;
 
-  /** What this part of the server's own log says of a user's logins. */
+  /** What this part of the server's own log says of a user's logins, where it names users. */
   loginsIn(log: string, username: string): Logins;
 
   /** One login, and out again. @throws whatever says nothing about the password, as the driver has it */
   logIn(user: Login): Promise<'accepted' | 'refused'>;
 }
 
-const users: Readonly<Record<EngineName, (server: Address) => Users>> = { postgres: postgresUsers, mysql: mysqlUsers };
+const users: Readonly<Record<EngineName, (server: Address) => Users>> = {
+  postgres: postgresUsers,
+  mysql: mysqlUsers,
+  mongodb: mongodbUsers,
+};
 
 /** With another `host` and `port`, through a proxy: `usersOf({ ...server, host, port })`. */
 export function usersOf(server: Address & { row: RowName }): Users {

@@ -1,6 +1,6 @@
 /** Waits for servers that are starting. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerEngine } from './engine.ts';
+import type { Identity, ServerEngine } from './engine.ts';
 import type { Address, Started } from './source.ts';
 
 /**
@@ -12,12 +12,20 @@ export async function whenItAnswers(
   engine: Pick<ServerEngine, 'identify' | 'isRefusal'>,
   address: Address,
   isRunning: () => Promise<boolean>,
-): Promise<{ product: string; version: string }> {
+): Promise<Identity> {
+  return whenItDoes(() => engine.identify(address), engine, isRunning);
+}
+
+async function whenItDoes<T>(
+  attempt: () => Promise<T>,
+  { isRefusal }: Pick<ServerEngine, 'isRefusal'>,
+  isRunning: () => Promise<boolean>,
+): Promise<T> {
   for (const deadline = Date.now() + 120_000; ; await sleep(50)) {
     try {
-      return await engine.identify(address);
+      return await attempt();
     } catch (error) {
-      if (engine.isRefusal(error) || Date.now() > deadline || !(await isRunning())) throw error;
+      if (isRefusal(error) || Date.now() > deadline || !(await isRunning())) throw error;
     }
   }
 }
@@ -29,6 +37,7 @@ export async function whenItHasStarted(
   output: () => Promise<string>,
 ): Promise<Started> {
   try {
+    await whenItDoes(async () => engine.complete?.(started.address), engine, started.isRunning);
     await whenItAnswers(engine, started.address, started.isRunning);
     return started;
   } catch (cause) {

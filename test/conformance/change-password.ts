@@ -1,4 +1,5 @@
 /** A process that changes a password, to be killed meanwhile: `node change-password.ts <JSON of an Order>`. */
+import { mongodb } from '../../functions/mongodb/engine.ts';
 import { mysql } from '../../functions/mysql/engine.ts';
 import { postgres } from '../../functions/postgres/engine.ts';
 import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
@@ -15,7 +16,7 @@ export type Order = {
   remaining: number;
 };
 
-const engines: Record<EngineName, Engine> = { postgres, mysql };
+const engines: Record<EngineName, Engine> = { postgres, mysql, mongodb };
 
 const { row, to, username, from, next, remaining }: Order = JSON.parse(process.argv[2] ?? '');
 const engine = engines[rows[row].engine];

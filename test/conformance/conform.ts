@@ -1,6 +1,6 @@
 /** What an engine must do, tested on one server: each duty over each wire. */
 import { afterAll, describe } from '@jest/globals';
-import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
+import { type EngineName, type RowNameOf, rows } from '../../local/servers/rows.ts';
 import { NoServer, type Server, startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { absent, type SharedServer, servers } from '../servers.ts';
@@ -41,13 +41,16 @@ const duties: Record<DutyName, Duty> = {
   strategies,
 };
 
-const subjects: Record<EngineName, (server: SharedServer, isShared: boolean) => Subject> = { postgres, mysql };
+const subjects: Record<Exclude<EngineName, 'mongodb'>, (server: SharedServer, isShared: boolean) => Subject> = {
+  postgres,
+  mysql,
+};
 
 /**
  * On a server with TLS that no other test file uses, where one can be started; else on the shared one, and what needs more is skipped by name.
  * A test's title begins with row, duty and wire: the support matrix is made of that.
  */
-export async function conform(row: RowName): Promise<void> {
+export async function conform(row: RowNameOf<keyof typeof subjects>): Promise<void> {
   const own = await startServer(row, { tls, from: ['docker', 'path', 'embedded'] }).catch(orAbsent);
   const server = 'remedy' in own ? servers[row] : own;
   if ('remedy' in server) return describe(row, () => absent(row, server.remedy));

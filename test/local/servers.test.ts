@@ -182,10 +182,10 @@ describe('a row without a server', () => {
 });
 
 test('a version belongs to the row that names as much of it', () => {
-  expect(isOfRow(rows['mysql 9.7'], '9.7.4')).toBe(true);
-  expect(isOfRow(rows['mysql 9.7'], '9.70.4')).toBe(false);
-  expect(isOfRow(rows['postgres 15'], '15.18')).toBe(true);
-  expect(isOfRow(rows['mariadb 10.11'], '10.1')).toBe(false);
+  expect(isOfRow(rows['mysql 9.7'], { product: 'MySQL', version: '9.7.4' })).toBe(true);
+  expect(isOfRow(rows['mysql 9.7'], { product: 'MySQL', version: '9.70.4' })).toBe(false);
+  expect(isOfRow(rows['postgres 15'], { product: 'PostgreSQL', version: '15.18' })).toBe(true);
+  expect(isOfRow(rows['mariadb 10.11'], { product: 'MariaDB', version: '10.1' })).toBe(false);
 });
 
 describe('a run that can have neither MySQL nor MariaDB', () => {

@@ -65,7 +65,7 @@ function testAdmins(bench: Bench, byAdmin: ByAdmin<Session>): void {
     await bench.expectUnchanged(user, to);
   });
 
-  const facts = async (session: Session, username: string) => await byAdmin.facts(session, username);
+  const facts = async (session: Session, username: string) => await byAdmin.facts(session, username, bench.endpoint());
 
   test('is of an account whose facts are known before', async () => {
     await using admin = await bench.admin();

@@ -66,7 +66,7 @@ await describeOwnMySql('a login', ({ isMariaDb, over, run, setting, clientHost }
       const byAdmin = mysql.byAdmin(plain.subject.engineKey);
       if ('unsupported' in byAdmin) throw new TypeError(byAdmin.unsupported);
 
-      await expect(byAdmin.facts(session as never, user.username)).rejects.toMatchObject({
+      await expect(byAdmin.facts(session as never, user.username, plain.endpoint())).rejects.toMatchObject({
         name: 'SeveralAccountsError',
         user: user.username,
       });

@@ -1,0 +1,4 @@
+import { rotationHandler } from '../../shared/handler.ts';
+import { mongodb } from './engine.ts';
+
+export const handler = rotationHandler(mongodb);

@@ -1,0 +1,137 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Account, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
+import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/errors.ts';
+import { differencesIn, type MongoDifference } from './differences.ts';
+import { passwordFailure, statementFailure } from './errors.ts';
+import { KEY, markOf, marksAbout } from './mark.ts';
+import type { Failure, MongoSession } from './session.ts';
+import { hasCustomData, mayNotSee, type Role, setPassword, shell, type User, userOf } from './users.ts';
+
+/**
+ * The twin is granted the base's roles: a user cannot be a role. Who made a document is kept nowhere, so nothing belongs to either.
+ *
+ * No user can be locked here. A new twin is made in one command with all that the base has, so that it is never less or more than that; and with the
+ * pending password, by which it is known as this secret's where there is no place for a mark.
+ */
+export const twins: Twins<MongoSession> = {
+  state,
+
+  async create(admin, pair, to) {
+    const { restrictions, mechanisms, roles, customData } = required(await userOf(admin, pair.base), pair.base);
+    const { [KEY]: _, ...others } = customData;
+    const command = {
+      createUser: pair.twin.username,
+      pwd: to.reveal(),
+      roles,
+      ...(restrictions?.length && { authenticationRestrictions: restrictions }),
+      ...(mechanisms && { mechanisms }),
+      ...(admin.keepsMarks && { customData: { ...others, ...markOf(pair) } }),
+    };
+    const databases = new Set([pair.twin.realm, ...roles.map(({ db }) => db)]);
+    const needs = [...databases].map((db): Role => ({ role: 'userAdmin', db }));
+    const what = `make the user "${pair.twin.username}" with the roles of "${pair.base.username}"`;
+    const failure = denied(admin, what, needs, (error, attempt) => passwordFailure(error, attempt, pair.twin.username));
+    try {
+      await admin.write(command, pair.twin.realm, failure);
+      return 'created';
+    } catch (error) {
+      if (error instanceof DatabaseError && (await userOf(admin, pair.twin)) !== undefined) return 'conflict';
+      throw error;
+    }
+  },
+
+  async adopt(admin, pair) {
+    if (!admin.keepsMarks) return;
+    const { customData } = required(await userOf(admin, pair.twin), pair.twin);
+    const command = { updateUser: pair.twin.username, customData: { ...customData, ...markOf(pair) } };
+    const needs = [{ role: 'userAdmin', db: pair.twin.realm }];
+    await admin.write(command, pair.twin.realm, denied(admin, `mark the user "${pair.twin.username}"`, needs));
+  },
+
+  adoption: (admin, { twin, ...pair }) =>
+    admin.keepsMarks
+      ? shell(twin.realm, 'updateUser', twin.username, { customData: markOf({ twin, ...pair }) })
+      : { unsupported: 'this server has no customData for a mark' },
+
+  async differences(session, pair) {
+    try {
+      const [base, twin] = [await userOf(session, pair.base), await userOf(session, pair.twin)];
+      return differencesIn(required(base, pair.base), required(twin, pair.twin), pair);
+    } catch (error) {
+      if (!(error instanceof PrivilegeError)) throw error;
+      if ([pair.base, pair.twin].some(({ username }) => username === session.account.username)) return 'not visible';
+      throw mayNotSee(session, pair.base.realm);
+    }
+  },
+
+  async apply(admin, pair, { what, command, needs }: MongoDifference) {
+    await admin.write(command, pair.twin.realm, denied(admin, `settle ${what} of "${pair.twin.username}"`, [needs]));
+  },
+
+  async enable(admin, pair, which, to) {
+    const account = pair[which];
+    const needs = [{ role: 'userAdmin', db: account.realm }];
+    const failure = denied(admin, `set the password of "${account.username}"`, needs, (error, attempt) =>
+      passwordFailure(error, attempt, account.username),
+    );
+    const wanted = (await userOf(admin, pair.base))?.mechanisms;
+    await setPassword(admin, account, to, failure, which === 'twin' ? wanted : undefined);
+    if (which === 'twin') await requireMechanisms(admin, account, wanted);
+  },
+};
+
+/** They come with the password, after all the rest was compared. */
+async function requireMechanisms(admin: MongoSession, twin: Account, wanted: User['mechanisms']): Promise<void> {
+  if (wanted === undefined) return;
+  const has = (await userOf(admin, twin))?.mechanisms;
+  if (isDeepStrictEqual(new Set(has), new Set(wanted))) return;
+  throw new TwinRightsError(
+    `The twin "${twin.username}" authenticates by ${has?.join(', ') || 'nothing'}, its base by ${wanted.join(', ')}. AWSCURRENT works, and has not changed.`,
+    { user: twin.username },
+  );
+}
+
+function required(found: User | undefined, { username, realm }: Account): User {
+  if (found !== undefined) return found;
+  throw new DormantUserError(`There is no user "${username}" in the database "${realm}" any more.`, { user: username });
+}
+
+function denied(
+  admin: MongoSession,
+  what: string,
+  needs: readonly Role[],
+  failureOf: Failure = statementFailure,
+): Failure {
+  return (error, attempt) => {
+    const failure = failureOf(error, attempt);
+    if (!(failure instanceof PrivilegeError)) return failure;
+    const { username, realm } = admin.account;
+    return new PrivilegeError(
+      `The admin "${username}" at ${failure.host} may not ${what}: let somebody who may, run ${shell(realm, 'grantRolesToUser', username, needs)}. ` +
+        'AWSCURRENT works, and has not changed.',
+      failure,
+    );
+  };
+}
+
+async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
+  const { realm, username: base } = pair.base;
+  admin.keepsMarks = await hasCustomData(admin, realm).catch((error) => {
+    throw error instanceof PrivilegeError ? mayNotSee(admin, realm) : error;
+  });
+  const marks = admin.keepsMarks ? await marksAbout(admin, realm, [base, pair.twin.username]) : [];
+  const mark = marks.find(({ username }) => username === pair.twin.username);
+  const ofTwin = mark && (mark.base === base ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
+  const claim = marks.find((other) => other.base === base && other.secret !== pair.owner)?.secret;
+  const asTwin = marks.find(({ username }) => username === base);
+  const ofBase = claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`);
+  return {
+    base: stateOf(await userOf(admin, pair.base), ofBase),
+    twin: stateOf(await userOf(admin, pair.twin), ofTwin),
+  };
+}
+
+/** Whoever is there can log in. */
+function stateOf(user: User | undefined, owner: string | undefined): UserState | undefined {
+  return user && { inert: false, ...(owner !== undefined && { owner }) };
+}
