@@ -193,7 +193,7 @@ function codeIn(error: unknown): string | undefined {
 function isMisunderstanding(error: unknown): boolean {
   return (
     error instanceof MongoError &&
-    !/^MongoNetwork|^MongoServerSelection|^MongoPool|^MongoTopologyClosed/.test(error.name)
+    !/^Mongo(Network|ServerSelection|Pool|TopologyClosed|ClientClosed|NotConnected|ExpiredSession)/.test(error.name)
   );
 }
 

@@ -32,7 +32,7 @@ export function realmOf({ options }: Endpoint): string {
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
   const attempt: Attempt = { to, username: as.username, hasAnswered: false };
-  const client = clientOf(to, as, until.left('connecting'));
+  const client = clientOf(to, as, until);
   try {
     await until.spend('connecting', named(attempt), () => opened(client, attempt));
     const session = new MongoSession(client, attempt, until);
@@ -48,13 +48,10 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
   }
 }
 
-/**
- * One server and one connection for commands; beside it the driver keeps one that only watches the server.
- * @param ms for each part of connecting
- */
-function clientOf(to: Endpoint, { username, password }: Credential, ms: number): MongoClient {
+/** One server and one connection for commands; beside it the driver keeps one that only watches the server. */
+function clientOf(to: Endpoint, { username, password }: Credential, until: Deadline): MongoClient {
   const host = to.host.includes(':') ? `[${to.host}]` : to.host;
-  const timeout = Math.max(1, ms); // 0 would mean none
+  const timeout = Math.max(1, until.left('connecting')); // 0 would mean none
   return new MongoClient(`mongodb://${host}:${to.port}/`, {
     directConnection: true,
     auth: { username, password: password.reveal() },
@@ -71,6 +68,8 @@ function clientOf(to: Endpoint, { username, password }: Credential, ms: number):
     heartbeatFrequencyMS: 3_600_000,
     connectTimeoutMS: timeout,
     serverSelectionTimeoutMS: timeout,
+    // Closing the client does not end a connection in the middle of its login; this does.
+    socketTimeoutMS: Math.max(timeout, until.left('statements')) + GOODBYE,
     retryReads: false,
     retryWrites: false, // DocumentDB has none
   });

@@ -100,7 +100,7 @@ async function complete(address: Address): Promise<void> {
   if (superuser === undefined) await admin.command({ createUser: username, pwd: password, roles: ['root'] });
 }
 
-async function isPrimary(client: MongoClient): Promise<boolean> {
+export async function isPrimary(client: MongoClient): Promise<boolean> {
   return (await client.db('admin').command({ hello: 1 }))['isWritablePrimary'] === true;
 }
 

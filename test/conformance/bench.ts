@@ -10,8 +10,8 @@ import { Secret } from '../../shared/secret.ts';
 import { certificatesIn } from '../../shared/tls.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import { type SharedServer, testUnless } from '../servers.ts';
-import type { Place } from './relay.ts';
-import { isNone, type None, type StateName, type Subject } from './subject.ts';
+import type { Place, Relay } from './relay.ts';
+import { type Held, isNone, type LockName, type None, type StateName, type Subject } from './subject.ts';
 import type { Wire } from './wires.ts';
 
 export type User = Credential & AsyncDisposable;
@@ -123,8 +123,20 @@ export class Bench {
     return { user, to, [Symbol.asyncDispose]: () => made.disposeAsync() };
   }
 
-  async isGone(username: string): Promise<boolean> {
-    return (await this.subject.sessionsOf(username)).length === 0;
+  async hold(name: LockName, username: string): Promise<Held> {
+    const lock = this.subject.locks[name];
+    if (isNone(lock)) throw new TypeError(lock.none);
+    return lock.hold(username);
+  }
+
+  /** By the server's own word, if it can say so: `testNone` says where it cannot. */
+  async sessionsOf(username: string): Promise<('at work' | 'idle')[]> {
+    const { sessionsOf } = this.subject;
+    return isNone(sessionsOf) ? [] : sessionsOf(username);
+  }
+
+  async isGone(username: string, wire: Relay): Promise<boolean> {
+    return wire.open() === 0 && (await this.sessionsOf(username)).length === 0;
   }
 
   /** `test`, for what spoils a server for others. */

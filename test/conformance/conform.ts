@@ -1,7 +1,7 @@
 /** What an engine must do, tested on one server: each duty over each wire. */
 import { afterAll, describe } from '@jest/globals';
-import { type EngineName, type RowNameOf, rows } from '../../local/servers/rows.ts';
-import { NoServer, type Server, startServer } from '../../local/servers/server.ts';
+import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
+import { NoServer, type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { absent, type SharedServer, servers } from '../servers.ts';
 import { Bench } from './bench.ts';
@@ -18,10 +18,11 @@ import { strategies } from './duties/strategies.ts';
 import { tlsVerified } from './duties/tls.ts';
 import { twins } from './duties/twins.ts';
 import { DUTIES, type DutyName } from './duty-names.ts';
+import { mongodb } from './mongodb.ts';
 import { mysql } from './mysql.ts';
 import { postgres } from './postgres.ts';
 import type { Subject } from './subject.ts';
-import { WIRES, type Wire } from './wires.ts';
+import type { Wire } from './wires.ts';
 
 /** Registers the duty's tests. */
 export type Duty = (bench: Bench) => void;
@@ -41,27 +42,38 @@ const duties: Record<DutyName, Duty> = {
   strategies,
 };
 
-const subjects: Record<Exclude<EngineName, 'mongodb'>, (server: SharedServer, isShared: boolean) => Subject> = {
+const subjects: Record<EngineName, (server: SharedServer, isShared: boolean) => Subject | Promise<Subject>> = {
   postgres,
   mysql,
+  mongodb,
 };
 
 /**
- * On a server with TLS that no other test file uses, where one can be started; else on the shared one, and what needs more is skipped by name.
- * A test's title begins with row, duty and wire: the support matrix is made of that.
+ * On a server with TLS that no other test file uses, and beside it one without where it then takes no plain text; or, where none can be started, on the
+ * shared one, and what needs more is skipped by name. A test's title begins with row, duty and wire: the support matrix is made of that.
  */
-export async function conform(row: RowNameOf<keyof typeof subjects>): Promise<void> {
-  const own = await startServer(row, { tls, from: ['docker', 'path', 'embedded'] }).catch(orAbsent);
+export async function conform(row: RowName): Promise<void> {
+  const start = (settings: ServerOptions) =>
+    startServer(row, { ...settings, from: ['docker', 'path', 'embedded'] }).catch(orAbsent);
+  const own = await start({ tls });
   const server = 'remedy' in own ? servers[row] : own;
   if ('remedy' in server) return describe(row, () => absent(row, server.remedy));
   const isShared = 'remedy' in own ? `it needs a server of its own: ${own.remedy}` : undefined;
-  const wires: readonly Wire[] = isShared === undefined ? WIRES : ['clear text'];
-  const subject = subjects[rows[row].engine](server, isShared !== undefined);
+  const second = server.tlsOnly ? await start({}) : undefined;
+  const plain = second ?? server;
+  if ('remedy' in plain) throw plain;
+  const benchOf = async (wire: Wire, on: SharedServer) =>
+    new Bench(on, isShared, wire, await subjects[rows[row].engine](on, isShared !== undefined));
+  const benches = [
+    ...(isShared === undefined ? [await benchOf('TLS', server)] : []),
+    await benchOf('clear text', plain),
+  ];
   describe(row, () => {
-    if (!('remedy' in own)) afterAll(() => own.stop());
+    afterAll(async () => {
+      for (const started of [own, second]) if (started && !('remedy' in started)) await started.stop();
+    });
     for (const duty of DUTIES)
-      for (const wire of wires)
-        describe(duty, () => describe(wire, () => duties[duty](new Bench(server, isShared, wire, subject))));
+      for (const bench of benches) describe(duty, () => describe(bench.wire, () => duties[duty](bench)));
     if (isShared !== undefined) absent(`${row} over TLS`, isShared);
   });
 }

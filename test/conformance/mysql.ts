@@ -112,15 +112,21 @@ export function mysql(server: SharedServer, isShared: boolean): Subject {
     locks: {
       'the lock of another rotation': {
         code: undefined,
+        says: 'nothing was changed',
         hold: (username) =>
           holding('DO RELEASE_ALL_LOCKS()', "DO GET_LOCK(CONCAT('secret-rotation:', LEFT(SHA2(?, 256), 40)), 0)", [
             username,
           ]),
       },
       'another session’s hold on the account': isMariaDb
-        ? { code: '1969', hold: () => holding('UNLOCK TABLES', 'LOCK TABLES mysql.global_priv READ') }
+        ? {
+            code: '1969',
+            says: 'nothing was changed',
+            hold: () => holding('UNLOCK TABLES', 'LOCK TABLES mysql.global_priv READ'),
+          }
         : {
             code: '1205',
+            says: 'nothing was changed',
             hold: (username) =>
               holding('ROLLBACK', 'START TRANSACTION; SELECT User FROM mysql.user WHERE User = ? FOR UPDATE', [
                 username,
@@ -139,6 +145,7 @@ export function mysql(server: SharedServer, isShared: boolean): Subject {
 
     isReserved: (username) => /^(root|mysql\.\w+|mariadb\.sys|public|none|current_role)$/i.test(username),
     longestName: { length: isMariaDb ? 128 : 32, unit: 'é' },
+    hasLongestName: true,
     takenForAnother() {
       const username = unique();
       return { username, others: [`'${username}'`] };
@@ -171,12 +178,14 @@ export function mysql(server: SharedServer, isShared: boolean): Subject {
         },
     readOnly: {
       code: '1290',
+      says: "give the writer's",
       async enter() {
         await run('SET GLOBAL read_only = 1');
         return () => run('SET GLOBAL read_only = 0');
       },
     },
     missingRight: '1227',
+    locksNewTwins: true,
     power: (username) => run("GRANT ALL PRIVILEGES ON *.* TO ?@'%' WITH GRANT OPTION", [username]),
     allowSecondPassword: (username) => run("GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?@'%'", [username]),
 
@@ -220,6 +229,7 @@ export function mysql(server: SharedServer, isShared: boolean): Subject {
 
     fake: {
       untilTls,
+      beginsWithTls: false,
       loginCodes: LOGIN_CODES.map(String),
       statementCodes: STATEMENT_CODES.map(String),
       statements: STATEMENTS,

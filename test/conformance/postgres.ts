@@ -97,11 +97,13 @@ export function postgres(server: SharedServer): Subject {
     locks: {
       'the lock of another rotation': {
         code: '55P03',
+        says: 'nothing was changed',
         hold: (username) =>
           holding(`SELECT pg_advisory_xact_lock(hashtextextended(${literal(`secret-rotation:${username}`)}, 0))`),
       },
       'another session’s hold on the account': {
         code: '55P03',
+        says: 'nothing was changed',
         hold: (username) => holding(`ALTER ROLE ${name(username)} PASSWORD 'never committed'`),
       },
     },
@@ -117,6 +119,7 @@ export function postgres(server: SharedServer): Subject {
 
     isReserved: (username) => /^(pg_|(public|none|postgres)$)/.test(username),
     longestName: { length: 63, unit: 'n' },
+    hasLongestName: true,
     // It cuts them.
     takenForAnother() {
       const username = unique().padEnd(63, 'n');
@@ -139,6 +142,7 @@ export function postgres(server: SharedServer): Subject {
     },
     readOnly: { none: 'recovery, as of a replica, takes a restart: see test/functions/postgres/replica.test.ts' },
     missingRight: '42501',
+    locksNewTwins: true,
     power: (username) => alter(username, 'SUPERUSER'),
     allowSecondPassword: async () => {},
 
@@ -171,6 +175,7 @@ export function postgres(server: SharedServer): Subject {
         await once(socket, 'data');
         socket.write('S');
       },
+      beginsWithTls: false,
       loginCodes: [
         ...['28P01', '28000', '53300', '3D000', '55000', '42501', '57P03', '08P01', 'XX000', '', 'no SQLSTATE'],
       ],

@@ -31,6 +31,8 @@ export function says(...bytes: (string | Buffer)[]): (socket: Socket) => void {
 export type Relay = Listening & {
   /** All that the client has said. */
   heard(): Buffer;
+  /** How many connections the client has open. */
+  open(): number;
   stall(): void;
   cut(): void;
 };
@@ -50,6 +52,7 @@ export async function relay(to: Place): Promise<Relay> {
   return {
     ...listening,
     heard: () => Buffer.concat(heard),
+    open: () => pairs.filter(([near]) => !near.closed).length,
     stall() {
       for (const [near, far] of pairs) {
         near.unpipe(far).pause();

@@ -47,6 +47,8 @@ export type Held = { release(): Promise<void> } & AsyncDisposable;
 export type Lock = {
   /** The server's, when the wait ends. */
   code: string | undefined;
+  /** What the error then says of the change. */
+  says: string;
   hold(username: string): Promise<Held>;
 };
 
@@ -58,19 +60,21 @@ export type Subject = {
   /** The server's answer to a wrong password, to an unknown user too. */
   wrongPassword: string;
   states: Record<StateName, OrNone<State>>;
-  locks: Record<LockName, Lock>;
+  locks: Record<LockName, OrNone<Lock>>;
 
   /** Of this user, as the server knows them now: whether each is at work. */
-  sessionsOf(username: string): Promise<('at work' | 'idle')[]>;
+  sessionsOf: OrNone<(username: string) => Promise<('at work' | 'idle')[]>>;
   /** By an administrator. */
-  endSessionsOf(username: string): Promise<void>;
+  endSessionsOf: OrNone<(username: string) => Promise<void>>;
 
-  /** Beyond the engine's own rules: names that are taken, or that the server keeps for itself. */
+  /** Beyond the engine's own rules: names that are taken, that the server keeps for itself, or that it cannot take. */
   isReserved(name: string): boolean;
   /** Of the longest name, in the engine's own measure; `unit` is one of it. */
   longestName: { length: number; unit: string };
+  /** Whether the engine refuses longer ones. */
+  hasLongestName: OrNone<true>;
   /** A user, and names that the server takes for this user's at login. */
-  takenForAnother(): { username: string; others: string[] };
+  takenForAnother: OrNone<() => { username: string; others: string[] }>;
   /** Characters of names that this server could trip over, beside those of all. */
   nameCharacters: readonly string[];
 
@@ -84,18 +88,16 @@ export type Subject = {
   /** A state in which the server refuses this next password of the user, and not others unless `anyPassword`. */
   policy: OrNone<Policy>;
   /** Makes the server take no writes. */
-  readOnly: OrNone<{ code: string; enter(): Promise<() => Promise<unknown>> }>;
+  readOnly: OrNone<{ code: string | undefined; says: string; enter(): Promise<() => Promise<unknown>> }>;
   /** What an admin that may not set passwords is told. */
-  missingRight: string;
+  missingRight: OrNone<string>;
   /** Makes the account one that nobody should handle for somebody else. */
-  power(username: string): Promise<unknown>;
+  power: OrNone<(username: string) => Promise<unknown>>;
 
   /** Something that a user has no right to unless it is granted, as the server judges it in a session of the user's. */
-  right: {
-    grant(username: string): Promise<Granted>;
-    /** As this user, by a login of its own. */
-    has(user: Login, granted: Granted): Promise<boolean>;
-  };
+  right: OrNone<Right>;
+  /** Whether a new twin cannot log in before it is enabled. */
+  locksNewTwins: OrNone<true>;
 
   /** What a user needs to have two passwords. */
   allowSecondPassword(username: string): Promise<unknown>;
@@ -110,6 +112,8 @@ export type Subject = {
   fake: {
     /** Speaks as the server does until TLS begins; the next bytes are the client's ClientHello. */
     untilTls(socket: Socket): Promise<void>;
+    /** TLS is the first thing that is said, so that one who hangs up may have none. */
+    beginsWithTls: boolean;
     /** The server's codes that a login, and a change, are to be failed with. */
     loginCodes: readonly string[];
     statementCodes: readonly string[];
@@ -123,6 +127,11 @@ export type Subject = {
   };
 };
 
+export type Right = {
+  grant(username: string): Promise<Granted>;
+  /** As this user, by a login of its own. */
+  has(user: Login, granted: Granted): Promise<boolean>;
+};
 export type Granted = { what: string; revoke(): Promise<unknown>; drop(): Promise<unknown> };
 
 export function isNone<T>(thing: OrNone<T>): thing is None {

@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import type { ByAdmin, Session } from '../../../shared/engine.ts';
 import { type Bench, failure, newPassword, testNone, unique } from '../bench.ts';
+import { isNone } from '../subject.ts';
 
 export function admins(bench: Bench): void {
   const capability = bench.engine.byAdmin(bench.subject.engineKey);
@@ -31,41 +32,54 @@ function testAdmins(bench: Bench, byAdmin: ByAdmin<Session>): void {
     await bench.expectUnchanged(admin, to);
   });
 
-  test('is set on an account that may not log in, which stays so', async () => {
-    await using admin = await bench.admin();
-    await using user = await bench.userOf(admin);
-    const state = subject.states.locked;
-    if ('none' in state) throw new TypeError(state.none);
-    await state.enter({ username: user.username, password: user.password.reveal() });
-    await using session = await bench.session(admin);
-
-    const to = await set(session, user.username);
-
-    expect(await bench.outcome(user, to)).toBe(state.is);
-    expect(await bench.outcome(user, user.password)).toBe('refused');
-  });
-
-  test('is not set by somebody who may not, and the error says what is missing', async () => {
-    await using nobody = await bench.user();
-    await using user = await bench.user();
-    await using session = await bench.session(nobody);
-    const to = newPassword();
-
-    const error = await failure(set(session, user.username, to));
-
-    expect(error).toMatchObject({
-      name: 'PrivilegeError',
-      layer: 'privilege',
-      retryHelps: false,
-      code: subject.missingRight,
-      user: nobody.username,
-      host: bench.server.host,
-    });
-    expect(error.message).toContain(nobody.username);
-    await bench.expectUnchanged(user, to);
-  });
-
   const facts = async (session: Session, username: string) => await byAdmin.facts(session, username, bench.endpoint());
+
+  const { locked } = subject.states;
+  if (isNone(locked)) testNone('an account that may not log in', locked);
+  else {
+    test('is set on an account that may not log in, which stays so', async () => {
+      await using admin = await bench.admin();
+      await using user = await bench.userOf(admin);
+      await locked.enter({ username: user.username, password: user.password.reveal() });
+      await using session = await bench.session(admin);
+
+      const to = await set(session, user.username);
+
+      expect(await bench.outcome(user, to)).toBe(locked.is);
+      expect(await bench.outcome(user, user.password)).toBe('refused');
+    });
+
+    test('is of an account that the admin knows to be locked', async () => {
+      await using admin = await bench.admin();
+      await using inState = await bench.userIn('locked');
+      await using session = await bench.session(admin);
+
+      expect(await facts(session, inState.user.username)).toMatchObject({ barred: expect.stringMatching(/./) });
+    });
+  }
+
+  const { missingRight, power } = subject;
+  if (isNone(missingRight)) testNone('somebody who may not set it', missingRight);
+  else
+    test('is not set by somebody who may not, and the error says what is missing', async () => {
+      await using nobody = await bench.user();
+      await using user = await bench.user();
+      await using session = await bench.session(nobody);
+      const to = newPassword();
+
+      const error = await failure(set(session, user.username, to));
+
+      expect(error).toMatchObject({
+        name: 'PrivilegeError',
+        layer: 'privilege',
+        retryHelps: false,
+        code: missingRight,
+        user: nobody.username,
+        host: bench.server.host,
+      });
+      expect(error.message).toContain(nobody.username);
+      await bench.expectUnchanged(user, to);
+    });
 
   test('is of an account whose facts are known before', async () => {
     await using admin = await bench.admin();
@@ -79,20 +93,14 @@ function testAdmins(bench: Bench, byAdmin: ByAdmin<Session>): void {
     expect(await facts(session, unique('nobody'))).toBeUndefined();
   });
 
-  test('is of an account that the admin knows to be locked', async () => {
-    await using admin = await bench.admin();
-    await using inState = await bench.userIn('locked');
-    await using session = await bench.session(admin);
+  if (isNone(power)) testNone('somebody with power over the server', power);
+  else
+    test('is not to be that of somebody with power over the server', async () => {
+      await using admin = await bench.admin();
+      await using user = await bench.userOf(admin);
+      await power(user.username);
+      await using session = await bench.session(admin);
 
-    expect(await facts(session, inState.user.username)).toMatchObject({ barred: expect.stringMatching(/./) });
-  });
-
-  test('is not to be that of somebody with power over the server', async () => {
-    await using admin = await bench.admin();
-    await using user = await bench.userOf(admin);
-    await subject.power(user.username);
-    await using session = await bench.session(admin);
-
-    expect(await facts(session, user.username)).toMatchObject({ privileged: expect.stringMatching(/./) });
-  });
+      expect(await facts(session, user.username)).toMatchObject({ privileged: expect.stringMatching(/./) });
+    });
 }

@@ -32,6 +32,8 @@ export function expectFailure(
 const REFUSED = { is: 'refused', name: 'LoginRefusedError', layer: 'authentication' } as const;
 const NAMES = { barred: 'LoginBarredError', refused: 'LoginRefusedError', unknown: 'LoginBarredError' } as const;
 const UNREACHABLE = { is: 'unknown', name: 'ConnectionError', layer: 'TCP' } as const;
+/** So does a server that has no TLS. */
+export const CUT_IN_HANDSHAKE = { is: 'unknown', name: 'TlsError', layer: 'TLS', code: 'ECONNRESET' } as const;
 
 export function logins(bench: Bench): void {
   const { subject, server } = bench;
@@ -110,7 +112,8 @@ export function logins(bench: Bench): void {
     test('says that it is cut off', async () => {
       await using cut = await fakeServer((socket) => socket.end());
 
-      expectFailure(await knock(cut), as, cut.host, UNREACHABLE);
+      const isInHandshake = bench.wire === 'TLS' && subject.fake.beginsWithTls;
+      expectFailure(await knock(cut), as, cut.host, isInHandshake ? CUT_IN_HANDSHAKE : UNREACHABLE);
     });
 
     for (const [what, speak] of Object.entries(subject.fake.garbage)) {

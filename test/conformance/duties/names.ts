@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { UserNameError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { parseSecret } from '../../../shared/secret-value.ts';
-import { type Bench, newPassword, unique } from '../bench.ts';
+import { type Bench, newPassword, testNone, unique } from '../bench.ts';
+import { isNone } from '../subject.ts';
 
 /** What quoting, folding, cutting, patterns or variables could trip over. */
 const CHARACTERS = [...`aZ09 _-.$%'"\\\`;,:()[]{}<>|&!?*#@=+~^/\n\r\t`, 'é', 'ß', 'İ', '名', '\u0301', '\u202e'];
@@ -100,22 +101,27 @@ export function names(bench: Bench): void {
     await fc.assert(fc.asyncProperty(name, password, set), { numRuns: RUNS });
   });
 
-  test('is refused as a whole where the server would cut it to somebody else’s', async () => {
-    const long = longestName.unit.repeat(longestName.length + 1);
-    const text = new Secret(JSON.stringify({ engine: subject.engineKey, host: 'h', username: long, password: 'p' }));
+  const { hasLongestName, takenForAnother } = subject;
+  if (isNone(hasLongestName)) testNone('a name that is too long', hasLongestName);
+  else
+    test('is refused as a whole where the server would cut it to somebody else’s', async () => {
+      const long = longestName.unit.repeat(longestName.length + 1);
+      const text = new Secret(JSON.stringify({ engine: subject.engineKey, host: 'h', username: long, password: 'p' }));
 
-    expect(() => parseSecret({ text, called: 'AWSCURRENT' }, engine)).toThrow(UserNameError);
-  });
+      expect(() => parseSecret({ text, called: 'AWSCURRENT' }, engine)).toThrow(UserNameError);
+    });
 
-  test('is refused where the server would take it for another one’s at login', async () => {
-    const { username, others } = subject.takenForAnother();
-    await using user = await bench.user({ username });
-    for (const other of others) {
-      expect(engine.usernameProblem(other, subject.engineKey)).toMatch(/./);
-      // The danger is real: the password is right for the one and the other.
-      expect(await bench.outcome({ username: other }, user.password)).not.toBe('refused');
-    }
-  });
+  if (isNone(takenForAnother)) testNone('a name that is taken for another one’s at login', takenForAnother);
+  else
+    test('is refused where the server would take it for another one’s at login', async () => {
+      const { username, others } = takenForAnother();
+      await using user = await bench.user({ username });
+      for (const other of others) {
+        expect(engine.usernameProblem(other, subject.engineKey)).toMatch(/./);
+        // The danger is real: the password is right for the one and the other.
+        expect(await bench.outcome({ username: other }, user.password)).not.toBe('refused');
+      }
+    });
 
   test('is refused with a NUL in it, which ends a name where it is sent', () => {
     expect(engine.usernameProblem('a\0b', subject.engineKey)).toMatch(/NUL/);

@@ -59,10 +59,14 @@ export function passwords(bench: Bench): void {
       await using one = await bench.session(user);
       await using other = await bench.session(user);
 
-      await Promise.all([bench.change(one, user.password, both[0]), bench.change(other, user.password, both[1])]);
+      const changes = [bench.change(one, user.password, both[0]), bench.change(other, user.password, both[1])];
+      const results = (await Promise.allSettled(changes)).map(({ status }) => status);
 
       const outcomes = await Promise.all(both.map((to) => bench.outcome(user, to)));
       expect(outcomes.toSorted()).toEqual(['accepted', 'refused']);
+      // Without a lock the server may fail one of them; what is valid is what it took.
+      if (!isNone(subject.locks['the lock of another rotation'])) expect(results).not.toContain('rejected');
+      expect(results[outcomes.indexOf('accepted')]).toBe('fulfilled');
       expect(await bench.outcome(user, user.password)).toBe('refused');
     });
   } else {
@@ -150,24 +154,26 @@ export function passwords(bench: Bench): void {
     await bench.expectUnchanged(user, to);
   });
 
-  test('does not change if an administrator has ended the session, and the error says so', async () => {
-    await using user = await bench.user();
-    const to = newPassword();
-    await using own = await bench.session(user);
-    await subject.endSessionsOf(user.username);
+  const { endSessionsOf, policy, readOnly } = subject;
+  if (isNone(endSessionsOf)) testNone('a session that an administrator ends', endSessionsOf);
+  else
+    test('does not change if an administrator has ended the session, and the error says so', async () => {
+      await using user = await bench.user();
+      const to = newPassword();
+      await using own = await bench.session(user);
+      await endSessionsOf(user.username);
 
-    const error = await failure(bench.change(own, user.password, to));
+      const error = await failure(bench.change(own, user.password, to));
 
-    expect(error).toMatchObject({
-      name: 'ConnectionError',
-      layer: 'TCP',
-      user: user.username,
-      host: bench.server.host,
+      expect(error).toMatchObject({
+        name: 'ConnectionError',
+        layer: 'TCP',
+        user: user.username,
+        host: bench.server.host,
+      });
+      await bench.expectUnchanged(user, to);
     });
-    await bench.expectUnchanged(user, to);
-  });
 
-  const { policy, readOnly } = subject;
   if (isNone(policy)) testNone('a policy of the server', policy);
   else
     test('is refused by the server’s policy, which the error names, and stays', async () => {
@@ -211,7 +217,7 @@ export function passwords(bench: Bench): void {
           user: user.username,
           host: bench.server.host,
         });
-        expect(error.message).toContain("give the writer's");
+        expect(error.message).toContain(readOnly.says);
       } finally {
         await leave();
       }

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { Credential, Difference, Pair, Session, Twins } from '../../../shared/engine.ts';
 import type { Secret } from '../../../shared/secret.ts';
 import { type Bench, failure, newPassword, testNone, type User } from '../bench.ts';
+import { type Granted, isNone, type Right } from '../subject.ts';
 
 type Paired = {
   admin: Session;
@@ -68,16 +69,24 @@ function testTwins(bench: Bench, twins: Twins<Session>): void {
     });
   }
 
-  const held = (as: Credential, right: Parameters<typeof subject.right.has>[1]) =>
-    subject.right.has({ username: as.username, password: as.password.reveal() }, right);
+  const { locksNewTwins, right, missingRight } = subject;
+  if (isNone(locksNewTwins)) testNone('a new twin that cannot log in', locksNewTwins);
+  else
+    test('is made unable to log in', async () => {
+      await using paired = await pairOf();
+      const to = newPassword();
 
-  test('is made unable to log in, and is the secret’s own', async () => {
+      await alone(paired, () => twins.create(paired.admin, paired.pair, to));
+
+      expect(await bench.outcome(paired.asTwin, to)).not.toBe('accepted');
+    });
+
+  test('is made, and is the secret’s own', async () => {
     await using paired = await pairOf();
     const to = newPassword();
 
     expect(await alone(paired, () => twins.create(paired.admin, paired.pair, to))).toBe('created');
 
-    expect(await bench.outcome(paired.asTwin, to)).not.toBe('accepted');
     const state = await twins.state(paired.admin, paired.pair);
     expect(state.base).toBeDefined();
     expect(state.twin?.owner ?? paired.pair.owner).toBe(paired.pair.owner);
@@ -94,64 +103,22 @@ function testTwins(bench: Bench, twins: Twins<Session>): void {
     await bench.expectUnchanged(stranger, to);
   });
 
-  test('logs in when it is enabled, and has the base’s rights; the base is as it was', async () => {
+  test('logs in when it is enabled, and nothing differs; the base is as it was', async () => {
     await using paired = await pairOf();
     const { base, pair, asTwin } = paired;
-    const granted = await subject.right.grant(base.username);
-    try {
-      const to = newPassword();
-      await makeTwin(paired, to);
-
-      const twin = { ...asTwin, password: to };
-      expect(await bench.outcome(asTwin, to)).toBe('accepted');
-      expect(await held(twin, granted)).toBe(true);
-      expect(await held(base, granted)).toBe(true);
-      await bench.expectUnchanged(base, to);
-      expect(await twins.differences(paired.admin, pair)).toEqual([]);
-      await using own = await bench.session(twin);
-      expect(await seen(own, pair)).toEqual([]);
-    } finally {
-      await granted.drop();
-    }
-  });
-
-  test('follows what is granted to the base and revoked from it later', async () => {
-    await using paired = await pairOf();
-    const { base, asTwin } = paired;
     const to = newPassword();
-    const twin = { ...asTwin, password: to };
+
     await makeTwin(paired, to);
 
-    const granted = await subject.right.grant(base.username);
-    try {
-      await alone(paired, () => converge(paired));
-      expect(await held(twin, granted)).toBe(true);
-      await granted.revoke();
-      await alone(paired, () => converge(paired));
-      expect(await held(twin, granted)).toBe(false);
-      expect(await held(base, granted)).toBe(false);
-    } finally {
-      await granted.drop();
-    }
+    expect(await bench.outcome(asTwin, to)).toBe('accepted');
+    await bench.expectUnchanged(base, to);
+    expect(await twins.differences(paired.admin, pair)).toEqual([]);
+    await using own = await bench.session({ ...asTwin, password: to });
+    expect(await seen(own, pair)).toEqual([]);
   });
 
-  test('that has more than its base is found to differ, with what a person may choose to do', async () => {
-    await using paired = await pairOf();
-    const { admin, pair, asTwin } = paired;
-    const to = newPassword();
-    await makeTwin(paired, to);
-    const granted = await subject.right.grant(asTwin.username);
-    try {
-      const more = (await seen(admin, pair)).filter(({ kind }) => kind === 'more');
-
-      expect(more).toHaveLength(1);
-      expect(more[0]?.remedies.join()).toContain(asTwin.username);
-      // Looking at it changes nothing.
-      expect((await seen(admin, pair)).map(({ what }) => what)).toContain(more[0]?.what);
-    } finally {
-      await granted.drop();
-    }
-  });
+  if (isNone(right)) testNone('rights that a twin has to share', right);
+  else testRights(right);
 
   test('keeps its own password when the base gets one, and the other way round', async () => {
     await using paired = await pairOf();
@@ -183,17 +150,81 @@ function testTwins(bench: Bench, twins: Twins<Session>): void {
     }
   });
 
-  test('needs an admin, or the error names what is missing', async () => {
-    await using paired = await pairOf();
-    await using nobody = await bench.user();
-    await using session = await bench.session(nobody);
-    const to = newPassword();
+  if (isNone(missingRight)) testNone('somebody who may not make it', missingRight);
+  else
+    test('needs an admin, or the error names what is missing', async () => {
+      await using paired = await pairOf();
+      await using nobody = await bench.user();
+      await using session = await bench.session(nobody);
+      const to = newPassword();
 
-    const error = await failure(
-      engine.exclusively(session, paired.pair.base, () => twins.create(session, paired.pair, to)),
-    );
+      const error = await failure(
+        engine.exclusively(session, paired.pair.base, () => twins.create(session, paired.pair, to)),
+      );
 
-    expect(error).toMatchObject({ name: 'PrivilegeError', layer: 'privilege', user: nobody.username });
-    expect(await bench.outcome(paired.asTwin, to)).toBe('refused');
-  });
+      expect(error).toMatchObject({ name: 'PrivilegeError', layer: 'privilege', user: nobody.username });
+      expect(await bench.outcome(paired.asTwin, to)).toBe('refused');
+    });
+
+  function testRights(right: Right): void {
+    const held = (as: Credential, granted: Granted) =>
+      right.has({ username: as.username, password: as.password.reveal() }, granted);
+
+    test('has the base’s rights', async () => {
+      await using paired = await pairOf();
+      const { base, pair, asTwin } = paired;
+      const granted = await right.grant(base.username);
+      try {
+        const to = newPassword();
+        await makeTwin(paired, to);
+
+        const twin = { ...asTwin, password: to };
+        expect(await held(twin, granted)).toBe(true);
+        expect(await held(base, granted)).toBe(true);
+        expect(await twins.differences(paired.admin, pair)).toEqual([]);
+        await using own = await bench.session(twin);
+        expect(await seen(own, pair)).toEqual([]);
+      } finally {
+        await granted.drop();
+      }
+    });
+
+    test('follows what is granted to the base and revoked from it later', async () => {
+      await using paired = await pairOf();
+      const { base, asTwin } = paired;
+      const to = newPassword();
+      const twin = { ...asTwin, password: to };
+      await makeTwin(paired, to);
+
+      const granted = await right.grant(base.username);
+      try {
+        await alone(paired, () => converge(paired));
+        expect(await held(twin, granted)).toBe(true);
+        await granted.revoke();
+        await alone(paired, () => converge(paired));
+        expect(await held(twin, granted)).toBe(false);
+        expect(await held(base, granted)).toBe(false);
+      } finally {
+        await granted.drop();
+      }
+    });
+
+    test('that has more than its base is found to differ, with what a person may choose to do', async () => {
+      await using paired = await pairOf();
+      const { admin, pair, asTwin } = paired;
+      const to = newPassword();
+      await makeTwin(paired, to);
+      const granted = await right.grant(asTwin.username);
+      try {
+        const more = (await seen(admin, pair)).filter(({ kind }) => kind === 'more');
+
+        expect(more).toHaveLength(1);
+        expect(more[0]?.remedies.join()).toContain(asTwin.username);
+        // Looking at it changes nothing.
+        expect((await seen(admin, pair)).map(({ what }) => what)).toContain(more[0]?.what);
+      } finally {
+        await granted.drop();
+      }
+    });
+  }
 }

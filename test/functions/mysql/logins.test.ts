@@ -276,7 +276,7 @@ await describeOwnMySql('a login', ({ isMariaDb, over, run, setting, clientHost }
     expect(await plain.login(inState.user)).toMatchObject({ is: 'barred' });
     expect(await plain.login(user, { database: 'mysql' })).toMatchObject({ is: 'barred', why: { code: '1044' } });
     await using own = await plain.session(user, new Deadline(9000));
-    await using _held = await plain.subject.locks['another session’s hold on the account'].hold(user.username);
+    await using _held = await plain.hold('another session’s hold on the account', user.username);
     await expect(plain.change(own, user.password, newPassword())).rejects.toMatchObject({ name: 'DeadlineError' });
   });
 });
