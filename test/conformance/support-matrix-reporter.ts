@@ -25,7 +25,7 @@ export default class SupportMatrixReporter {
       );
       const broken = testResults.find(({ testExecError }) => testExecError);
       if (broken) throw new Error(`No support matrix is written: ${broken.testFilePath} did not run`);
-      const lines = linesOf(results, versions());
+      const lines = linesOf(results, servers());
       writeFileSync(README, replacedIn(readFileSync(README, 'utf8'), rendered(lines, today())));
     } catch (error) {
       this.#error = error as Error;
@@ -38,10 +38,12 @@ export default class SupportMatrixReporter {
 }
 
 /** As the servers said that Jest's global setup started. */
-function versions(): Partial<Record<RowName, string>> {
+function servers(): Partial<Record<RowName, string>> {
   const handover: Handover = JSON.parse(process.env[HANDOVER_VARIABLE] ?? '{}');
   return Object.fromEntries(
-    Object.entries(handover).flatMap(([row, found]) => ('version' in found ? [[row, found.version]] : [])),
+    Object.entries(handover).flatMap(([row, found]) =>
+      'version' in found ? [[row, `${found.product} ${found.version}`]] : [],
+    ),
   );
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { rowNames, rows } from '../../local/servers/rows.ts';
+import { isOfRow, type Row, rowNames, rows } from '../../local/servers/rows.ts';
 import { STRATEGIES } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { columns, linesOf, type Result, readFrom, rendered, replacedIn, wireNames } from './support-matrix.ts';
@@ -23,8 +23,9 @@ describe('the support matrix in the README', () => {
     expect(found).toEqual(columns);
     expect(lines.map(({ wire }) => wire)).toEqual(rowNames.flatMap(() => wireNames));
     for (const [index, { server, cells }] of lines.entries()) {
-      const row = rows[rowNames[Math.floor(index / wireNames.length)] as keyof typeof rows];
-      expect(`${server}.`).toContain(`${row.product} ${row.version}.`);
+      const row: Row = rows[rowNames[Math.floor(index / wireNames.length)] as keyof typeof rows];
+      const [, product = '', version = ''] = server.match(/^(\S+) (\S+)$/) ?? [];
+      expect(isOfRow(row, { product, version })).toBe(true);
       expect(cells).toHaveLength(columns.length);
     }
   });
@@ -54,10 +55,10 @@ describe('a support matrix', () => {
       })),
     ]),
   );
-  const versions = Object.fromEntries(rowNames.map((row) => [row, `${rows[row].version}.1`]));
+  const names = Object.fromEntries(rowNames.map((row) => [row, `${rows[row].product} ${rows[row].version}.1`]));
 
   test('is read as it was written, in its place', () => {
-    const matrix = rendered(linesOf(all, versions), '2026-01-02');
+    const matrix = rendered(linesOf(all, names), '2026-01-02');
     const readme = replacedIn(README, matrix);
 
     const { lines, reasons } = readFrom(readme);
@@ -71,9 +72,9 @@ describe('a support matrix', () => {
 
   test('is not made of a run in which something failed, was skipped, or is missing', () => {
     for (const status of ['failed', 'pending'])
-      expect(() => linesOf([...all, { titles: ['mysql 9.7', 'twins', 'TLS', 'is odd'], status }], versions)).toThrow(
+      expect(() => linesOf([...all, { titles: ['mysql 9.7', 'twins', 'TLS', 'is odd'], status }], names)).toThrow(
         `${status}: mysql 9.7 › twins › TLS › is odd`,
       );
-    expect(() => linesOf(all.slice(0, -1), versions)).toThrow('was not run');
+    expect(() => linesOf(all.slice(0, -1), names)).toThrow('was not run');
   });
 });

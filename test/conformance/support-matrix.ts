@@ -1,5 +1,5 @@
 /** The README's table of what was seen to work where: made of the results of a whole run of the conformance suite, never by hand. */
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
+import { type RowName, rowNames } from '../../local/servers/rows.ts';
 import type { StrategyName } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';
@@ -18,16 +18,16 @@ const STRATEGY_NAMES = Object.keys(COLUMNS) as StrategyName[];
 
 /** Seen, or why it cannot be. */
 export type Cell = 'yes' | { none: string };
-export type Line = { row: RowName; version: string; wire: Wire; cells: Record<StrategyName, Cell> };
+export type Line = { server: string; wire: Wire; cells: Record<StrategyName, Cell> };
 
 /** One test of a run, by the titles of its groups and its own. */
 export type Result = { titles: readonly string[]; status: string };
 
 /**
- * @param versions of the servers, by row
+ * @param servers by row, as they call themselves: product and version
  * @throws when not every row, wire and strategy was run, or something failed or was skipped
  */
-export function linesOf(all: readonly Result[], versions: Partial<Record<RowName, string>>): Line[] {
+export function linesOf(all: readonly Result[], servers: Partial<Record<RowName, string>>): Line[] {
   const results = all.filter(({ titles: [first] }) => rowNames.some((row) => row === first));
   const bad = results.find(({ status }) => status !== 'passed');
   if (bad) throw new Error(`No support matrix is written: ${bad.status}: ${bad.titles.join(' › ')}`);
@@ -35,7 +35,7 @@ export function linesOf(all: readonly Result[], versions: Partial<Record<RowName
     WIRES.map((wire) => {
       for (const duty of DUTIES) requireRun(results, [row, duty, wire]);
       const cells = STRATEGY_NAMES.map((strategy) => [strategy, cellOf(results, row, wire, strategy)]);
-      return { row, version: versions[row] ?? '', wire, cells: Object.fromEntries(cells) };
+      return { server: servers[row] ?? '', wire, cells: Object.fromEntries(cells) };
     }),
   );
 }
@@ -67,8 +67,8 @@ export function rendered(lines: readonly Line[], date: string): string {
   const table = [
     ['server', 'TLS', ...Object.values(COLUMNS)],
     ['---', '---', ...STRATEGY_NAMES.map(() => '---')],
-    ...lines.map(({ row, version, wire, cells }) => [
-      `${rows[row].product} ${version}`,
+    ...lines.map(({ server, wire, cells }) => [
+      server,
       WIRE_NAMES[wire],
       ...STRATEGY_NAMES.map((strategy) => text(cells[strategy])),
     ]),

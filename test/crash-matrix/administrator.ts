@@ -12,8 +12,8 @@ export class Administrator implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** One statement or several; the rows of the last. */
-  async run<Row>(statements: string): Promise<Row[]> {
+  /** One statement or several, in the engine's own language; the rows of the last. */
+  async run<Row>(statements: unknown): Promise<Row[]> {
     this.#connection ??= this.#open();
     return (await this.#connection).run<Row>(statements);
   }

@@ -1,11 +1,12 @@
 /** Servers to run points on, several at once, and the points that there are. */
-import type { RowName } from '../../local/servers/rows.ts';
+import { engines } from '../../local/servers/engines.ts';
+import { type RowName, rows } from '../../local/servers/rows.ts';
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator } from './administrator.ts';
 import { engineOf } from './engines.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
-import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
+import { type Bench, type Result, type RunOptions, runPoint, type Stand } from './run-point.ts';
 import { type StrategyName, strategies } from './strategies.ts';
 
 /** Each bench has a server of its own. */
@@ -17,16 +18,26 @@ export async function openBenches(
   from?: ServerOptions['from'],
 ): Promise<{ benches: Bench[] } & AsyncDisposable> {
   await using opening = new AsyncDisposableStack();
-  const { certificate, key } = tls;
-  const open = async (): Promise<Bench> => {
-    const engine = engineOf(row);
+  const resources = opening.use(new AsyncDisposableStack());
+  const engine = engineOf(row);
+  const stand = async (options: ServerOptions): Promise<Stand> => {
     const { settings } = engine;
-    const server = opening.use(await startServer(row, { tls: { certificate, key }, settings, ...(from && { from }) }));
-    return { server, administrator: opening.use(new Administrator(engine, server)), bundle, strategy };
+    const server = resources.use(await startServer(row, { ...options, settings, ...(from && { from }) }));
+    const administrator = resources.use(new Administrator(engine, server));
+    return { server, administrator, abilities: await engine.abilities(administrator) };
+  };
+  const { certificate, key } = tls;
+  const secure = { tls: { certificate, key } };
+  const open = async (): Promise<Bench> => {
+    const { tlsOnly } = engines[rows[row].engine];
+    const plain = await stand(tlsOnly ? {} : secure);
+    let overTls: Promise<Stand> | undefined;
+    const other = () => (overTls ??= stand(secure));
+    return { ...plain, bundle, strategy, overTls: tlsOnly ? other : async () => plain };
   };
   const benches = await Promise.all(Array.from({ length: count }, open));
-  const opened = opening.move();
-  return { benches, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  opening.move();
+  return { benches, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
 /**
@@ -34,12 +45,11 @@ export async function openBenches(
  * @throws if they are not what they should be: nothing could be learnt from faults then
  */
 export async function findPoints(bench: Bench): Promise<{ points: Point[]; normal: Result }> {
-  const { strategy, server } = bench;
-  const engine = engineOf(server.row);
+  const { strategy, abilities } = bench;
   const normal = await runNormal(bench);
   const points: Point[] = [];
   for (const turn of strategies[strategy].turns)
-    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, engine));
+    points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, abilities));
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,
   );

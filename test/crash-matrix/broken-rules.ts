@@ -370,6 +370,57 @@ export const brokenRules: BrokenRule[] = [
     caughtBy: 'setSecret/db1/←OK:ALTER#1/kill-before',
     saying: 'LOCK-OUT',
   },
+  {
+    ...NOTHING_UNPROVEN,
+    engine: 'mongo',
+  },
+  {
+    rule: 'a step leaves no connection open',
+    edits: [
+      {
+        file: 'functions/mongodb/session.ts',
+        find: 'return farewell(this.#client);',
+        replace: 'return Promise.resolve();',
+      },
+    ],
+    engine: 'mongo',
+    strategy: 'single-user',
+    caughtBy: 'after-createSecret/edit-key',
+    saying: 'the server still has sessions',
+  },
+  {
+    rule: 'a new twin has what shows that it is this secret’s: the pending password, and the mark where it can bear one',
+    edits: [
+      {
+        file: 'functions/mongodb/twins.ts',
+        find: 'pwd: to.reveal(),',
+        replace: 'pwd: Math.random() + to.reveal(),',
+      },
+      {
+        file: 'functions/mongodb/twins.ts',
+        find: '...others, ...markOf(pair)',
+        replace: '...others',
+      },
+    ],
+    engine: 'mongo',
+    strategy: 'alternating-users',
+    caughtBy: 'setSecret/db2/←OK:createUser#1/kill-before',
+    saying: 'refused with ForeignUserError, though no person did anything',
+  },
+  {
+    rule: 'where nothing can be marked, a user that is there already gets no password',
+    edits: [
+      {
+        file: 'shared/alternating-users.ts',
+        find: 'const isEmptyTwin = ',
+        replace: 'const isEmptyTwin = true || ',
+      },
+    ],
+    engine: 'mongo',
+    strategy: 'alternating-users',
+    caughtBy: 'after-createSecret/stranger',
+    saying: 'had to be refused with ForeignUserError',
+  },
 ];
 
 /** For the build: the function with this rule broken. Fails if the code has moved on and a text is not there once. */

@@ -6,12 +6,20 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 
 type Address = { host: string; port: number };
 
+export interface DatabaseProxy extends ListeningProxy {
+  /**
+   * Connections that the server has not closed: for each what is known of it, and for how long, as of a session.
+   * @param busySince only those on which the server has not answered for that many milliseconds
+   */
+  open(busySince: number): { state: string; ms: number }[];
+}
+
 /** Reads along: every message of the database's protocol in clear text goes through `pass`. */
-export function startDatabaseProxy(target: Address, protocol: Protocol, pass: Pass): Promise<ListeningProxy> {
+export function startDatabaseProxy(target: Address, protocol: Protocol, pass: Pass): Promise<DatabaseProxy> {
   let connections = 0;
   return listen(target, (client, server) => {
     const link = new Link(client, server, protocol.converse(), ++connections, pass);
-    return Promise.all([link.run('→'), link.run('←')]);
+    return { over: Promise.all([link.run('→'), link.run('←')]), askedAt: () => link.askedAt };
   });
 }
 
@@ -22,31 +30,35 @@ export function startDatabaseProxy(target: Address, protocol: Protocol, pass: Pa
 export function startCuttingProxy(
   target: Address,
   opened: (connection: number) => (bytes: number) => number,
-): Promise<ListeningProxy> {
+): Promise<DatabaseProxy> {
   let connections = 0;
   return listen(target, (client, server) => {
     const allowed = opened(++connections);
     const run = async (from: Socket, to: Socket) => {
-      for await (const chunk of from as AsyncIterable<Buffer>) {
-        const count = allowed(chunk.length);
-        to.write(chunk.subarray(0, count));
-        if (count < chunk.length) {
-          client.destroySoon();
-          server.destroySoon();
-          return;
+      try {
+        for await (const chunk of from as AsyncIterable<Buffer>) {
+          const count = allowed(chunk.length);
+          to.write(chunk.subarray(0, count));
+          if (count < chunk.length) {
+            client.destroySoon();
+            server.destroySoon();
+            return;
+          }
         }
+      } finally {
+        to.end(); // also where the other side broke off
       }
-      to.end();
     };
-    return Promise.all([run(client, server), run(server, client)]);
+    return { over: Promise.all([run(client, server), run(server, client)]), askedAt: () => undefined };
   });
 }
 
-async function listen(
-  target: Address,
-  serve: (client: Socket, server: Socket) => Promise<unknown>,
-): Promise<ListeningProxy> {
+/** `askedAt`: since when the server has owed an answer, as far as anybody knows: performance.now(). */
+type Served = { over: Promise<unknown>; askedAt(): number | undefined };
+
+async function listen(target: Address, serve: (client: Socket, server: Socket) => Served): Promise<DatabaseProxy> {
   const open = new Set<Socket>();
+  const served = new Map<Socket, Served>();
   const proxy = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const server = connect({ ...target, allowHalfOpen: true, noDelay: true });
     for (const socket of [client, server]) {
@@ -55,12 +67,22 @@ async function listen(
       socket.on('close', () => open.delete(socket));
     }
     // A side that breaks off, as a killed process does, ends its half of the link only: what is held goes on afterwards.
-    serve(client, server).catch(() => {});
+    const link = serve(client, server);
+    link.over.catch(() => {});
+    served.set(server, link);
+    for (const event of ['end', 'close']) server.on(event, () => served.delete(server));
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
   return {
     port: (proxy.address() as AddressInfo).port,
+    open: (busySince) => {
+      const now = performance.now();
+      return [...served.values()].flatMap(({ askedAt }) => {
+        const ms = now - (askedAt() ?? now);
+        return ms < busySince ? [] : [{ state: ms > 0 ? 'busy' : 'open', ms: Math.round(ms) }];
+      });
+    },
     async [Symbol.asyncDispose]() {
       proxy.close();
       for (const socket of open) socket.destroy();
@@ -75,6 +97,8 @@ class Link {
   readonly #conversation: Conversation;
   readonly #connection: number;
   readonly #pass: Pass;
+  /** performance.now(); undefined where the server owes no answer. */
+  askedAt: number | undefined;
   #loggedIn = false;
   /** An error was put in place of the answer: the rest of it is swallowed, but for what follows an error too. */
   #swallowing = false;
@@ -99,6 +123,7 @@ class Link {
   }
 
   async #passOn(direction: Direction, frame: Frame, to: Socket): Promise<void> {
+    if (direction === '←') this.askedAt = undefined;
     if (direction === '←' && this.#swallowing) {
       if (!frame.endsAnswer) return;
       this.#swallowing = false;
@@ -109,7 +134,10 @@ class Link {
       ...frame,
       connection: this.#connection,
       direction,
-      forward: () => write(to, frame.bytes),
+      forward: () => {
+        if (direction === '→') this.askedAt = performance.now();
+        return write(to, frame.bytes);
+      },
       drop: () => this.#drop(),
       fail: () => this.#fail(frame),
     });

@@ -1,11 +1,12 @@
 /** A prober that cannot tell a right password from a wrong one would be blind. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
+import { engineNames } from '../../local/servers/rows.ts';
 import { usersOf } from '../../local/servers/users.ts';
 import { describeServers } from '../servers.ts';
 import { engineOf } from './engines.ts';
 
-for (const engine of ['postgres', 'mysql'] as const)
+for (const engine of engineNames)
   describeServers(engine, 'the prober’s login', (server) => {
     test('is accepted with the password, each time, and refused with another', async () => {
       const user = { username: `probed_${randomBytes(6).toString('hex')}`, password: 'right' };

@@ -16,6 +16,7 @@ import { engineOf } from './engines.ts';
 import { cutCalled, type Point, tenthOf, twentiethOf } from './points.ts';
 import {
   isFailure,
+  missing,
   type PointResult,
   probing,
   replay,
@@ -104,6 +105,7 @@ async function run({ row, strategy, workers, selection }: Options): Promise<bool
   await using opened = await openBenches(row, strategy, bundle, workers);
   const [bench] = opened.benches as [Bench];
   console.log(`${workers} × ${introduction(bench.server)}`);
+  for (const reason of missing(bench.abilities)) console.log(`On this server ${reason}.`);
   if (selection === 'window') return await showWindow(bench);
   if (typeof selection === 'object') return await runOne(bench, selection.point);
   return await (selection === 'full' ? runFull(row, opened.benches) : runSome(row, opened.benches, selection));
@@ -158,12 +160,13 @@ async function runFull(row: RowName, benches: readonly Bench[]): Promise<boolean
   await writeDocument(DOCUMENT, {
     row,
     strategy,
-    server: `${rows[row].product} ${bench.server.version}`,
+    server: `${bench.server.product} ${bench.server.version}`,
     commit,
     workers: benches.length,
     cores: availableParallelism(),
     minutes: (performance.now() - started) / 60_000,
     date: new Date().toISOString().slice(0, 10),
+    abilities: bench.abilities,
     normal: countsOf(normal, engineOf(row)),
     window,
     results,

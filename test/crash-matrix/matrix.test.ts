@@ -25,7 +25,7 @@ const QUICK = /\/(kill-before|kill-after|drop|error)$/;
 const OWN_PASSWORD: Selection = {
   title: 'whatever happens to the change of the own password is survived',
   strategy: 'single-user',
-  chosen: ({ id }) => /^setSecret\/db1\/(→Query|←OK):(ALTER|SET-PASSWORD)#1\//.test(id),
+  chosen: ({ id }) => /^setSecret\/db1\/(→Query|←OK):(ALTER|SET-PASSWORD|updateUser-pwd)#1\//.test(id),
   atLeast: 9,
 };
 
@@ -42,9 +42,14 @@ const TWO_USERS: Selection = {
   atLeast: 20,
 };
 
-type MatrixKey = Exclude<EngineKey, 'mongo'>;
+const MADE_AND_SET: Selection = {
+  title: 'alternating users survive a kill around the commands that make the twin and set a password',
+  strategy: 'alternating-users',
+  chosen: ({ id }) => /setSecret\/db2\/→Query:(createUser|updateUser-pwd)#1\/kill-(before|after)$/.test(id),
+  atLeast: 8,
+};
 
-const selections: Record<MatrixKey, Selection[]> = {
+const selections: Record<EngineKey, Selection[]> = {
   postgres: [
     {
       title: 'every write of a rotation is survived: killed, dropped or answered by an error',
@@ -56,16 +61,17 @@ const selections: Record<MatrixKey, Selection[]> = {
   ],
   mysql: [OWN_PASSWORD, { ...TWO_USERS, atLeast: 10 }, KEPT_PASSWORD],
   mariadb: [OWN_PASSWORD],
+  mongo: [OWN_PASSWORD, MADE_AND_SET],
 };
 
 /** The first server that there is of each engine; the full runs are for all of them. */
-for (const engine of Object.keys(selections) as MatrixKey[]) {
+for (const engine of Object.keys(selections) as EngineKey[]) {
   const row = rowNames.find((name) => rows[name].engineKey === engine && !('remedy' in servers[name]));
   if (row === undefined) absent(`the crash matrix, ${engine}`, 'there is no server for any row of it');
   else describe(`the crash matrix, ${row}`, () => matrix(engine, row));
 }
 
-function matrix(engine: MatrixKey, row: RowName): void {
+function matrix(engine: EngineKey, row: RowName): void {
   const cleanUp = new AsyncDisposableStack();
   let folder: string;
   let opened: Bench[];

@@ -10,6 +10,8 @@ export type Message = {
   readonly direction: Direction;
   /** What it is called in a point's id: an operation, or a protocol message. No spaces. */
   readonly name: string;
+  /** Of a connection to the database on which the function never logs in: it only watches the server. */
+  readonly watches?: boolean;
   /** For the timeline, without anything secret; empty if the name says all. */
   readonly about: string;
   /** As it crosses the network, for the search for leaks. */

@@ -1,12 +1,9 @@
 /** What servers and mysql2 really said to each other, recorded with accounts that are long gone. */
-import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Direction } from './message.ts';
 import { mysqlProtocol } from './mysql-protocol.ts';
 import type { Frame } from './protocol.ts';
-
-type Recorded = { name: string; stream: [Direction, string][] };
+import { framesIn, lengthOf, recordedIn, type Stream } from './recorded.ts';
 
 const LOGIN = ['←Handshake', '→HandshakeResponse'];
 const FULL = ['←AuthMoreData:FullAuth', '→PublicKeyRequest', '←AuthMoreData:PublicKey', '→AuthResponse'];
@@ -64,31 +61,14 @@ const expected: Record<string, string[]> = {
 };
 
 describe('MySQL’s protocol', () => {
-  let recorded: Recorded[];
+  let recorded: ReadonlyMap<string, Stream>;
 
   beforeAll(async () => {
-    recorded = JSON.parse(await readFile(new URL('mysql-protocol.recorded.json', import.meta.url), 'utf8'));
+    recorded = await recordedIn('mysql-protocol.recorded.json');
   });
 
-  const streamOf = (name: string) => {
-    const { stream } = recorded.find((each) => each.name === name) as Recorded;
-    return stream.map(([direction, bytes]) => [direction, Buffer.from(bytes, 'base64')] as const);
-  };
-  /** @param cuts between the pieces in which the bytes come, counted over both directions */
-  const framesOf = (name: string, cuts: readonly number[] = []) => {
-    const conversation = mysqlProtocol.converse();
-    let passed = 0;
-    return streamOf(name).flatMap(([direction, bytes]) => {
-      const start = passed;
-      passed += bytes.length;
-      const within = cuts.map((cut) => cut - start).filter((cut) => cut > 0 && cut < bytes.length);
-      const edges = [0, ...within.toSorted((a, b) => a - b), bytes.length];
-      return edges
-        .slice(1)
-        .flatMap((end, index) => [...conversation.push(direction, bytes.subarray(edges[index], end))])
-        .map((frame): Frame & { arrow: string } => ({ ...frame, arrow: `${direction}${frame.name}` }));
-    });
-  };
+  const streamOf = (name: string) => recorded.get(name) ?? [];
+  const framesOf = (name: string, cuts: readonly number[] = []) => framesIn(mysqlProtocol, streamOf(name), cuts);
 
   test.each(Object.entries(expected))('%s: every message by name', (name, arrows) => {
     const frames = framesOf(name);
@@ -101,10 +81,9 @@ describe('MySQL’s protocol', () => {
 
   test.each(Object.keys(expected))('%s: the same messages in whatever pieces the bytes come', (name) => {
     const whole = framesOf(name);
-    const length = streamOf(name).reduce((sum, [, bytes]) => sum + bytes.length, 0);
 
     fc.assert(
-      fc.property(fc.array(fc.nat(length), { maxLength: 40 }), (cuts) => {
+      fc.property(fc.array(fc.nat(lengthOf(streamOf(name))), { maxLength: 40 }), (cuts) => {
         expect(framesOf(name, cuts)).toEqual(whole);
       }),
     );

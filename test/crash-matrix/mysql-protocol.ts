@@ -8,6 +8,7 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 export const mysqlProtocol: Protocol = {
   converse: () => new MysqlConversation(),
   isError: (name) => name.startsWith('ERR:'),
+  isWrite: (name) => /^Query:(CREATE|ALTER|GRANT|REVOKE|SET-PASSWORD|SET-DEFAULT-ROLE)$/.test(name),
   names: { loggedIn: 'OK:Login', changed: ['OK:ALTER', 'OK:SET-PASSWORD'] },
 };
 

@@ -15,7 +15,7 @@ export type Account = {
 export type Accounts = ReadonlyMap<string, Account>;
 
 export async function accountsCalled(
-  connection: Pick<Connection, 'run'>,
+  connection: Pick<Connection<string>, 'run'>,
   beginning: string,
   passwords: string,
 ): Promise<Accounts> {

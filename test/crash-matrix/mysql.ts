@@ -1,16 +1,27 @@
 /** MySQL and MariaDB, as the matrix sees them. */
 import { connect } from '../../local/servers/mysql.ts';
-import type { Connection, Engine, Names } from './engine.ts';
+import type { Abilities, Connection, Engine, Names } from './engine.ts';
 import type { Who } from './login.ts';
 import { login } from './mysql-login.ts';
 import { mysqlProtocol } from './mysql-protocol.ts';
 import { type Accounts, accountsCalled, meddling, outOfLine } from './mysql-rights.ts';
 
+const abilities: Abilities = {
+  marksTwins: 'supported',
+  changesRights: 'supported',
+  showsRights: {
+    unsupported:
+      'a session of the twin does not see the base’s rights, so what a person gives the base after setSecret waits for its next turn',
+  },
+  locksUsers: 'supported',
+  showsSessions: 'supported',
+  showsPasswords: 'supported',
+};
+
 /** What the two have in common. */
 const either = {
   protocol: mysqlProtocol,
   patience: 2,
-  showsRights: false,
   // Whether a session may look into mysql.user, for other accounts of a name and for the base, it finds out by looking.
   deniesNormally: new Set(['ERR:1142']),
   login,
@@ -18,7 +29,7 @@ const either = {
   meddledWith: meddling,
   outOfLine,
 
-  async actsOtherwise(_: Names, base: Connection, twin: Connection) {
+  async actsOtherwise(_: Names, base: Connection<string>, twin: Connection<string>) {
     const [ofBase, ofTwin] = await Promise.all(
       [base, twin].map(async (session) => (await session.run<object>('SELECT CURRENT_ROLE()')).map(Object.values)),
     );
@@ -73,11 +84,11 @@ function roleOf(base: string): string {
   return `role_of_${base}`;
 }
 
-export const mysql: Engine<Accounts> = {
+export const mysql: Engine<string, Accounts> = {
   ...either,
   // The fewest there can be: it is the prober that has them computed again and again.
   settings: { general_log: '0', caching_sha2_password_digest_rounds: '5000' },
-  marksTwins: true,
+  abilities: async () => abilities,
   // REPLACE and RETAIN go with passwords only, and a user may not send a hash.
   passwordIn: new Set(['Query:ALTER']),
   firstLoginAhead: 150, // caching_sha2_password
@@ -101,10 +112,13 @@ export const mysql: Engine<Accounts> = {
     ),
 };
 
-export const mariadb: Engine<Accounts> = {
+export const mariadb: Engine<string, Accounts> = {
   ...either,
   settings: { general_log: '0' },
-  marksTwins: false,
+  abilities: async () => ({
+    ...abilities,
+    marksTwins: { unsupported: 'an account has no place for a mark, so no twin is another secret’s' },
+  }),
   passwordIn: new Set(),
   firstLoginAhead: 0,
   connect: (who) => open(who),
@@ -123,7 +137,7 @@ export const mariadb: Engine<Accounts> = {
     ),
 };
 
-async function open({ host, port, database, ...superuser }: Who, first = ''): Promise<Connection> {
+async function open({ host, port, database, ...superuser }: Who, first = ''): Promise<Connection<string>> {
   const client = await connect({ host, port, database, superuser });
   const ended = new Promise<void>((resolve) => {
     client.once('end', resolve);

@@ -1,7 +1,7 @@
 /** Where to strike, and how: found by a normal run, not listed by hand. */
 import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
-import type { Engine } from './engine.ts';
+import type { Abilities } from './engine.ts';
 import type { Seen } from './recorder.ts';
 import { type StrategyName, TURNS, type Turn } from './strategies.ts';
 
@@ -69,9 +69,9 @@ export function kindOf({ on, fault }: Point): Kind {
 
 /**
  * All points in clear text, from the messages of a normal run. Where the same was done before in another turn, only the writes.
- * @param engine what it does not have cannot happen to it
+ * @param abilities of the server: what it cannot do cannot happen on it
  */
-export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[], engine: Possible): Point[] {
+export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[], abilities: Abilities): Point[] {
   const writes = writesAmong(seen);
   const messages = placesAmong(strategy, seen).filter(({ place }) => turn === 0 || writes.has(place));
   const points = messages.flatMap((message) =>
@@ -80,15 +80,21 @@ export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen
       return { id: idOf(turn, place, fault), write: writes.has(place), turn, on: 'message', place, fault, attempt };
     }),
   );
-  return [...points, ...stepPoints(strategy, turn).filter((point) => isPossible(point, engine))];
+  return [...points, ...stepPoints(strategy, turn).filter((point) => isPossible(point, abilities))];
 }
 
-type Possible = Pick<Engine, 'marksTwins' | 'showsRights'>;
-
-function isPossible({ place, fault }: Point, { marksTwins, showsRights }: Possible): boolean {
-  if (fault === 'claimed') return marksTwins;
-  return showsRights || fault !== 'edit-base' || place !== 'setSecret';
+function isPossible({ place, fault }: Point, abilities: Abilities): boolean {
+  const needed: (keyof Abilities)[] = [...(NEEDS[fault] ?? [])];
+  if (fault === 'edit-base' && place === 'setSecret') needed.push('showsRights');
+  return needed.every((ability) => abilities[ability] === 'supported');
 }
+
+const NEEDS: Partial<Record<Point['fault'], readonly (keyof Abilities)[]>> = {
+  claimed: ['marksTwins'],
+  locked: ['locksUsers'],
+  'edit-base': ['changesRights'],
+  'edit-twin': ['changesRights'],
+};
 
 function idOf(turn: Turn, place: string, fault: string): string {
   return `${TURNS[turn].prefix}${place}/${fault}`;
@@ -124,26 +130,19 @@ export function recoveryPointsOf(scene: Scene, strategy: StrategyName, seen: rea
 
 const EVERYWHERE = ['kill-before', 'kill-after', 'drop', 'delay'] as const;
 
-function faultsOf({ peer, direction, name, step }: Seen): MessageFault[] {
+function faultsOf({ peer, direction, name, isWrite, step }: Seen): MessageFault[] {
   if (direction === '←') return [...EVERYWHERE, 'error', ...(peer === 'sm' ? ['error-each-try' as const] : [])];
-  if (peer === 'sm') return [...EVERYWHERE, ...(isWrite(name) ? ['late' as const] : [])];
+  if (peer === 'sm') return [...EVERYWHERE, ...(isWrite ? ['late' as const] : [])];
   if (!name.startsWith('Query:')) return [...EVERYWHERE];
   return [...EVERYWHERE, 'late', ...(step === 'setSecret' ? ['restart' as const] : [])];
-}
-
-/** Operations of Secrets Manager and statements that change something, with every engine's words. */
-function isWrite(name: string): boolean {
-  return /^(Put|Update|Query:(CREATE|ALTER|COMMENT|GRANT|REVOKE|REASSIGN|COMMIT|SET-PASSWORD|SET-DEFAULT-ROLE)$)/.test(
-    name,
-  );
 }
 
 /** Places of what changes something, and of all that is answered to it. */
 function writesAmong(seen: readonly Seen[]): Set<string> {
   const writing = new Map<string, boolean>();
-  const places = seen.filter(({ step, peer, direction, name }) => {
+  const places = seen.filter(({ step, peer, direction, isWrite }) => {
     const connection = `${step}/${peer}`;
-    if (direction === '→') writing.set(connection, isWrite(name));
+    if (direction === '→') writing.set(connection, isWrite);
     return writing.get(connection);
   });
   return new Set(places.map(({ place }) => place));

@@ -8,6 +8,7 @@ import type { Conversation, Frame, Protocol } from './protocol.ts';
 export const postgresProtocol: Protocol = {
   converse: () => new PostgresConversation(),
   isError: (name) => name === 'ErrorResponse',
+  isWrite: (name) => /^Query:(CREATE|ALTER|COMMENT|GRANT|REVOKE|REASSIGN|COMMIT)$/.test(name),
   names: { loggedIn: 'Authentication:Ok', changed: ['CommandComplete:COMMIT'] },
 };
 

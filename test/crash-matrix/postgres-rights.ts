@@ -21,7 +21,7 @@ export type Role = {
 };
 
 /** All roles whose name begins so, by name. */
-export async function rolesCalled(connection: Pick<Connection, 'run'>, beginning: string): Promise<Roles> {
+export async function rolesCalled(connection: Pick<Connection<string>, 'run'>, beginning: string): Promise<Roles> {
   const memberships = (other: string, own: string) => `(
     SELECT coalesce(json_agg(x ORDER BY x.role, x.grantor), '[]') FROM (
       SELECT o.rolname AS role, g.rolname AS grantor, to_jsonb(m) - array['oid', 'roleid', 'member', 'grantor'] AS options

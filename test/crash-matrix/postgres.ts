@@ -10,17 +10,23 @@ import { meddling, outOfLine, type Roles, rolesCalled } from './postgres-rights.
 /** The function's, as it names itself to the server. */
 const APPLICATION = 'secret-rotation';
 
-export const postgres: Engine<Roles> = {
+export const postgres: Engine<string, Roles> = {
   protocol: postgresProtocol,
   settings: {},
   patience: 1,
-  marksTwins: true,
-  showsRights: true,
   passwordIn: new Set(),
   deniesNormally: new Set(),
   firstLoginAhead: 0,
   login,
   connect: open,
+  abilities: async () => ({
+    marksTwins: 'supported',
+    changesRights: 'supported',
+    showsRights: 'supported',
+    locksUsers: 'supported',
+    showsSessions: 'supported',
+    showsPasswords: 'supported',
+  }),
   databaseOf: (_: Names, { database }: Address) => database,
 
   statements: {
@@ -74,7 +80,7 @@ export const postgres: Engine<Roles> = {
   },
 };
 
-async function open({ host, port, database, ...superuser }: Who): Promise<Connection> {
+async function open({ host, port, database, ...superuser }: Who): Promise<Connection<string>> {
   const client = await connect({ host, port, database, superuser });
   return {
     run: async (statements) => [await client.query(statements)].flat().at(-1)?.rows ?? [],

@@ -5,10 +5,12 @@ export type Frame = {
   name: string;
   about: string;
   bytes: Buffer;
-  /** The server's last word before it is the client's turn again. Until the login is over there is none. */
+  /** The server's last word before it is the client's turn again. There is none until an error does not end the connection any more. */
   endsAnswer?: boolean;
   /** Comes after an error too: an answer that fails ends with it. */
   followsError?: boolean;
+  /** On a connection on which the client never logs in: it only watches the server. */
+  watches?: boolean;
 };
 
 /** One connection. */
@@ -22,6 +24,8 @@ export interface Conversation {
 export type Protocol = {
   converse(): Conversation;
   isError(name: string): boolean;
+  /** Whether a client that sends it changes something. */
+  isWrite(name: string): boolean;
   /** Names of messages. */
   readonly names: {
     /** Login accepted. */

@@ -1,6 +1,7 @@
 /** Results for people: on the terminal, and in docs/crash-matrix.md. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { type RowName, rows } from '../../local/servers/rows.ts';
+import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
@@ -107,11 +108,17 @@ export type FullRun = {
   cores: number;
   minutes: number;
   date: string;
+  abilities: Abilities;
   normal: { calls: number; logins: number };
   /** Where there is one. */
   window: WindowReport | undefined;
   results: readonly PointResult[];
 };
+
+/** Why some points are not there, or what the server could not show. */
+export function missing(abilities: Abilities): string[] {
+  return Object.values(abilities).flatMap((ability) => (ability === 'supported' ? [] : [ability.unsupported]));
+}
 
 /** Replaces this server's and strategy's part of the document and leaves the others' as they are. */
 export async function writeDocument(file: URL, run: FullRun): Promise<void> {
@@ -134,6 +141,7 @@ function section(run: FullRun): string {
   );
   const refusals = [...causes].map(([cause, of]) => `${cause} ${of.length}`);
   const failed = results.filter(isFailure);
+  const lacks = missing(run.abilities);
   const denied = engineOf(row).deniesNormally.size === 0 ? 'nothing' : 'no login';
   return [
     `## ${server}, ${strategy.replaceAll('-', ' ')}`,
@@ -144,6 +152,7 @@ function section(run: FullRun): string {
     `- How: \`npm run crash-matrix -- --server '${row}' --strategy ${strategy}\`.`,
     ...(strategies[strategy].turns.length > 1 ? [`- Rotations ${turnsOf(results)}.`] : []),
     `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins, ${denied} refused.`,
+    ...(lacks.length > 0 ? [`- On this server ${lacks.join('; ')}.`] : []),
     `- Prober: ${probing(results)}.`,
     ...(window ? [`- ${windowSummary(window)}`] : []),
     `- Causes of refusals: ${refusals.length > 0 ? refusals.join(', ') : 'none, as nothing was refused'}.`,

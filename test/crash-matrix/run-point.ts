@@ -5,7 +5,8 @@ import type { Invocation, OnStep, RotationResult, Step } from '../../local/secre
 import type { Server } from '../../local/servers/server.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import type { Administrator } from './administrator.ts';
-import { startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
+import { type DatabaseProxy, startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
+import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
@@ -18,8 +19,15 @@ import { Subject } from './subject.ts';
 import { Timeline } from './timeline.ts';
 import { type Times, Wire, type WireOptions } from './wire.ts';
 
-/** What a worker has to itself: a server with the certificate of test/fixtures/tls, and the built function; and how it rotates. */
-export type Bench = { server: Server; administrator: Administrator; bundle: string; strategy: StrategyName };
+export type Stand = { server: Server; administrator: Administrator; abilities: Abilities };
+
+/** What a worker has to itself: a server and the built function; and how it rotates. */
+export type Bench = Stand & {
+  bundle: string;
+  strategy: StrategyName;
+  /** The same server, or where one takes plain text or TLS only, another: with the certificate of test/fixtures/tls. */
+  overTls(): Promise<Stand>;
+};
 
 /** Without a point, a normal run. */
 export type RunOptions = WireOptions & { tls?: boolean; turn?: Turn };
@@ -37,7 +45,9 @@ export type Result = Judgement & {
 };
 
 export async function runPoint(bench: Bench, options: RunOptions = {}): Promise<Result> {
-  await using run = new Run(bench, options, await Subject.create(bench.server, bench.administrator, bench.strategy));
+  const { point, tls = point?.on === 'connection' } = options;
+  const on: Bench = { ...bench, ...(tls && (await bench.overTls())) };
+  await using run = new Run(on, { ...options, tls }, await Subject.create(on, bench.strategy));
   return await run.perform();
 }
 
@@ -57,6 +67,7 @@ class Run implements AsyncDisposable {
   /** The proxies look at what passes: not at the rotations before. */
   #looking = false;
   #delivered = false;
+  #database: DatabaseProxy | undefined;
   #unlock: (() => Promise<void>) | undefined;
   #restarting: Promise<void> | undefined;
 
@@ -120,7 +131,7 @@ class Run implements AsyncDisposable {
 
   /** @returns where the function finds Secrets Manager */
   async #connect(): Promise<string> {
-    const { point, tls = point?.on === 'connection' } = this.#options;
+    const { tls } = this.#options;
     const { row, host, port } = this.#bench.server;
     const database = tls
       ? await startCuttingProxy({ host, port }, this.#wire.count)
@@ -128,7 +139,7 @@ class Run implements AsyncDisposable {
           this.#looking ? this.#wire.pass(message) : message.forward(),
         );
     const manager = await startSecretsManagerProxy(this.#subject.emulator.endpoint, this.#wire.pass);
-    this.#cleanUp.use(database);
+    this.#database = this.#cleanUp.use(database);
     this.#cleanUp.use(manager);
     const trust = tls ? { ssl: true, sslca: certificates.ca } : { ssl: false };
     await this.#subject.establish({ host: '127.0.0.1', port: database.port, ...trust });
@@ -202,9 +213,7 @@ class Run implements AsyncDisposable {
   /** Delivered if the function has tried to change what was locked. */
   async #endLock(step: Step): Promise<void> {
     await this.#unlock?.();
-    this.#delivered = this.#wire.recorder.seen.some(
-      (seen) => seen.step === step && /^Query:(ALTER|CREATE|GRANT|REVOKE|SET-PASSWORD)$/.test(seen.name),
-    );
+    this.#delivered = this.#wire.recorder.seen.some((seen) => seen.step === step && seen.peer !== 'sm' && seen.isWrite);
   }
 
   /** What the point itself, or the scene that it is set in, wants between this step and the next: after a failure there is none. */
@@ -242,13 +251,20 @@ class Run implements AsyncDisposable {
   /** A session whose client is gone may live until its server-side limit; one whose message is held back may only not be busy longer. */
   async #requireNoSession(): Promise<void> {
     const latest = performance.now() + this.#serverLimit;
-    const search = () => this.#subject.sessions(this.#wire.holds ? { busySince: this.#serverLimit } : {});
+    const search = () => this.#sessions(this.#wire.holds ? this.#serverLimit : 0);
     let found = await search();
     while (found.length > 0 && !this.#wire.holds && performance.now() < latest) {
       await sleep(20);
       found = await search();
     }
     if (found.length > 0) this.#violate(`the server still has sessions of the function: ${found.join(', ')}`);
+  }
+
+  /** Whatever the function has open on the server, by the server's word; or by the proxy's. */
+  async #sessions(busySince: number): Promise<string[]> {
+    const isShown = this.#bench.abilities.showsSessions === 'supported';
+    const found = isShown ? await this.#subject.sessions(busySince) : (this.#database?.open(busySince) ?? []);
+    return found.map(({ state, ms }) => `${state} for ${ms} ms`);
   }
 
   #requireNoProcess(): void {

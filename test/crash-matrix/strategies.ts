@@ -58,7 +58,6 @@ export const strategies: Record<StrategyName, Strategy> = {
 };
 
 const ONE_PASSWORD = { unsupported: 'a user has one password there, so that the old one cannot stay valid' };
-const NOT_YET = { unsupported: 'the crash matrix does not know MongoDB yet' };
 
 /** What an engine has not is refused by the function. */
 const support: Record<EngineKey, Record<StrategyName, 'supported' | { unsupported: string }>> = {
@@ -75,9 +74,9 @@ const support: Record<EngineKey, Record<StrategyName, 'supported' | { unsupporte
     'dual-password': 'supported',
   },
   mongo: {
-    'single-user': NOT_YET,
-    'single-user-by-admin': NOT_YET,
-    'alternating-users': NOT_YET,
+    'single-user': 'supported',
+    'single-user-by-admin': 'supported',
+    'alternating-users': 'supported',
     'dual-password': ONE_PASSWORD,
   },
   mariadb: {

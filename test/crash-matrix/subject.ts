@@ -6,9 +6,10 @@ import { rows } from '../../local/servers/rows.ts';
 import type { Server } from '../../local/servers/server.ts';
 import { type Users, usersOf } from '../../local/servers/users.ts';
 import type { Administrator } from './administrator.ts';
-import type { Engine, Kept, Names } from './engine.ts';
+import type { Abilities, Engine, Kept, Names } from './engine.ts';
 import { engineOf } from './engines.ts';
 import type { Login, Who } from './login.ts';
+import type { Stand } from './run-point.ts';
 import { type StrategyName, strategies } from './strategies.ts';
 
 /** A version with a value: its id, and the user and password in it. */
@@ -35,21 +36,23 @@ export class Subject implements AsyncDisposable {
   readonly #users: Users;
   readonly #database: string;
   readonly #administrator: Administrator;
+  readonly #abilities: Abilities;
   /** The keys that the secret must have in the end, beside its password and the names of a pair. */
   #keys: Record<string, unknown> = {};
   readonly #adminPasswords: string[] = [];
+  /** Of each user the one that people gave it, or that a rotation before had given it. */
+  readonly #passwords = new Map<string, string>();
   #original: Labelled | undefined;
   /** The users as people left them. */
   #kept: Kept = new Map();
   #meddling: string[] = [];
 
-  static async create(server: Server, administrator: Administrator, strategy: StrategyName): Promise<Subject> {
-    return new Subject(server, administrator, strategy, await startSecretsManager());
+  static async create(on: Stand, strategy: StrategyName): Promise<Subject> {
+    return new Subject(on, strategy, await startSecretsManager());
   }
 
   private constructor(
-    server: Server,
-    administrator: Administrator,
+    { server, administrator, abilities }: Stand,
     strategy: StrategyName,
     emulator: SecretsManagerEmulator,
   ) {
@@ -63,6 +66,7 @@ export class Subject implements AsyncDisposable {
     this.#users = usersOf(server);
     this.#database = this.#engine.databaseOf(this.#names, server);
     this.#administrator = administrator;
+    this.#abilities = abilities;
     this.emulator = emulator;
   }
 
@@ -74,20 +78,32 @@ export class Subject implements AsyncDisposable {
     const { statements } = this.#engine;
     const value = { engine: rows[this.#server.row].engineKey, ...route, username, dbname: this.#database };
     const masterarn = hasAdmin ? await this.#makeAdmin({ ...value, username: admin }) : undefined;
-    const password = newPassword();
+    const password = this.#newPasswordOf(username);
     await this.#users.createUser({ username, password }, hasAdmin ? admin : undefined);
-    await this.#administrator.run(statements.prepare(this.#names, this.strategy));
+    await this.#runAboutRights(statements.prepare(this.#names, this.strategy));
     if (this.strategy === 'alternating-users')
-      await this.#administrator.run(statements.giveRights(this.#names, this.#database));
+      await this.#runAboutRights(statements.giveRights(this.#names, this.#database));
     this.#keys = { ...value, ...(masterarn && { masterarn }) };
     this.#createSecret(Subject.secretId, { ...this.#keys, password });
   }
 
+  /** Nothing to do where rights do not change. */
+  async #runAboutRights(statements: unknown): Promise<void> {
+    if (this.#abilities.changesRights === 'supported') await this.#administrator.run(statements);
+  }
+
+  #newPasswordOf(username: string): string {
+    const password = newPassword();
+    this.#passwords.set(username, password);
+    return password;
+  }
+
   /** As on RDS: no superuser. @returns the secret's ARN */
   async #makeAdmin(value: Record<string, unknown>): Promise<string> {
-    const password = newPassword();
+    const { admin } = this.#names;
+    const password = this.#newPasswordOf(admin);
     this.#adminPasswords.push(password);
-    await this.#users.createAdmin({ username: this.#names.admin, password });
+    await this.#users.createAdmin({ username: admin, password });
     return this.#createSecret(ADMIN_SECRET, { ...value, password });
   }
 
@@ -98,17 +114,30 @@ export class Subject implements AsyncDisposable {
 
   /** A rotation begins: what is true now is what people left. */
   async begin(): Promise<void> {
-    this.#original = this.labels().current;
+    const { current, previous } = this.labels();
+    this.#original = current;
+    for (const { username, password } of [previous ?? current, current]) this.#passwords.set(username, password);
     this.#kept = await this.#keptNow();
   }
 
   /** Since the base was active last a person has changed its rights, and the twin has got things of its own, as the twins of AWS's functions do. */
   async drift(): Promise<void> {
-    await this.#administrator.run(this.#engine.statements.drift(this.#names));
+    await this.#runAboutRights(this.#engine.statements.drift(this.#names));
   }
 
-  #keptNow(): Promise<Kept> {
-    return this.#engine.kept(this.#administrator, this.#names);
+  async #keptNow(): Promise<Kept> {
+    const kept = await this.#engine.kept(this.#administrator, this.#names, this.#abilities);
+    return this.#abilities.showsPasswords === 'supported' ? kept : this.#withLogins(kept);
+  }
+
+  /** In place of what the server keeps of a password, whether it still is the one that people know. */
+  async #withLogins(kept: Kept): Promise<Kept> {
+    const known = [...this.#passwords].filter(([username]) => kept.has(username));
+    const users = known.map(async ([username, password]) => {
+      const { verdict } = await this.logIn({ username, password });
+      return [username, { ...kept.get(username), password: verdict }] as const;
+    });
+    return new Map([...kept, ...(await Promise.all(users))]);
   }
 
   /** What AWSCURRENT said when the rotation began. */
@@ -164,7 +193,7 @@ export class Subject implements AsyncDisposable {
   /** The same admin has made a user for somebody else, and it has the twin's name. */
   makeStranger(): Promise<void> {
     const { twin: username, admin } = this.#names;
-    return this.#asPerson(() => this.#users.createUser({ username, password: newPassword() }, admin));
+    return this.#asPerson(() => this.#users.createUser({ username, password: this.#newPasswordOf(username) }, admin));
   }
 
   /** Another secret's rotation has made this twin with the same admin, and got no further. */
@@ -183,8 +212,8 @@ export class Subject implements AsyncDisposable {
   }
 
   #who({ username, password }: Omit<Labelled, 'id'>): Who {
-    const { host, port } = this.#server;
-    return { host, port, database: this.#database, username, password };
+    const { host, port, tlsOnly } = this.#server;
+    return { host, port, database: this.#database, username, password, ...(tlsOnly && { tlsOnly }) };
   }
 
   /** How sessions of the pair differ; both have to log in. */
@@ -281,9 +310,8 @@ export class Subject implements AsyncDisposable {
   /** A person sets another password, in the database and in the secret. */
   async changePassword(): Promise<void> {
     const { username } = this.labels().current;
-    const password = newPassword();
-    await this.#asPerson(() => this.#users.setPassword({ username, password }));
-    this.#edit({ password });
+    await this.#asPerson(() => this.#users.setPassword({ username, password: this.#newPasswordOf(username) }));
+    this.#edit({ password: this.#passwords.get(username) });
   }
 
   #edit(changes: Record<string, unknown>): void {
@@ -306,10 +334,8 @@ export class Subject implements AsyncDisposable {
   }
 
   /** What the function has open on the server; `busySince`: only what has been at the same statement or transaction that long. */
-  async sessions({ busySince = 0 } = {}): Promise<string[]> {
-    const query = this.#engine.statements.sessions(this.#names, busySince);
-    const found = await this.#administrator.run<{ state: string; ms: number }>(query);
-    return found.map(({ state, ms }) => `${state} for ${ms} ms`);
+  sessions(busySince: number): Promise<{ state: string; ms: number }[]> {
+    return this.#administrator.run(this.#engine.statements.sessions(this.#names, busySince));
   }
 
   /** The twin before the base, and both before the admin that granted them something. */
@@ -317,7 +343,7 @@ export class Subject implements AsyncDisposable {
     await this.emulator[Symbol.asyncDispose]();
     const { base, twin, admin } = this.#names;
     for (const user of [twin, base, admin]) await this.#users.dropUser(user);
-    await this.#administrator.run(this.#engine.statements.cleanUp(this.#names));
+    await this.#runAboutRights(this.#engine.statements.cleanUp(this.#names));
   }
 }
 

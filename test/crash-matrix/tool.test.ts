@@ -8,10 +8,12 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
+import type { Abilities } from './engine.ts';
 import { cutCalled, cutsOf, type Point, pointsOf, tenthOf, twentiethOf } from './points.ts';
 import { postgresProtocol } from './postgres-protocol.ts';
 import type { Seen } from './recorder.ts';
 import { type FullRun, writeDocument } from './report.ts';
+import type { Turn } from './strategies.ts';
 import { Timeline } from './timeline.ts';
 
 describe('PostgreSQL’s protocol', () => {
@@ -59,6 +61,15 @@ describe('PostgreSQL’s protocol', () => {
   });
 });
 
+const able: Abilities = {
+  marksTwins: 'supported',
+  changesRights: 'supported',
+  showsRights: 'supported',
+  locksUsers: 'supported',
+  showsSessions: 'supported',
+  showsPasswords: 'supported',
+};
+
 describe('points', () => {
   const point = (id: number): Point => ({
     id: String(id),
@@ -91,9 +102,17 @@ describe('points', () => {
     ];
     const seen = arrows.map((arrow): Seen => {
       const [direction, name] = [arrow.slice(0, 1) as Seen['direction'], arrow.slice(1)];
-      return { step: 'setSecret', attempt: 1, peer: 'db2', direction, name, place: `setSecret/db2/${arrow}#1` };
+      const isWrite = name === 'Query:GRANT';
+      return {
+        step: 'setSecret',
+        attempt: 1,
+        peer: 'db2',
+        direction,
+        name,
+        isWrite,
+        place: `setSecret/db2/${arrow}#1`,
+      };
     });
-    const able = { marksTwins: true, showsRights: true };
     const kills = (...of: Parameters<typeof pointsOf>) =>
       pointsOf(...of).flatMap(({ id, fault }) =>
         fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
@@ -121,13 +140,19 @@ describe('points', () => {
   });
 });
 
-test('what an engine does not have cannot happen to it', () => {
-  const able = { marksTwins: true, showsRights: true };
-  const ids = (engine: typeof able) => pointsOf('alternating-users', 0, [], engine).map(({ id }) => id);
-  const missing = (engine: typeof able) => ids(able).filter((id) => !ids(engine).includes(id));
+test('what a server cannot do cannot happen on it', () => {
+  const ids = (abilities: Abilities, turn: Turn) =>
+    pointsOf('alternating-users', turn, [], abilities).map(({ id }) => id);
+  const without = (ability: keyof Abilities, turn: Turn = 0) => {
+    const left = ids({ ...able, [ability]: { unsupported: 'here' } }, turn);
+    return ids(able, turn).filter((id) => !left.includes(id));
+  };
 
-  expect(missing({ ...able, marksTwins: false })).toEqual(['after-createSecret/claimed']);
-  expect(missing({ ...able, showsRights: false })).toEqual(['after-setSecret/edit-base']);
+  expect(without('marksTwins')).toEqual(['after-createSecret/claimed']);
+  expect(without('showsRights')).toEqual(['after-setSecret/edit-base']);
+  expect(without('changesRights')).toEqual(['after-createSecret/edit-base', 'after-setSecret/edit-base']);
+  expect(without('changesRights', 1)).toContain('to-base/after-createSecret/edit-twin');
+  expect(without('locksUsers')).toEqual(['setSecret/locked']);
 });
 
 test.each([
@@ -137,7 +162,7 @@ test.each([
   ],
   [['--server', 'postgres 15', '--strategy', 'dual-password'], 'PostgreSQL has no --strategy dual-password: '],
   [['--engine', 'mysql', '--server', 'mariadb 11.8'], '--server is none of mysql 9.7'],
-  [['--engine', 'oracle'], '--engine is none of postgres, mysql, mariadb'],
+  [['--engine', 'oracle'], '--engine is none of postgres, mysql, mariadb, mongo'],
 ])('%j is refused, with the reason', async (options, reason) => {
   const tool = fileURLToPath(new URL('main.ts', import.meta.url));
 
@@ -183,6 +208,7 @@ test('a run writes its own part of the document and leaves the rest', async () =
     cores: 1,
     minutes: 1,
     date: '2000-01-01',
+    abilities: able,
     normal: { calls: 11, logins: 3 },
     window: { sleep: 20, window: 1, windowWithSleep: 21, runs: [], blurred: 0 },
     results: [],

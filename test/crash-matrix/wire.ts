@@ -38,7 +38,7 @@ export class Wire {
 
   constructor(engine: Engine, options: WireOptions, timeline: Timeline, stage: Pick<Stage, 'kill' | 'restartServer'>) {
     this.#engine = engine;
-    this.recorder = new Recorder(engine.passwordIn);
+    this.recorder = new Recorder(engine);
     this.#options = options;
     this.#timeline = timeline;
     this.#stage = { ...stage, hold: (until) => this.#hold(until) };
