@@ -84,6 +84,11 @@ export function testUnless(why: string | undefined): Test {
   return why === undefined ? test : (title, body) => test.skip(`${title} (skipped: ${why})`, body);
 }
 
+/** For a test that finds users in the server's log. */
+export function testWithNamesInLog({ logPlace, namesNobody }: ServerDescription): Test {
+  return testUnless('unreadable' in logPlace ? logPlace.unreadable : namesNobody);
+}
+
 /** For a test that reads the server's log, which cannot be read if somebody else runs the server. */
 export function testWithLog({ logPlace }: ServerDescription): Test {
   return testUnless('unreadable' in logPlace ? logPlace.unreadable : undefined);

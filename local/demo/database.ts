@@ -61,6 +61,11 @@ export class Database implements AsyncDisposable {
     return 'unreadable' in logPlace ? logPlace.unreadable : undefined;
   }
 
+  /** Why nobody counts the function's logins by the server's log, where nobody can. */
+  get uncounted(): string | undefined {
+    return this.unreadable ?? this.#server.namesNobody;
+  }
+
   /** All that the server has logged so far; undefined if that cannot be read. */
   async log(): Promise<string | undefined> {
     return this.unreadable === undefined ? this.#server.log() : undefined;

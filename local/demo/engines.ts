@@ -3,6 +3,7 @@ import type { Engine } from '../../shared/engine.ts';
 import type { RowName } from '../servers/rows.ts';
 import type { ServerDescription, ServerOptions } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
+import { onMongoDb } from './on-mongodb.ts';
 import { onMySql } from './on-mysql.ts';
 import { onPostgres } from './on-postgres.ts';
 import type { StrategyName } from './strategies.ts';
@@ -42,5 +43,9 @@ export interface DemoEngine {
   loginsOfFunction(log: string): Logins;
 }
 
-export const ENGINES = { postgres: onPostgres, mysql: onMySql } as const satisfies Record<string, DemoEngine>;
+export const ENGINES = {
+  postgres: onPostgres,
+  mysql: onMySql,
+  mongodb: onMongoDb,
+} as const satisfies Record<string, DemoEngine>;
 export type EngineName = keyof typeof ENGINES;

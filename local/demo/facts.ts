@@ -11,6 +11,8 @@ export type Scene = Pick<Options, 'engine' | 'strategy'> & {
   server: string;
   /** Why the server's log cannot be read, where it cannot. */
   logUnreadable?: string;
+  /** Why nobody counts the function's logins, where nobody can. */
+  loginsUncounted?: string;
   username: string;
   secret: string;
   /** Where the strategy needs one. */
@@ -29,7 +31,7 @@ export type RotationFacts = {
   newPassword: Login;
   oldPassword: Login;
   secretsManagerCalls: number;
-  /** Where the server's log can be read. */
+  /** Where the server's log can be read, and names users. */
   logins?: Logins;
   lockOut?: LockOut;
   /** The application's from the first step on until it was in with the new password. */

@@ -29,14 +29,15 @@ export class Person implements Audience {
     this.#terminal.progress(`${what} …`);
   }
 
-  ready({ engine, strategy, server, logUnreadable, username, secret, admin, bundle }: Scene): void {
+  ready({ engine, strategy, server, loginsUncounted, username, secret, admin, bundle }: Scene): void {
     const terminal = this.#terminal;
     terminal.print();
     terminal.print(terminal.paint('bold', `Rotating ${username}`));
     terminal.print();
     terminal.row('strategy', `${strategy}: ${STRATEGIES[strategy].summary}`);
     terminal.row('server', server);
-    if (logUnreadable !== undefined) terminal.row('', `${logUnreadable}, so logins of the function are not counted`);
+    if (loginsUncounted !== undefined)
+      terminal.row('', `${loginsUncounted}, so logins of the function are not counted`);
     terminal.row('secret', `${secret}, in an emulator of Secrets Manager`);
     if (admin) terminal.row('admin', `${admin.username}, no superuser, in the secret ${admin.secret}`);
     terminal.row('function', `${bundle}, in a new process for each rotation`);

@@ -59,6 +59,7 @@ export async function gather(options: Options, audience: Audience, signal: Abort
     strategy,
     server: database.introduction,
     ...(database.unreadable && { logUnreadable: database.unreadable }),
+    ...(database.uncounted && { loginsUncounted: database.uncounted }),
     username: user.username,
     secret: SECRET,
     ...(byAdmin && { admin: { username: admin.username, secret: ADMIN_SECRET } }),
@@ -118,7 +119,7 @@ class Demo {
       newPassword: await database.login('prober', current),
       oldPassword: await database.login('prober', old),
       secretsManagerCalls: calls.filter(({ by }) => by === 'function').length,
-      ...(log !== undefined && { logins: database.loginsOfFunction(log) }),
+      ...(log !== undefined && !database.uncounted && { logins: database.loginsOfFunction(log) }),
       ...(lockOut && { lockOut }),
       application: { ...this.#workOfApplication(begun), inAgain },
     };

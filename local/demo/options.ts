@@ -21,6 +21,7 @@ export const HELP = `Rotates a database password on this machine, with the built
   npm run demo -- --rotations 10     as many as you like
   npm run demo -- --strategy alternating-users
   npm run demo -- --engine mysql --strategy dual-password
+  npm run demo -- --engine mongodb
 
 Options
   --rotations N       how many rotations, one after the other (3)

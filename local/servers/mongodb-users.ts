@@ -16,6 +16,22 @@ const CHANGES_OWN_PASSWORD = {
 /** Of a login that came to its end, https://www.mongodb.com/docs/manual/reference/log-messages/ */
 const [SUCCEEDED, FAILED] = [5286306, 5286307];
 
+/**
+ * MongoDB's log has a document a line. Counted by connection: a driver that begins to log in with its first message may fail with that alone, and go
+ * on.
+ */
+export function loginsIn(log: string, isOurs: (login: Document) => boolean): Logins {
+  const ends = log
+    .split('\n')
+    .filter((line) => line.includes(`"id":${SUCCEEDED},`) || line.includes(`"id":${FAILED},`))
+    .map((line) => JSON.parse(line))
+    .filter(({ attr }) => isOurs(attr));
+  const clientsOf = (which: number) => new Set(ends.flatMap(({ id, attr }) => (id === which ? [attr.client] : [])));
+  const accepted = clientsOf(SUCCEEDED);
+  const failed = [...clientsOf(FAILED)].filter((client) => !accepted.has(client));
+  return { accepted: accepted.size, failed: failed.length };
+}
+
 export function mongodbUsers(server: Address): Users {
   const command = async (document: Document): Promise<Document> => {
     await using superuser = await connect(server);
@@ -59,21 +75,7 @@ export function mongodbUsers(server: Address): Users {
       if (users.length > 0) await command({ dropUser: username, ...lasting });
     },
 
-    // By connection: a driver that begins to log in with its first message may fail with that alone, and go on.
-    loginsIn(log: string, username: string): Logins {
-      const ends = log
-        .split('\n')
-        .filter((line) => line.includes(`"id":${SUCCEEDED},`) || line.includes(`"id":${FAILED},`))
-        .map((line) => JSON.parse(line))
-        .filter(({ attr }) => attr.user === username);
-      const clientsOf = (which: number) =>
-        new Set(ends.filter(({ id }) => id === which).map(({ attr }) => attr.client));
-      const accepted = clientsOf(SUCCEEDED);
-      return {
-        accepted: accepted.size,
-        failed: [...clientsOf(FAILED)].filter((client) => !accepted.has(client)).length,
-      };
-    },
+    loginsIn: (log: string, username: string) => loginsIn(log, ({ user }) => user === username),
 
     async logIn({ username, password }: Login) {
       try {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { OWNER_VARIABLE } from '../../local/owner.ts';
 import { connect } from '../../local/servers/postgres.ts';
-import { engineNames, isOfRow, type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
+import { type EngineName, engineNames, isOfRow, type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
 import {
   introduction,
   NoServer,
@@ -16,7 +16,7 @@ import {
 import { usersOf } from '../../local/servers/users.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { HANDOVER_VARIABLE } from '../global-setup.ts';
-import { describeServers, testWithLog } from '../servers.ts';
+import { describeServers, testWithNamesInLog } from '../servers.ts';
 
 /** A server from each source that this machine has; all tests of a source share it. */
 const candidates: { row: RowName; from: SourceName }[] = [
@@ -104,9 +104,15 @@ describeSources((server, from) => {
   });
 });
 
+const ONE: Record<EngineName, string> = {
+  postgres: 'SELECT 1 AS ok',
+  mysql: 'SELECT 1 AS ok',
+  mongodb: 'db.runCommand({ ping: 1 })',
+};
+
 for (const engine of engineNames)
   describeServers(engine, 'the shared server', (server) => {
-    testWithLog(server)('is reached, and its log read, from a test file', async () => {
+    testWithNamesInLog(server)('is reached, and its log read, from a test file', async () => {
       const name = `visitor_${randomBytes(6).toString('hex')}`;
 
       expect(await usersOf(server).logIn({ username: name, password: 'wrong' })).toBe('refused');
@@ -125,19 +131,20 @@ for (const engine of engineNames)
       await expect(given.restart()).rejects.toThrow(`named by ${variable} is not ours: it cannot be restarted`);
       await given.stop();
 
-      await expect(usersOf(server).run('SELECT 1 AS one')).resolves.toMatchObject([{ one: 1 }]);
+      await expect(usersOf(server).run(ONE[engine])).resolves.toMatchObject([{ ok: 1 }]);
     });
 
     const others = rowsOf(engine).filter((row) => row !== server.row);
-    test.each(others)('is not taken for %s', async (row) => {
-      const { product, version, addressVariable } = rows[row];
-      await using _ = setVariable(addressVariable, urlOf(server));
+    for (const row of others)
+      test(`is not taken for ${row}`, async () => {
+        const { product, version, addressVariable } = rows[row];
+        await using _ = setVariable(addressVariable, urlOf(server));
 
-      const found = `${rows[server.row].product} ${server.version}`;
-      await expect(startServer(row)).rejects.toThrow(
-        `The server for ${row} has to be ${product} ${version}, but ${addressVariable} is ${found}.`,
-      );
-    });
+        const found = `${server.product} ${server.version}`;
+        await expect(startServer(row)).rejects.toThrow(
+          `The server for ${row} has to be ${product} ${version}, but ${addressVariable} is ${found}.`,
+        );
+      });
 
     test('given by its address does not get settings, another source does', async () => {
       await using _ = setVariable(rows[server.row].addressVariable, `${engine}://127.0.0.1:1/`);
@@ -186,6 +193,13 @@ test('a version belongs to the row that names as much of it', () => {
   expect(isOfRow(rows['mysql 9.7'], { product: 'MySQL', version: '9.70.4' })).toBe(false);
   expect(isOfRow(rows['postgres 15'], { product: 'PostgreSQL', version: '15.18' })).toBe(true);
   expect(isOfRow(rows['mariadb 10.11'], { product: 'MariaDB', version: '10.1' })).toBe(false);
+  expect(isOfRow(rows['mariadb 10.11'], { product: 'MySQL', version: '10.11' })).toBe(false);
+});
+
+test('what stands in for a server belongs to its row', () => {
+  expect(isOfRow(rows['mongodb 8.0'], { product: 'MongoDB', version: '8.2.1' })).toBe(true);
+  expect(isOfRow(rows['mongodb 8.0'], { product: 'MongoDB', version: '7.0.77' })).toBe(false);
+  expect(isOfRow(rows['mongodb 8.0'], { product: 'FerretDB', version: '2.7.0' })).toBe(true);
 });
 
 describe('a run that can have neither MySQL nor MariaDB', () => {

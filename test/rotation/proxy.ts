@@ -2,15 +2,17 @@ import { once } from 'node:events';
 import { createServer, connect as dial, type Server as TcpServer } from 'node:net';
 
 /**
- * Between function and server; `onBytes` sees what passes.
+ * Between function and server; `onBytes` sees what passes, and on which connection, counted from 0.
  * @param isLate a client that has gone is gone for the server only after all that it sent, however long that is held back
  */
 export async function proxy(
   server: { host: string; port: number },
-  onBytes: (from: 'client' | 'server', bytes: Buffer) => void | Promise<void>,
+  onBytes: (from: 'client' | 'server', bytes: Buffer, connection: number) => void | Promise<void>,
   { isLate = false } = {},
 ): Promise<TcpServer & { endpoint: { host: string; port: number } } & AsyncDisposable> {
+  let connections = 0;
   const listener = createServer((client) => {
+    const connection = connections++;
     const upstream = dial(server.port, server.host);
     for (const [from, source, target] of [
       ['client', client, upstream],
@@ -18,7 +20,7 @@ export async function proxy(
     ] as const) {
       let before = Promise.resolve();
       source.on('data', (bytes) => {
-        before = before.then(() => onBytes(from, bytes)).then(() => void target.write(bytes));
+        before = before.then(() => onBytes(from, bytes, connection)).then(() => void target.write(bytes));
       });
       const leave = () => (isLate ? before.then(() => target.destroySoon()) : target.destroy());
       source.on('error', leave).on('close', leave);

@@ -1,0 +1,58 @@
+import { mongodb as rotates } from '../../functions/mongodb/engine.ts';
+import { CODES, connect, isOneOf, unlessUnknownCommand } from '../servers/mongodb.ts';
+import { loginsIn } from '../servers/mongodb-users.ts';
+import { usersOf } from '../servers/users.ts';
+import type { DemoEngine, Visitor } from './engines.ts';
+
+const DATABASE: Visitor = 'application';
+
+export const onMongoDb: DemoEngine = {
+  rotates,
+  row: 'mongodb 8.0',
+  origin:
+    'The MongoDB server comes from Docker or is a mongod on PATH;\n' +
+    'or MONGODB_URL names one that is there (mongodb://root:password@host:port), where the users and the database of the demo\n' +
+    'are dropped again.',
+  work: 'replaces a document',
+  options: { from: ['address', 'docker', 'path'] },
+
+  async prepare(server, { admin, user }, _strategy, cleanUp) {
+    const users = usersOf(server);
+    for (const [{ username }, create] of [
+      [admin, () => users.createAdmin(admin)],
+      [user, () => users.createUser(user)],
+    ] as const) {
+      await create();
+      cleanUp.defer(() => users.dropUser(username));
+    }
+    cleanUp.defer(() => users.dropUser(`${user.username}_clone`)); // alternating users make it
+    cleanUp.defer(async () => void (await users.run(`db.getSiblingDB("${DATABASE}").runCommand({ dropDatabase: 1 })`)));
+    const roles = [{ role: 'readWrite', db: DATABASE }];
+    const grant = `db.grantRolesToUser(${JSON.stringify(user.username)}, ${JSON.stringify(roles)})`;
+    await users.run(grant).catch(unlessUnknownCommand); // where there are no roles, everybody may write
+  },
+
+  async login(server, visitor, superuser, isToWork) {
+    try {
+      await using client = await connect({ ...server, superuser }, { appName: visitor });
+      if (isToWork) {
+        const latest = client.db(DATABASE).collection<{ _id: number }>('latest');
+        await latest.replaceOne({ _id: 1 }, { at: new Date(), by: superuser.username }, { upsert: true });
+      }
+      return 'accepted';
+    } catch (error) {
+      return isOneOf(CODES.authenticationFailed)(error) ? 'refused' : 'unreachable';
+    }
+  },
+
+  /** The name of each connection's application is written down before its login. */
+  loginsOfFunction(log) {
+    const ofFunction = new Set(
+      log.split('\n').flatMap((line) => {
+        const isOurs = line.includes('"msg":"client metadata"') && line.includes('"name":"secret-rotation"');
+        return isOurs ? [JSON.parse(line).attr.remote] : [];
+      }),
+    );
+    return loginsIn(log, ({ client }) => ofFunction.has(client));
+  },
+};
