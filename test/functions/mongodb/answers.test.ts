@@ -1,0 +1,226 @@
+/** What MongoDB answers where no server at hand does: played, from https://www.mongodb.com/docs/manual/reference/error-codes/ */
+import { TLSSocket } from 'node:tls';
+import { describe, expect, test } from '@jest/globals';
+import type { Document } from 'mongodb';
+import { mongodb } from '../../../functions/mongodb/engine.ts';
+import type { MongoSession } from '../../../functions/mongodb/session.ts';
+import { Deadline } from '../../../shared/deadline.ts';
+import type { LoginResult, Session } from '../../../shared/engine.ts';
+import type { RotationError } from '../../../shared/errors.ts';
+import { Secret } from '../../../shared/secret.ts';
+import { eventually, failure, newPassword, trusting } from '../../conformance/bench.ts';
+import { fakeServer, type Listening } from '../../conformance/relay.ts';
+import { tls } from '../../fixtures/tls/tls.ts';
+import { type As, error, isHello, lettingIn, PRIMARY, SECONDARY } from './fake.ts';
+
+const AS: As = { username: 'app', password: 'correct' };
+
+type Answer = Parameters<typeof lettingIn>[1];
+
+/** A fake's address, and how many connections it has. */
+async function played(answer: Answer): Promise<Listening & { open(): number }> {
+  let open = 0;
+  const server = await fakeServer((socket) => {
+    open++;
+    socket.on('close', () => open--);
+    lettingIn(AS, answer)(socket);
+  });
+  return { ...server, open: () => open };
+}
+
+function login({ host, port }: { host: string; port: number }, password = AS.password, ms = 9000) {
+  const as = { username: AS.username, password: new Secret(password) };
+  return mongodb.login({ host, port, tls: 'off', options: {} }, as, new Deadline(ms));
+}
+
+async function session(server: Listening): Promise<MongoSession & AsyncDisposable> {
+  const result = await login(server);
+  if (result.is !== 'accepted') throw result.why;
+  return Object.assign(result.session, { [Symbol.asyncDispose]: () => result.session.close() });
+}
+
+function why(result: LoginResult<Session>): RotationError {
+  if (result.is === 'accepted') throw new Error('the login was accepted');
+  return result.why;
+}
+
+const denies = (command: string, code: number, codeName: string): Answer => {
+  return (heard) => (command in heard ? error(code, codeName, 'played') : undefined);
+};
+
+describe('a login at a played MongoDB', () => {
+  test('is accepted, and both connections end with it', async () => {
+    await using server = await played(() => undefined);
+    const result = await login(server);
+    expect(result).toMatchObject({
+      is: 'accepted',
+      session: { account: { username: AS.username, realm: 'admin' } },
+    });
+    expect(server.open()).toBe(2);
+
+    if (result.is === 'accepted') await result.session.close();
+
+    await eventually(async () => server.open() === 0);
+  });
+
+  test('fails in five ways, which are told apart, and leaves no connection', async () => {
+    await using refusing = await played(denies('saslStart', 18, 'AuthenticationFailed'));
+    await using secondary = await played((command) => (isHello(command) ? SECONDARY : undefined));
+    await using secured = await fakeServer((socket) => {
+      const server = { isServer: true, key: tls.key, cert: tls.certificate };
+      lettingIn(AS, () => undefined)(new TLSSocket(socket, server).on('error', () => {}));
+    });
+    const { host, port } = secured;
+    const as = { username: AS.username, password: new Secret(AS.password) };
+    const over = (ca: string) =>
+      mongodb.login({ host, port, tls: trusting(ca, 'localhost'), options: {} }, as, new Deadline(9000));
+    const verified = await over(tls.ca);
+    expect(verified).toMatchObject({ is: 'accepted' });
+    if (verified.is === 'accepted') await verified.session.close();
+
+    const errors = [
+      why(await login(refusing)),
+      why(await login({ host: 'nowhere.invalid', port })),
+      why(await login(secondary)),
+      why(await over(tls.otherCa)),
+    ];
+    {
+      await using denied = await played(denies('updateUser', 13, 'Unauthorized'));
+      await using own = await session(denied);
+      errors.push(await failure(mongodb.changeOwnPassword(own, as.password, newPassword())));
+    }
+
+    expect(errors.map(({ name, layer }) => [name, layer])).toEqual([
+      ['LoginRefusedError', 'authentication'],
+      ['HostNotFoundError', 'DNS'],
+      ['ReadOnlyServerError', 'database'],
+      ['TlsError', 'TLS'],
+      ['PrivilegeError', 'privilege'],
+    ]);
+    expect(new Set(errors.map(({ message }) => message)).size).toBe(5);
+    for (const { message } of errors) expect(message).toContain(`"${AS.username}"`);
+    for (const each of [refusing, secondary]) await eventually(async () => each.open() === 0);
+  });
+
+  test('is refused by a server that does not have this user', async () => {
+    await using server = await played(denies('saslStart', 18, 'AuthenticationFailed'));
+
+    const result = await login(server);
+
+    expect(result).toMatchObject({ is: 'refused', why: { code: '18' } });
+    expect(why(result).message).toContain('authSource');
+  });
+
+  test('says who is the primary, where the server that it meets is not', async () => {
+    await using server = await played((command) =>
+      isHello(command) ? { ...SECONDARY, primary: 'db-2.example:27017' } : undefined,
+    );
+
+    const result = await login(server);
+
+    expect(result).toMatchObject({ is: 'unknown', why: { name: 'ReadOnlyServerError' } });
+    expect(why(result).message).toContain('it names db-2.example:27017 now');
+  });
+
+  test('says that there is no primary now', async () => {
+    const { primary: _, ...orphan } = SECONDARY;
+    await using server = await played((command) => (isHello(command) ? orphan : undefined));
+
+    expect(why(await login(server)).message).toContain('it names none now');
+  });
+
+  test('is unknown where the server takes the session for somebody else’s', async () => {
+    const other = { authInfo: { authenticatedUsers: [{ user: AS.username, db: 'elsewhere' }] }, ok: 1 };
+    await using server = await played((command) => ('connectionStatus' in command ? other : undefined));
+
+    expect(await login(server)).toMatchObject({ is: 'unknown', why: { layer: 'database' } });
+  });
+
+  test('waits until a majority has what it proves, and no longer than its deadline', async () => {
+    const { lastWrite } = PRIMARY as { lastWrite: Document };
+    const ahead = { ...lastWrite['opTime'], t: lastWrite['opTime'].t.add(1) };
+    const lagging = { ...PRIMARY, lastWrite: { opTime: ahead, majorityOpTime: lastWrite['opTime'] } };
+    let hellos = 0;
+    await using server = await played((command, position) => {
+      if (!isHello(command) || position === undefined) return undefined;
+      return ++hellos < 3 ? lagging : { ...PRIMARY, lastWrite: { opTime: ahead, majorityOpTime: ahead } };
+    });
+    await using own = await session(server);
+    expect(own.account.username).toBe(AS.username);
+    expect(hellos).toBe(3);
+
+    await using never = await played((command, position) =>
+      isHello(command) && position !== undefined ? lagging : undefined,
+    );
+    const result = await login(never, AS.password, 3000);
+    expect(result).toMatchObject({ is: 'unknown', why: { name: 'ConnectionError' } });
+    expect(why(result).message).toContain('majority');
+  });
+});
+
+describe('a change at a played MongoDB', () => {
+  test.each([
+    [10_107, 'NotWritablePrimary', 'ReadOnlyServerError', 'is not the primary'],
+    [13_435, 'NotPrimaryNoSecondaryOk', 'ReadOnlyServerError', 'is not the primary'],
+    [13, 'Unauthorized', 'PrivilegeError', 'changeOwnPassword'],
+    [50, 'MaxTimeMSExpired', 'DeadlineError', 'time limit'],
+    [64, 'WriteConcernTimeout', 'ConnectionError', 'majority'],
+    [189, 'PrimarySteppedDown', 'ConnectionError', 'may have happened'],
+    [11_600, 'InterruptedAtShutdown', 'ConnectionError', 'may have happened'],
+    [2, 'BadValue', 'PasswordPolicyError', 'does not take the password'],
+    [9999, 'SomethingNew', 'DatabaseError', 'error 9999'],
+  ])('that fails with %i, %s, is a %s', async (code, codeName, name, words) => {
+    await using server = await played(denies('updateUser', code, codeName));
+    await using own = await session(server);
+
+    const why = await failure(mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword()));
+
+    expect(why).toMatchObject({ name, user: AS.username, host: server.host });
+    expect(why.message).toContain(words);
+    expect(why.message).not.toContain('played');
+  });
+
+  test('asks for a majority, within its time', async () => {
+    const changes: Document[] = [];
+    await using server = await played((command) => {
+      if ('updateUser' in command) changes.push(command);
+      return undefined;
+    });
+    await using own = await session(server);
+
+    await mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword());
+
+    expect(changes).toHaveLength(1);
+    expect(changes[0]).toMatchObject({ updateUser: AS.username, writeConcern: { w: 'majority' } });
+    for (const limit of [changes[0]?.['maxTimeMS'], changes[0]?.['writeConcern'].wtimeout]) {
+      expect(limit).toBeGreaterThan(500);
+      expect(limit).toBeLessThan(1500); // a sixth of nine seconds is for statements
+    }
+  });
+
+  test('that no majority has confirmed is none', async () => {
+    await using server = await played((command) =>
+      'updateUser' in command ? { ok: 1, writeConcernError: { code: 64, errmsg: 'waiting timed out' } } : undefined,
+    );
+    await using own = await session(server);
+
+    const why = await failure(mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword()));
+
+    expect(why).toMatchObject({ name: 'ConnectionError' });
+    expect(why.message).toContain('may have happened');
+  });
+
+  test('keeps the mechanisms that the user has', async () => {
+    const changes: Document[] = [];
+    await using server = await played((command) => {
+      if ('updateUser' in command) changes.push(command);
+      if ('usersInfo' in command) return { users: [{ user: AS.username, mechanisms: ['SCRAM-SHA-256'] }], ok: 1 };
+      return undefined;
+    });
+    await using own = await session(server);
+
+    await mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword());
+
+    expect(changes[0]).toMatchObject({ mechanisms: ['SCRAM-SHA-256'] });
+  });
+});
