@@ -10,6 +10,8 @@ export class Database implements AsyncDisposable {
   readonly #server: Server;
   readonly #roles: Roles;
   readonly #cleanUp: AsyncDisposableStack;
+  /** Whether a twin can bear a mark that tells whose it is. */
+  readonly hasMarks: boolean;
 
   static async start(
     { engine: name, strategy }: Pick<Options, 'engine' | 'strategy'>,
@@ -19,13 +21,20 @@ export class Database implements AsyncDisposable {
     await using cleanUp = new AsyncDisposableStack();
     const server = cleanUp.use(await startServer(engine.row, engine.options));
     await engine.prepare(server, roles, strategy, cleanUp);
-    return new Database(engine, server, roles, cleanUp.move());
+    return new Database(engine, server, roles, await engine.hasMarks(server), cleanUp.move());
   }
 
-  private constructor(engine: DemoEngine, server: Server, roles: Roles, cleanUp: AsyncDisposableStack) {
+  private constructor(
+    engine: DemoEngine,
+    server: Server,
+    roles: Roles,
+    hasMarks: boolean,
+    cleanUp: AsyncDisposableStack,
+  ) {
     this.#engine = engine;
     this.#server = server;
     this.#roles = roles;
+    this.hasMarks = hasMarks;
     this.#cleanUp = cleanUp;
   }
 

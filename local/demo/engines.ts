@@ -37,6 +37,8 @@ export interface DemoEngine {
     strategy: StrategyName,
     cleanUp: AsyncDisposableStack,
   ): Promise<void>;
+  /** Whether a twin can bear a mark that tells whose it is. */
+  hasMarks(server: ServerDescription): Promise<boolean>;
   /** One login, what an application does if that is asked for, and out again. Never throws. */
   login(server: ServerDescription, visitor: Visitor, as: Credential, isToWork: boolean): Promise<Answer>;
   /** What this part of the server's own log says about the function's logins, as whichever user. */

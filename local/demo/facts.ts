@@ -3,7 +3,7 @@ import type { Logins } from '../servers/users.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';
-import { STRATEGIES, type StrategyName } from './strategies.ts';
+import { STRATEGIES } from './strategies.ts';
 
 /** What is known before the first rotation. */
 export type Scene = Pick<Options, 'engine' | 'strategy'> & {
@@ -13,6 +13,8 @@ export type Scene = Pick<Options, 'engine' | 'strategy'> & {
   logUnreadable?: string;
   /** Why nobody counts the function's logins, where nobody can. */
   loginsUncounted?: string;
+  /** A twin can bear no mark: that it is this secret's, a login has to prove. */
+  hasNoMarks?: true;
   username: string;
   secret: string;
   /** Where the strategy needs one. */
@@ -58,10 +60,10 @@ export type Facts = Scene & {
 };
 
 /** What was not as promised, each in a few words; empty if all was. */
-export function brokenPromises({ strategy, rotations, application, prober, passwordsIn }: Facts): string[] {
-  const { keepsOld } = STRATEGIES[strategy];
+export function brokenPromises({ rotations, application, prober, passwordsIn, ...scene }: Facts): string[] {
+  const { keepsOld } = STRATEGIES[scene.strategy];
   return [
-    ...rotations.flatMap((facts, i) => brokenIn(facts, strategy).map((promise) => `rotation ${i + 1}: ${promise}`)),
+    ...rotations.flatMap((facts, i) => brokenIn(facts, scene).map((promise) => `rotation ${i + 1}: ${promise}`)),
     ...broken([
       [!keepsOld || application.failed === 0, `failures of the application in all: ${application.failed}`],
       [!keepsOld || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
@@ -73,10 +75,12 @@ export function brokenPromises({ strategy, rotations, application, prober, passw
 
 export function brokenIn(
   { logins, activeUser, application, ...facts }: RotationFacts,
-  strategy: StrategyName,
+  { strategy, hasNoMarks }: Pick<Scene, 'strategy' | 'hasNoMarks'>,
 ): string[] {
   const { accepted, failed } = logins ?? { accepted: 0, failed: 0 };
-  const { alternates, keepsOld, mostCalls, mostLogins } = STRATEGIES[strategy];
+  const { alternates, keepsOld, ...most } = STRATEGIES[strategy];
+  const proofs = alternates && hasNoMarks ? 1 : 0;
+  const [mostCalls, mostLogins] = [most.mostCalls + proofs, most.mostLogins + proofs];
   return broken([
     [facts.succeeded, facts.error ?? 'it did not succeed'],
     [

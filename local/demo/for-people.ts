@@ -5,7 +5,7 @@ import { type ApplicationFacts, brokenIn, type Facts, type RotationFacts, type S
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
 import type { Labels } from './secret.ts';
-import { STRATEGIES, type StrategyName } from './strategies.ts';
+import { STRATEGIES } from './strategies.ts';
 import { type Style, Terminal } from './terminal.ts';
 
 const STYLES: Record<Step, Style> = {
@@ -18,19 +18,21 @@ const STYLES: Record<Step, Style> = {
 export class Person implements Audience {
   readonly #terminal = new Terminal(process);
   readonly #count: number;
-  readonly #strategy: StrategyName;
+  #scene: Pick<Scene, 'strategy' | 'hasNoMarks'>;
 
   constructor({ rotations, strategy }: Options) {
     this.#count = rotations;
-    this.#strategy = strategy;
+    this.#scene = { strategy };
   }
 
   preparing(what: string): void {
     this.#terminal.progress(`${what} …`);
   }
 
-  ready({ engine, strategy, server, loginsUncounted, username, secret, admin, bundle }: Scene): void {
+  ready(scene: Scene): void {
+    const { engine, strategy, server, loginsUncounted, username, secret, admin, bundle } = scene;
     const terminal = this.#terminal;
+    this.#scene = scene;
     terminal.print();
     terminal.print(terminal.paint('bold', `Rotating ${username}`));
     terminal.print();
@@ -54,9 +56,9 @@ export class Person implements Audience {
 
   rotated(facts: RotationFacts, rotation: number): void {
     const { error, labels, activeUser, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
-    const { alternates } = STRATEGIES[this.#strategy];
+    const { alternates } = STRATEGIES[this.#scene.strategy];
     const terminal = this.#terminal;
-    this.#verdict(brokenIn(facts, this.#strategy).length === 0, `Rotation ${rotation} of ${this.#count}`);
+    this.#verdict(brokenIn(facts, this.#scene).length === 0, `Rotation ${rotation} of ${this.#count}`);
     if (error !== undefined) terminal.row('error', error);
     this.#timeline(facts);
     terminal.row('labels before', shown(labels.before));

@@ -60,6 +60,7 @@ export async function gather(options: Options, audience: Audience, signal: Abort
     server: database.introduction,
     ...(database.unreadable && { logUnreadable: database.unreadable }),
     ...(database.uncounted && { loginsUncounted: database.uncounted }),
+    ...(!database.hasMarks && { hasNoMarks: true }),
     username: user.username,
     secret: SECRET,
     ...(byAdmin && { admin: { username: admin.username, secret: ADMIN_SECRET } }),

@@ -1,23 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { mongodb as rotates } from '../../functions/mongodb/engine.ts';
 import { CODES, connect, isOneOf, unlessUnknownCommand } from '../servers/mongodb.ts';
-import { loginsIn } from '../servers/mongodb-users.ts';
+import { CHANGES_OWN_PASSWORD, loginsIn } from '../servers/mongodb-users.ts';
 import { usersOf } from '../servers/users.ts';
 import type { DemoEngine, Visitor } from './engines.ts';
 
 const DATABASE: Visitor = 'application';
+/** The user's, where there are roles. */
+const ROLE = CHANGES_OWN_PASSWORD.createRole;
 
 export const onMongoDb: DemoEngine = {
   rotates,
   row: 'mongodb 8.0',
   origin:
-    'The MongoDB server comes from Docker or is a mongod on PATH;\n' +
-    'or MONGODB_URL names one that is there (mongodb://root:password@host:port), where the users and the database of the demo\n' +
-    'are dropped again.',
+    'The MongoDB server comes from Docker or is a mongod on PATH; or MONGODB_URL names one that is there\n' +
+    '(mongodb://root:password@host:port), where the users, the role and the database of the demo are dropped again.',
   work: 'replaces a document',
   options: { from: ['address', 'docker', 'path'] },
 
   async prepare(server, { admin, user }, _strategy, cleanUp) {
     const users = usersOf(server);
+    const roles = await users.run(`db.runCommand({ rolesInfo: "${ROLE}" })`).catch(unlessUnknownCommand);
+    const isNew = roles?.every((answer) => Array.isArray(answer['roles']) && answer['roles'].length === 0);
+    if (isNew) cleanUp.defer(async () => void (await users.run(`db.dropRole("${ROLE}")`)));
     for (const [{ username }, create] of [
       [admin, () => users.createAdmin(admin)],
       [user, () => users.createUser(user)],
@@ -27,9 +32,17 @@ export const onMongoDb: DemoEngine = {
     }
     cleanUp.defer(() => users.dropUser(`${user.username}_clone`)); // alternating users make it
     cleanUp.defer(async () => void (await users.run(`db.getSiblingDB("${DATABASE}").runCommand({ dropDatabase: 1 })`)));
-    const roles = [{ role: 'readWrite', db: DATABASE }];
-    const grant = `db.grantRolesToUser(${JSON.stringify(user.username)}, ${JSON.stringify(roles)})`;
+    const rights = [{ role: 'readWrite', db: DATABASE }];
+    const grant = `db.grantRolesToUser(${JSON.stringify(user.username)}, ${JSON.stringify(rights)})`;
     await users.run(grant).catch(unlessUnknownCommand); // where there are no roles, everybody may write
+  },
+
+  /** Asked by changing that of a user who is not there. */
+  async hasMarks(server) {
+    const change = `db.updateUser(${JSON.stringify(randomUUID())}, { customData: {} })`;
+    return usersOf(server)
+      .run(change)
+      .then(() => true, isOneOf(CODES.userNotFound));
   },
 
   async login(server, visitor, superuser, isToWork) {

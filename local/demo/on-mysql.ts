@@ -42,6 +42,8 @@ export const onMySql: DemoEngine = {
       await users.run(`GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?@'%'`, [user.username]);
   },
 
+  hasMarks: async () => true,
+
   async login({ host, port }, visitor, { username, password }, isToWork) {
     let client: mysql.Connection | undefined;
     try {

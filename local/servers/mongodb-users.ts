@@ -7,7 +7,7 @@ import type { Login, Logins, Users } from './users.ts';
 const ROLE_EXISTS = 51002;
 
 /** No user of MongoDB may do so unless it has a role for that. */
-const CHANGES_OWN_PASSWORD = {
+export const CHANGES_OWN_PASSWORD = {
   createRole: 'changeOwnPassword',
   privileges: [{ resource: { db: 'admin', collection: '' }, actions: ['changeOwnPassword'] }],
   roles: [],

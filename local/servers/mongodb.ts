@@ -3,7 +3,7 @@ import { type Document, MongoClient, MongoServerError } from 'mongodb';
 import type { Container, Identity, ServerEngine } from './engine.ts';
 import type { Address, Settings } from './source.ts';
 
-export const CODES = { unauthorized: 13, authenticationFailed: 18, commandNotFound: 59 } as const;
+export const CODES = { userNotFound: 11, unauthorized: 13, authenticationFailed: 18, commandNotFound: 59 } as const;
 
 const REPLICA_SET = 'rs0';
 /** The official image gives what is in this folder to the user that the server runs as, and mongod wants its key for itself. */

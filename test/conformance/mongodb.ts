@@ -19,7 +19,6 @@ const STATEMENT_CODES = [
 /** Of a login and a change: what fails is, one after the other, each command of both. */
 const STATEMENTS = 5;
 
-const USER_NOT_FOUND = 11;
 /** PostgreSQL's, in which FerretDB keeps its users: longer ones it cuts. */
 const LONGEST_OF_FERRETDB = 63;
 
@@ -38,7 +37,7 @@ async function abilitiesOf(server: SharedServer): Promise<Abilities> {
     const change = { updateUser: unique('missing'), pwd: unique() };
     const denied = await client.db('admin').command(change).catch(isOneOf(CODES.unauthorized));
     const restriction = { updateUser: unique('missing'), authenticationRestrictions: [] };
-    const missing = await admin.command(restriction).catch(isOneOf(USER_NOT_FOUND));
+    const missing = await admin.command(restriction).catch(isOneOf(CODES.userNotFound));
     return {
       commands: new Set(Object.keys(commands)),
       enforcesRoles: denied === true,
