@@ -7,13 +7,9 @@ import type { Document } from 'bson';
 import { attempt, type Dialogue, type Login, type Verdict, type Who } from './login.ts';
 import { bodyOf, message, mongodbProtocol } from './mongodb-protocol.ts';
 
-/**
- * Never rejects. The connections are gone when it returns. What is refused is tried once more: FerretDB looks the user up for each of the two messages, so
- * a login during which the same password is set again fails, as the salt has changed.
- */
-export async function login(who: Who): Promise<Login> {
-  const first = await attempt(who, new Conversation(who));
-  return first.verdict === 'refused' ? attempt(who, new Conversation(who)) : first;
+/** Never rejects. The connection is gone when it returns. */
+export function login(who: Who): Promise<Login> {
+  return attempt(who, new Conversation(who));
 }
 
 const MECHANISMS = { 'SCRAM-SHA-256': 'sha256', 'SCRAM-SHA-1': 'sha1' } as const;
