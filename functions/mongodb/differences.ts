@@ -83,7 +83,8 @@ function customData(base: User, twin: User, names: Names): MongoDifference[] {
   const { [KEY]: mark, ...has } = twin.customData;
   if (isDeepStrictEqual(wanted, has)) return [];
   const merged = { ...wanted, ...(mark !== undefined && { [KEY]: mark }) };
-  return setting('its customData', { customData: merged }, names);
+  // It may be anything, and is nobody's business: no statement for a person.
+  return setting('its customData', { customData: merged }, names).map((each) => ({ ...each, remedies: [] }));
 }
 
 function setting(what: string, fields: Document, { twin, realm }: Names): MongoDifference[] {

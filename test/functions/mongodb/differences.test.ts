@@ -157,6 +157,19 @@ describe('what the twin differs in', () => {
     ]);
   });
 
+  test('is customData without a word of it: anything may stand there', () => {
+    const keeping = (kept: Document): User => ({
+      roles: [],
+      restrictions: [],
+      mechanisms: MECHANISMS,
+      customData: kept,
+    });
+    const found = differences(keeping({ token: 'private' }), keeping({ card: 'of a person' }));
+
+    expect(kinds(found)).toEqual(['setting: its customData']);
+    for (const { what, remedies } of found) expect([what, ...remedies].join()).not.toMatch(/token|private|card|person/);
+  });
+
   test('is no mechanism that only a password can bring', () => {
     const by = (...held: string[]): User => ({ roles: [], restrictions: [], mechanisms: held, customData: {} });
 
