@@ -4,14 +4,15 @@ import { PrivilegeError } from '../../shared/errors.ts';
 import { passwordFailure } from './errors.ts';
 import { marksAbout } from './mark.ts';
 import { type MongoSession, realmOf } from './session.ts';
-import { hasCustomData, mayNotSee, setPassword } from './users.ts';
+import { hasCustomData, mayNotSee, mechanismsOf, setPassword, unlessUnknown } from './users.ts';
 
 export const byAdmin: ByAdmin<MongoSession> = {
   facts,
 
   async setPassword(admin, account, to) {
     const { username } = account;
-    await setPassword(admin, account, to, (error, attempt) => passwordFailure(error, attempt, username));
+    const mechanisms = await mechanismsOf(admin, account);
+    await setPassword(admin, account, to, mechanisms, (error, attempt) => passwordFailure(error, attempt, username));
   },
 };
 
@@ -30,7 +31,9 @@ async function facts(admin: MongoSession, username: string, to: Endpoint): Promi
 
 async function described(admin: MongoSession, user: string, db: string): Promise<Document | undefined> {
   try {
-    const { users = [] } = await admin.read({ usersInfo: { user, db }, showPrivileges: true }, db);
+    const query = { usersInfo: { user, db } };
+    const detailed = await unlessUnknown(admin.read({ ...query, showPrivileges: true }, db));
+    const { users = [] } = detailed ?? (await admin.read(query, db));
     return users[0];
   } catch (error) {
     throw error instanceof PrivilegeError ? mayNotSee(admin, db) : error;

@@ -1,4 +1,4 @@
-import { MongoError, MongoServerError } from 'mongodb';
+import { type Document, MongoError, MongoServerError } from 'mongodb';
 import { connectionFailure } from '../../shared/connection-failure.ts';
 import type { Endpoint, LoginResult } from '../../shared/engine.ts';
 import {
@@ -29,27 +29,37 @@ export type Attempt = {
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
-export const CODES = {
-  badValue: 2,
-  userNotFound: 11,
-  unauthorized: 13,
-  authenticationFailed: 18,
-  userExists: 51003,
-} as const;
+export const CODES = { badValue: 2, userNotFound: 11, unauthorized: 13, authenticationFailed: 18 } as const;
 
-/** The server that the login met, and the one that it names as primary. */
+/**
+ * What servers say of a field or command that they do not know: BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported,
+ * NotImplemented, IDLUnknownField; 303 is DocumentDB's. Whatever else they say is no word about that.
+ */
+const UNKNOWN = [CODES.badValue, 9, 59, 72, 115, 238, 303, 40_415].map(String);
+
+/** @param error one of ours */
+export function isUnknownThere(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code !== undefined && UNKNOWN.includes(error.code);
+}
+
+/** Whatever else a server names, a log is no place for it. */
+const HOST_AND_PORT = /^[\w.:[\]-]{1,260}$/;
+
+/** What the server that the login met said of itself. */
 export class NotPrimary extends Error {
-  readonly primary: string | undefined;
-  constructor(primary: unknown) {
+  /** As the end of a sentence. */
+  readonly known: string;
+  constructor({ primary }: Document) {
     super('not the primary');
-    this.primary = typeof primary === 'string' ? primary : undefined;
+    const isNamed = typeof primary === 'string' && HOST_AND_PORT.test(primary);
+    this.known = isNamed ? `it names ${primary} now` : 'it names none now';
   }
 }
 
 export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
   const { to, username } = attempt;
   const unknown = (why: RotationError): Unsuccessful => ({ is: 'unknown', why });
-  if (error instanceof NotPrimary) return unknown(notPrimary(attempt, error.primary));
+  if (error instanceof NotPrimary) return unknown(notPrimary(attempt, error.known));
   if (isAnswer(error) && error.code === CODES.authenticationFailed) {
     const message =
       `The server at ${to.host} refuses the password of user "${username}" (or there is no such user in the database that "authSource" names, ` +
@@ -69,21 +79,20 @@ export function notItself(attempt: Attempt): Unsuccessful {
   };
 }
 
-function notPrimary(attempt: Attempt, primary?: string): RotationError {
-  const now = primary === undefined ? 'it names none now' : `it names ${primary} now`;
+function notPrimary(attempt: Attempt, known: string, code?: string): RotationError {
   return new ReadOnlyServerError(
     `The server at ${attempt.to.host} (user "${attempt.username}") is not the primary: give the primary's host, or an endpoint that follows it, in the ` +
-      `secret's "host" (${now}).`,
-    about(undefined, attempt),
+      `secret's "host" (${known}).`,
+    { ...about(undefined, attempt), code },
   );
 }
 
 /** Written, or read, where a majority of the replica set does not have it: a failover would forget it. */
-export function notDurable(attempt: Attempt): RotationError {
+export function notDurable(attempt: Attempt, code?: string): RotationError {
   return new ConnectionError(
     `A majority of the replica set of ${attempt.to.host} did not confirm in time what user "${attempt.username}" relies on: it may have happened, and may be ` +
       'forgotten again in a failover. Look at the set’s members.',
-    about(undefined, attempt),
+    { ...about(undefined, attempt), code },
   );
 }
 
@@ -131,8 +140,8 @@ function serverFailure(code: number, attempt: Attempt): RotationError {
   const details = { ...about(undefined, attempt), code: String(code) };
   const server = `The server at ${attempt.to.host}`;
   const user = `user "${attempt.username}"`;
-  if (NOT_PRIMARY.has(code)) return notPrimary(attempt);
-  if (NOT_CONFIRMED.has(code)) return notDurable(attempt);
+  if (NOT_PRIMARY.has(code)) return notPrimary(attempt, `error ${code}`, details.code);
+  if (NOT_CONFIRMED.has(code)) return notDurable(attempt, details.code);
   if (TIME_IS_UP.has(code))
     return new DeadlineError(
       `${server} stopped a command of ${user} at its time limit (${code}); it may have happened.`,
@@ -200,7 +209,7 @@ function isMisunderstanding(error: unknown): boolean {
 type Answer = MongoServerError & { code: number };
 
 /** The server's own word. */
-export function isAnswer(error: unknown): error is Answer {
+function isAnswer(error: unknown): error is Answer {
   return error instanceof MongoServerError && typeof error.code === 'number';
 }
 

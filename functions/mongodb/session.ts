@@ -15,7 +15,7 @@ import {
   passwordFailure,
   statementFailure,
 } from './errors.ts';
-import { setPassword } from './users.ts';
+import { mechanismsOf, setPassword } from './users.ts';
 
 /** The server must give up before the client does: the rest is for the answer's way back. */
 const SERVER_SHARE = 0.9;
@@ -81,7 +81,7 @@ function opened(client: MongoClient, attempt: Attempt): Promise<unknown> {
     client.on('serverHeartbeatFailed', ({ failure }) => reject(failure));
     client.on('serverHeartbeatSucceeded', ({ reply }) => {
       attempt.hasAnswered = true;
-      if (!isPrimary(reply)) reject(new NotPrimary(reply['primary']));
+      if (!isPrimary(reply)) reject(new NotPrimary(reply));
     });
   });
   return Promise.race([client.connect(), met]);
@@ -158,7 +158,7 @@ export class MongoSession implements Session {
   async changeOwnPassword(to: Secret): Promise<'set'> {
     const failure: Failure = (error, attempt) =>
       mayNotChangeOwn(passwordFailure(error, attempt), attempt, this.account.realm);
-    await setPassword(this, this.account, to, failure);
+    await setPassword(this, this.account, to, await mechanismsOf(this, this.account), failure);
     return 'set';
   }
 

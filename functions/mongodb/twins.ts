@@ -5,7 +5,7 @@ import { differencesIn, type MongoDifference } from './differences.ts';
 import { passwordFailure, statementFailure } from './errors.ts';
 import { KEY, markOf, marksAbout } from './mark.ts';
 import type { Failure, MongoSession } from './session.ts';
-import { hasCustomData, mayNotSee, type Role, setPassword, shell, type User, userOf } from './users.ts';
+import { hasCustomData, mayNotSee, mechanismsOf, type Role, setPassword, shell, type User, userOf } from './users.ts';
 
 /**
  * The twin is granted the base's roles: a user cannot be a role. Who made a document is kept nowhere, so nothing belongs to either.
@@ -74,8 +74,8 @@ export const twins: Twins<MongoSession> = {
     const failure = denied(admin, `set the password of "${account.username}"`, needs, (error, attempt) =>
       passwordFailure(error, attempt, account.username),
     );
-    const wanted = (await userOf(admin, pair.base))?.mechanisms;
-    await setPassword(admin, account, to, failure, which === 'twin' ? wanted : undefined);
+    const wanted = await mechanismsOf(admin, pair.base);
+    await setPassword(admin, account, to, wanted, failure);
     if (which === 'twin') await requireMechanisms(admin, account, wanted);
   },
 };
@@ -83,7 +83,7 @@ export const twins: Twins<MongoSession> = {
 /** They come with the password, after all the rest was compared. */
 async function requireMechanisms(admin: MongoSession, twin: Account, wanted: User['mechanisms']): Promise<void> {
   if (wanted === undefined) return;
-  const has = (await userOf(admin, twin))?.mechanisms;
+  const has = await mechanismsOf(admin, twin);
   if (isDeepStrictEqual(new Set(has), new Set(wanted))) return;
   throw new TwinRightsError(
     `The twin "${twin.username}" authenticates by ${has?.join(', ') || 'nothing'}, its base by ${wanted.join(', ')}. AWSCURRENT works, and has not changed.`,

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
 import type { Account } from '../../shared/engine.ts';
-import { DatabaseError, PrivilegeError, RotationError } from '../../shared/errors.ts';
+import { PrivilegeError, RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
-import { CODES } from './errors.ts';
+import { CODES, isUnknownThere } from './errors.ts';
 import type { Failure, MongoSession } from './session.ts';
 
 export type Role = { role: string; db: string };
@@ -23,7 +23,20 @@ export type User = {
 export async function userOf(session: MongoSession, { username, realm }: Account): Promise<User | undefined> {
   const query = { usersInfo: { user: username, db: realm } };
   const [user] = usersIn(await session.read(query, realm));
-  return user && { ...user, restrictions: await restrictionsOf(session, query, realm) };
+  if (user === undefined) return undefined;
+  // Asked for by themselves: an answer with them need not have the mechanisms.
+  const detailed = await unlessUnknown(session.read({ ...query, showAuthenticationRestrictions: true }, realm));
+  return { ...user, restrictions: detailed && usersIn(detailed)[0]?.restrictions };
+}
+
+/** Undefined where the server does not know what it is asked: DocumentDB and FerretDB are among those. */
+export async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isUnknownThere(error)) return undefined;
+    throw error;
+  }
 }
 
 /** From an answer to usersInfo, https://www.mongodb.com/docs/manual/reference/command/usersInfo/ */
@@ -36,17 +49,6 @@ export function usersIn({ users = [] }: Document): User[] {
   }));
 }
 
-/** Asked for by themselves: an answer with them need not have the mechanisms. DocumentDB and FerretDB do not know them. */
-async function restrictionsOf(session: MongoSession, query: Document, realm: string): Promise<User['restrictions']> {
-  try {
-    const reply = await session.read({ ...query, showAuthenticationRestrictions: true }, realm);
-    return usersIn(reply)[0]?.restrictions;
-  } catch (error) {
-    if (error instanceof DatabaseError && error.code !== undefined) return undefined;
-    throw error;
-  }
-}
-
 /**
  * Whether users have customData here, where a mark can be: asked by changing that of a user who is not there. DocumentDB and FerretDB have none.
  * @throws {PrivilegeError} where this session may not change users
@@ -56,30 +58,27 @@ export async function hasCustomData(session: MongoSession, realm: string): Promi
     await session.write({ updateUser: `secret-rotation-${randomUUID()}`, customData: {} }, realm);
     return true;
   } catch (error) {
-    if (error instanceof PrivilegeError || !(error instanceof RotationError) || error.code === undefined) throw error;
-    return error.code === String(CODES.userNotFound);
+    if (isUnknownThere(error)) return false;
+    if (error instanceof RotationError && error.code === String(CODES.userNotFound)) return true;
+    throw error;
   }
 }
 
-/**
- * The command that sets a password and leaves the mechanisms as they are: without them the server would take both, also for a user that is to have
- * the stronger one only.
- */
+/** @param mechanisms those that the user is to have: without them the server would take all, also for whoever is to have the stronger one only */
 export async function setPassword(
   session: MongoSession,
-  account: Account,
+  { username, realm }: Account,
   to: Secret,
+  mechanisms: User['mechanisms'],
   failure: Failure,
-  mechanisms?: readonly string[],
 ): Promise<void> {
-  const kept = mechanisms ?? (await mechanismsOf(session, account));
-  const command = { updateUser: account.username, pwd: to.reveal(), ...(kept && { mechanisms: kept }) };
-  await session.write(command, account.realm, failure);
+  await session.write({ updateUser: username, pwd: to.reveal(), ...(mechanisms && { mechanisms }) }, realm, failure);
 }
 
-async function mechanismsOf(session: MongoSession, account: Account): Promise<readonly string[] | undefined> {
+/** Those that the user has. */
+export async function mechanismsOf(session: MongoSession, { username, realm }: Account): Promise<User['mechanisms']> {
   try {
-    return (await userOf(session, account))?.mechanisms;
+    return usersIn(await session.read({ usersInfo: { user: username, db: realm } }, realm))[0]?.mechanisms;
   } catch (error) {
     if (error instanceof PrivilegeError) return undefined; // MongoDB lets each user look at itself
     throw error;

@@ -5,13 +5,16 @@ import type { Document } from 'mongodb';
 import { mongodb } from '../../../functions/mongodb/engine.ts';
 import type { MongoSession } from '../../../functions/mongodb/session.ts';
 import { Deadline } from '../../../shared/deadline.ts';
-import type { LoginResult, Session } from '../../../shared/engine.ts';
+import { type LoginResult, type Pair, type Session, supported } from '../../../shared/engine.ts';
 import type { RotationError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { eventually, failure, newPassword, trusting } from '../../conformance/bench.ts';
 import { fakeServer, type Listening } from '../../conformance/relay.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 import { type As, error, isHello, lettingIn, PRIMARY, SECONDARY } from './fake.ts';
+
+const twins = supported(mongodb.twins('mongo'));
+const byAdmin = supported(mongodb.byAdmin('mongo'));
 
 const AS: As = { username: 'app', password: 'correct' };
 
@@ -122,6 +125,14 @@ describe('a login at a played MongoDB', () => {
     expect(why(result).message).toContain('it names db-2.example:27017 now');
   });
 
+  test('repeats nothing that is no host and port', async () => {
+    await using server = await played((command) =>
+      isHello(command) ? { ...SECONDARY, primary: 'call me: https://example.com' } : undefined,
+    );
+
+    expect(why(await login(server)).message).not.toContain('example.com');
+  });
+
   test('says that there is no primary now', async () => {
     const { primary: _, ...orphan } = SECONDARY;
     await using server = await played((command) => (isHello(command) ? orphan : undefined));
@@ -175,8 +186,9 @@ describe('a change at a played MongoDB', () => {
 
     const why = await failure(mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword()));
 
-    expect(why).toMatchObject({ name, user: AS.username, host: server.host });
+    expect(why).toMatchObject({ name, user: AS.username, host: server.host, code: String(code) });
     expect(why.message).toContain(words);
+    expect(why.message).not.toContain('it names none');
     expect(why.message).not.toContain('played');
   });
 
@@ -222,5 +234,81 @@ describe('a change at a played MongoDB', () => {
     await mongodb.changeOwnPassword(own, new Secret(AS.password), newPassword());
 
     expect(changes[0]).toMatchObject({ mechanisms: ['SCRAM-SHA-256'] });
+  });
+});
+
+const PAIR: Pair = {
+  base: { username: 'app', realm: 'admin' },
+  twin: { username: 'app_clone', realm: 'admin' },
+  owner: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf',
+};
+const base = { user: 'app', db: 'admin', roles: [{ role: 'read', db: 'app' }], mechanisms: ['SCRAM-SHA-256'] };
+const UNKNOWN_FIELDS = [
+  [2, 'BadValue'],
+  [9, 'FailedToParse'],
+  [72, 'InvalidOptions'],
+  [303, 'UnsupportedFeature'],
+  [40_415, 'IDLUnknownField'],
+] as const;
+
+describe('what a played MongoDB does not know', () => {
+  test.each(UNKNOWN_FIELDS)('it says by %i, %s: without customData there is no mark', async (code, codeName) => {
+    await using server = await played((command) => {
+      if ('updateUser' in command) return error(code, codeName, 'played');
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    expect(await twins.state(admin, PAIR)).toEqual({ base: { inert: false }, twin: { inert: false } });
+    expect(twins.adoption(admin, PAIR)).toEqual({ unsupported: expect.any(String) });
+  });
+
+  // Taken for a server without marks, one in trouble would have another secret's pair changed.
+  test.each([
+    [50, 'MaxTimeMSExpired', 'DeadlineError'],
+    [189, 'PrimarySteppedDown', 'ConnectionError'],
+    [112, 'WriteConflict', 'DatabaseError'],
+    [9999, 'SomethingNew', 'DatabaseError'],
+  ])('it does not say by %i, %s: whose the pair is stays open', async (code, codeName, name) => {
+    await using server = await played((command) => {
+      if ('updateUser' in command) return error(code, codeName, 'played');
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    expect(await failure(twins.state(admin, PAIR))).toMatchObject({ name, code: String(code) });
+  });
+
+  test.each(UNKNOWN_FIELDS)('may be restrictions: %i, %s', async (code, codeName) => {
+    await using server = await played((command) => {
+      if (command['showAuthenticationRestrictions']) return error(code, codeName, 'played');
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    expect(await twins.differences(admin, PAIR)).toEqual([]);
+  });
+
+  test('are no restrictions that it failed to tell: a twin would be made without them', async () => {
+    await using server = await played((command) => {
+      if (command['showAuthenticationRestrictions']) return error(112, 'WriteConflict', 'played');
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    expect(await failure(Promise.resolve(twins.differences(admin, PAIR)))).toMatchObject({ code: '112' });
+    expect(await failure(twins.create(admin, PAIR, newPassword()))).toMatchObject({ code: '112' });
+  });
+
+  test.each(UNKNOWN_FIELDS)('may be privileges: power is told by the roles then: %i, %s', async (code, codeName) => {
+    const role = { role: 'userAdmin', db: 'admin' };
+    await using server = await played((command) => {
+      if (command['showPrivileges']) return error(code, codeName, 'played');
+      return 'usersInfo' in command ? { users: [{ ...base, roles: [role] }], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+    const to = { ...server, tls: 'off', options: {} } as const;
+
+    expect(await byAdmin.facts(admin, 'app', to)).toMatchObject({ privileged: 'has the role userAdmin' });
   });
 });
