@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
 import type { Difference, Pair } from '../../shared/engine.ts';
-import { KEY } from './mark.ts';
+import { MARK } from '../../shared/mark.ts';
 import { type Restriction, type Role, shell, type User } from './users.ts';
 
 export type MongoDifference = Difference & {
@@ -79,10 +79,10 @@ function mechanisms(base: User, twin: User, names: Names): MongoDifference[] {
 
 /** All but the mark, which is the twin's own. */
 function customData(base: User, twin: User, names: Names): MongoDifference[] {
-  const { [KEY]: _, ...wanted } = base.customData;
-  const { [KEY]: mark, ...has } = twin.customData;
+  const { [MARK]: _, ...wanted } = base.customData;
+  const { [MARK]: mark, ...has } = twin.customData;
   if (isDeepStrictEqual(wanted, has)) return [];
-  const merged = { ...wanted, ...(mark !== undefined && { [KEY]: mark }) };
+  const merged = { ...wanted, ...(mark !== undefined && { [MARK]: mark }) };
   // It may be anything, and is nobody's business: no statement for a person.
   return setting('its customData', { customData: merged }, names).map((each) => ({ ...each, remedies: [] }));
 }

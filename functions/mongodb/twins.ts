@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Account, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
 import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/errors.ts';
+import { ownersOf } from '../../shared/mark.ts';
 import { differencesIn, type MongoDifference } from './differences.ts';
 import { passwordFailure, statementFailure } from './errors.ts';
-import { KEY, markOf, marksAbout } from './mark.ts';
+import { customDataWith, marksAbout } from './mark.ts';
 import type { Failure, MongoSession } from './session.ts';
 import { hasCustomData, mayNotSee, mechanismsOf, type Role, setPassword, shell, type User, userOf } from './users.ts';
 
@@ -18,14 +19,13 @@ export const twins: Twins<MongoSession> = {
 
   async create(admin, pair, to) {
     const { restrictions, mechanisms, roles, customData } = required(await userOf(admin, pair.base), pair.base);
-    const { [KEY]: _, ...others } = customData;
     const command = {
       createUser: pair.twin.username,
       pwd: to.reveal(),
       roles,
       ...(restrictions?.length && { authenticationRestrictions: restrictions }),
       ...(mechanisms && { mechanisms }),
-      ...(admin.keepsMarks && { customData: { ...others, ...markOf(pair) } }),
+      ...(admin.keepsMarks && { customData: customDataWith(customData, pair) }),
     };
     const databases = new Set([pair.twin.realm, ...roles.map(({ db }) => db)]);
     const needs = [...databases].map((db): Role => ({ role: 'userAdmin', db }));
@@ -43,14 +43,14 @@ export const twins: Twins<MongoSession> = {
   async adopt(admin, pair) {
     if (!admin.keepsMarks) return;
     const { customData } = required(await userOf(admin, pair.twin), pair.twin);
-    const command = { updateUser: pair.twin.username, customData: { ...customData, ...markOf(pair) } };
+    const command = { updateUser: pair.twin.username, customData: customDataWith(customData, pair) };
     const needs = [{ role: 'userAdmin', db: pair.twin.realm }];
     await admin.write(command, pair.twin.realm, denied(admin, `mark the user "${pair.twin.username}"`, needs));
   },
 
-  adoption: (admin, { twin, ...pair }) =>
+  adoption: (admin, pair) =>
     admin.keepsMarks
-      ? shell(twin.realm, 'updateUser', twin.username, { customData: markOf({ twin, ...pair }) })
+      ? shell(pair.twin.realm, 'updateUser', pair.twin.username, { customData: customDataWith({}, pair) })
       : { unsupported: 'this server has no customData for a mark' },
 
   async differences(session, pair) {
@@ -115,23 +115,19 @@ function denied(
 }
 
 async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
-  const { realm, username: base } = pair.base;
+  const { realm } = pair.base;
   admin.keepsMarks = await hasCustomData(admin, realm).catch((error) => {
     throw error instanceof PrivilegeError ? mayNotSee(admin, realm) : error;
   });
-  const marks = admin.keepsMarks ? await marksAbout(admin, realm, [base, pair.twin.username]) : [];
-  const mark = marks.find(({ username }) => username === pair.twin.username);
-  const ofTwin = mark && (mark.base === base ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
-  const claim = marks.find((other) => other.base === base && other.secret !== pair.owner)?.secret;
-  const asTwin = marks.find(({ username }) => username === base);
-  const ofBase = claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`);
+  const names = [pair.base.username, pair.twin.username];
+  const owners = ownersOf(pair, admin.keepsMarks ? await marksAbout(admin, realm, names) : []);
   return {
-    base: stateOf(await userOf(admin, pair.base), ofBase),
-    twin: stateOf(await userOf(admin, pair.twin), ofTwin),
+    base: stateOf(await userOf(admin, pair.base), owners.base),
+    twin: stateOf(await userOf(admin, pair.twin), owners.twin),
   };
 }
 
 /** Whoever is there can log in. */
-function stateOf(user: User | undefined, owner: string | undefined): UserState | undefined {
-  return user && { inert: false, ...(owner !== undefined && { owner }) };
+function stateOf(user: User | undefined, owner: { owner?: string }): UserState | undefined {
+  return user && { inert: false, ...owner };
 }

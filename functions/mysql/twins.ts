@@ -7,6 +7,7 @@ import {
   RotationError,
   TwinRightsError,
 } from '../../shared/errors.ts';
+import { ownersOf } from '../../shared/mark.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { accountOf, mayNotSee, quoted } from './accounts.ts';
 import { identifiedBy } from './by-admin.ts';
@@ -167,24 +168,14 @@ function settingPassword(admin: MySqlSession, account: Account, what: string): F
 }
 
 async function state(admin: MySqlSession, pair: Pair): Promise<PairState> {
-  const { username: base } = pair.base;
   for (const account of [pair.base, pair.twin]) await requireSameHost(admin, account);
   const found = { base: await described(admin, pair.base), twin: await described(admin, pair.twin) };
-  const marks = await marksAbout(admin, [base, pair.twin.username]);
-  const mark = marks.find(({ username }) => username === pair.twin.username);
-  const ofTwin = mark && (mark.base === base ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
-  const claim = marks.find((other) => other.base === base && other.secret !== pair.owner)?.secret;
-  const asTwin = marks.find(({ username }) => username === base);
-  const ofBase = claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`);
-  const userState = (description: Description | undefined, owner: string | undefined, inert: boolean) =>
-    description && {
-      inert,
-      ...(owner !== undefined && { owner }),
-      ...(description.barred !== undefined && { barred: description.barred }),
-    };
+  const owners = ownersOf(pair, await marksAbout(admin, [pair.base.username, pair.twin.username]));
+  const userState = (description: Description | undefined, owner: { owner?: string }, inert: boolean) =>
+    description && { inert, ...owner, ...(description.barred !== undefined && { barred: description.barred }) };
   return {
-    base: userState(found.base, ofBase, false),
-    twin: userState(found.twin, ofTwin, await isInert(admin, found)),
+    base: userState(found.base, owners.base, false),
+    twin: userState(found.twin, owners.twin, await isInert(admin, found)),
   };
 }
 

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { AccountFacts, ByAdmin, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
+import { type Borne, MARK, markOf, ownersOf } from '../../shared/mark.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { differencesIn, type Picture, type PostgresDifference, SINCE_16 } from './differences.ts';
 import type { PostgresSession } from './engine.ts';
@@ -30,14 +31,14 @@ export const twins: Twins<PostgresSession> = {
   async adopt(admin, pair) {
     const { username } = pair.twin;
     const [found] = await rolesNamed(admin, [username]);
-    const comment = [found?.comment, markOf(pair)].filter(Boolean).join('\n');
+    const comment = [found?.comment, lineOf(pair)].filter(Boolean).join('\n');
     await admin.change(`COMMENT ON ROLE ${name(username)} IS ${literal(comment)}`, {
       what: `comment on the role "${username}"`,
       cure: adminOption(admin, username),
     });
   },
 
-  adoption: (_, pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(markOf(pair))}`,
+  adoption: (_, pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(lineOf(pair))}`,
 
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 
@@ -87,23 +88,24 @@ function createRole(admin: PostgresSession): string {
 }
 
 /** One line of a role's comment, so that it can stand beside what people write there. */
-const MARK = /^secret-rotation: (\{.*\})$/m;
+const LINE = new RegExp(`^${MARK}: (\\{.*\\})$`, 'm');
 
-/** The base is part of it: a twin that is this secret's does not make any other user this secret's. */
-function markOf({ base, owner }: Pair): string {
-  return `secret-rotation: ${JSON.stringify({ secret: owner, base: base.username })}`;
+function lineOf(pair: Pair): string {
+  return `${MARK}: ${JSON.stringify(markOf(pair))}`;
 }
 
-function markIn(comment: string | null): { secret: string; base: string } | undefined {
+type Commented = { name: string; comment: string | null };
+
+function markAt({ name: username, comment }: Commented): Borne[] {
   try {
-    const { secret, base } = JSON.parse(MARK.exec(comment ?? '')?.[1] ?? '{}');
-    return typeof secret === 'string' && typeof base === 'string' ? { secret, base } : undefined;
+    const { secret, base } = JSON.parse(LINE.exec(comment ?? '')?.[1] ?? '{}');
+    return typeof secret === 'string' && typeof base === 'string' ? [{ username, secret, base }] : [];
   } catch {
-    return undefined;
+    return [];
   }
 }
 
-type Role = { name: string; comment: string | null; barred: string | null; inert: boolean };
+type Role = Commented & { barred: string | null; inert: boolean };
 
 /** In the order in which they were made; names that no role has are left out. */
 function rolesNamed(session: PostgresSession, names: readonly string[]): Promise<Role[]> {
@@ -123,36 +125,21 @@ function rolesNamed(session: PostgresSession, names: readonly string[]): Promise
 async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
   const [base, twin] = [pair.base.username, pair.twin.username];
   const roles = await rolesNamed(admin, [base, twin]);
-  const claims = await claimsOn(admin, base);
-  const found = (username: string, owner: string | undefined): UserState | undefined => {
+  const owners = ownersOf(pair, [...roles.flatMap(markAt), ...(await claimsOn(admin, base))]);
+  const found = (username: string, owner: { owner?: string }): UserState | undefined => {
     const role = roles.find((each) => each.name === username);
-    if (role === undefined) return undefined;
-    return {
-      inert: role.inert,
-      ...(owner !== undefined && { owner }),
-      ...(role.barred !== null && { barred: role.barred }),
-    };
+    return role && { inert: role.inert, ...owner, ...(role.barred !== null && { barred: role.barred }) };
   };
-  const mark = markIn(roles.find((each) => each.name === twin)?.comment ?? null);
-  const ofTwin = mark && (mark.base === base ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
-  return {
-    base: found(
-      base,
-      claims.find((secret) => secret !== pair.owner),
-    ),
-    twin: found(twin, ofTwin),
-  };
+  return { base: found(base, owners.base), twin: found(twin, owners.twin) };
 }
 
-/** The secrets that have a twin of this base, by the marks of its members. */
-async function claimsOn(session: PostgresSession, base: string): Promise<string[]> {
-  const members = await session.rows<{ comment: string | null }>(`
-    SELECT shobj_description(m.member, 'pg_authid') AS comment
-      FROM pg_auth_members m JOIN pg_roles b ON b.oid = m.roleid WHERE b.rolname = ${literal(base)}`);
-  return members.flatMap(({ comment }) => {
-    const mark = markIn(comment);
-    return mark?.base === base ? [mark.secret] : [];
-  });
+/** The marks of its members that name this base. */
+async function claimsOn(session: PostgresSession, base: string): Promise<Borne[]> {
+  const members = await session.rows<Commented>(`
+    SELECT t.rolname AS name, shobj_description(t.oid, 'pg_authid') AS comment
+      FROM pg_auth_members m JOIN pg_roles b ON b.oid = m.roleid JOIN pg_roles t ON t.oid = m.member
+      WHERE b.rolname = ${literal(base)}`);
+  return members.flatMap(markAt).filter((mark) => mark.base === base);
 }
 
 /** One statement, so that it is one moment. What an object in another database is called can only be known there. */
@@ -271,11 +258,10 @@ async function facts(admin: PostgresSession, username: string): Promise<AccountF
       WHERE r.rolname = ${literal(username)} AND (p.rolsuper OR p.rolcreaterole OR p.rolreplication
         OR p.rolbypassrls OR p.rolname IN (${POWERFUL.map(literal).join(', ')}))
       ORDER BY p.oid <> r.oid LIMIT 1`);
-  const mark = markIn(role.comment);
   return {
     account: { username, realm: '' },
     ...(powerful !== undefined && { privileged: powerful.power }),
     ...(role.barred !== null && { barred: role.barred }),
-    owners: [...(mark ? [mark.secret] : []), ...(await claimsOn(admin, username))],
+    owners: [...markAt(role), ...(await claimsOn(admin, username))].map(({ secret }) => secret),
   };
 }

@@ -398,8 +398,8 @@ export const brokenRules: BrokenRule[] = [
       },
       {
         file: 'functions/mongodb/twins.ts',
-        find: '...others, ...markOf(pair)',
-        replace: '...others',
+        find: 'admin.keepsMarks && { customData: customDataWith(customData, pair) }',
+        replace: 'admin.keepsMarks && { customData }',
       },
     ],
     engine: 'mongo',

@@ -239,6 +239,14 @@ describeServers('postgres', 'a pair of another secret', (server) => {
       'the same base with a twin of its own',
       (rotating: Rotating): Json => ({ alternateusername: `third_${rotating.user}` }),
     ],
+    [
+      'its twin as the base of another one',
+      (rotating: Rotating): Json => ({
+        ...rotating.value(),
+        baseusername: rotating.twin,
+        alternateusername: `third_${rotating.user}`,
+      }),
+    ],
   ])('is left alone: %s', async (_, changes) => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };

@@ -3,16 +3,16 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Document } from 'mongodb';
 import { differencesIn, type MongoDifference } from '../../../functions/mongodb/differences.ts';
-import { KEY } from '../../../functions/mongodb/mark.ts';
 import { type Role, type User, usersIn } from '../../../functions/mongodb/users.ts';
 import type { Pair } from '../../../shared/engine.ts';
+import { MARK as MARK_KEY } from '../../../shared/mark.ts';
 
 const PAIR: Pair = {
   base: { username: 'app', realm: 'admin' },
   twin: { username: 'app_clone', realm: 'admin' },
   owner: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf',
 };
-const MARK = { [KEY]: { secret: PAIR.owner, base: 'app' } };
+const MARK = { [MARK_KEY]: { secret: PAIR.owner, base: 'app' } };
 const MECHANISMS = ['SCRAM-SHA-1', 'SCRAM-SHA-256'];
 
 /** What the manual says that a command does to the user it names: https://www.mongodb.com/docs/manual/reference/command/nav-user-management/ */
@@ -58,7 +58,7 @@ const restriction = fc.record(
 const mechanisms = fc.subarray(MECHANISMS, { minLength: 1 });
 /** As JSON: what people keep there may be any document, and none of it is looked at. */
 const customData = fc.dictionary(
-  fc.string().filter((key) => key !== KEY && key !== '__proto__'),
+  fc.string().filter((key) => key !== MARK_KEY && key !== '__proto__'),
   fc.jsonValue(),
 );
 
@@ -93,9 +93,9 @@ describe('what the twin differs in', () => {
           new Set(one.roles.map(({ role, db }) => `${role} ${db}`)),
         );
         if (one.restrictions) expect(after.restrictions?.length === 0).toBe(one.restrictions.length === 0);
-        const { [KEY]: mark, ...rest } = after.customData;
+        const { [MARK_KEY]: mark, ...rest } = after.customData;
         expect(rest).toEqual(one.customData);
-        expect(mark).toEqual(other.customData[KEY]);
+        expect(mark).toEqual(other.customData[MARK_KEY]);
       }),
       { numRuns: 500 },
     );

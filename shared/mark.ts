@@ -1,0 +1,33 @@
+import type { Pair } from './engine.ts';
+
+/** The key under which a mark stands at a twin, beside what people keep there. */
+export const MARK = 'secret-rotation';
+
+/** The base is part of it: a twin that is this secret's does not make any other user this secret's. */
+export type Mark = { secret: string; base: string };
+
+export function markOf({ base, owner }: Pair): Mark {
+  return { secret: owner, base: base.username };
+}
+
+/** A mark and the user who bears it. */
+export type Borne = Mark & { username: string };
+
+type Owner = { owner?: string };
+
+/**
+ * In whose hands the two of a pair are.
+ * @param marks those at the two, and those that name one of them as their base
+ */
+export function ownersOf({ base, twin, owner }: Pair, marks: readonly Borne[]): { base: Owner; twin: Owner } {
+  const at = (name: string) => marks.find(({ username }) => username === name);
+  const owned = (by: string | undefined): Owner => (by === undefined ? {} : { owner: by });
+  const mark = at(twin.username);
+  const ofTwin = mark && (mark.base === base.username ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
+  const claim = marks.find((other) => other.base === base.username && other.secret !== owner)?.secret;
+  const asTwin = at(base.username);
+  return {
+    base: owned(claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`)),
+    twin: owned(ofTwin),
+  };
+}
