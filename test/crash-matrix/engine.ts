@@ -41,6 +41,15 @@ export type Abilities = {
 };
 export type Ability = 'supported' | { unsupported: string };
 
+export const ALL_ABILITIES: Abilities = {
+  marksTwins: 'supported',
+  changesRights: 'supported',
+  showsRights: 'supported',
+  locksUsers: 'supported',
+  showsSessions: 'supported',
+  showsPasswords: 'supported',
+};
+
 export interface Engine<Statements = unknown, K extends Kept = Kept> {
   readonly protocol: Protocol;
   /** Of the servers that the matrix starts. */

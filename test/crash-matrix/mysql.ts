@@ -1,21 +1,17 @@
 /** MySQL and MariaDB, as the matrix sees them. */
 import { connect } from '../../local/servers/mysql.ts';
-import type { Abilities, Connection, Engine, Names } from './engine.ts';
+import { type Abilities, ALL_ABILITIES, type Connection, type Engine, type Names } from './engine.ts';
 import type { Who } from './login.ts';
 import { login } from './mysql-login.ts';
 import { mysqlProtocol } from './mysql-protocol.ts';
 import { type Accounts, accountsCalled, meddling, outOfLine } from './mysql-rights.ts';
 
 const abilities: Abilities = {
-  marksTwins: 'supported',
-  changesRights: 'supported',
+  ...ALL_ABILITIES,
   showsRights: {
     unsupported:
       'a session of the twin does not see the base’s rights, so what a person gives the base after setSecret waits for its next turn',
   },
-  locksUsers: 'supported',
-  showsSessions: 'supported',
-  showsPasswords: 'supported',
 };
 
 /** What the two have in common. */

@@ -1,7 +1,7 @@
 /** PostgreSQL, as the matrix sees it. */
 import { connect } from '../../local/servers/postgres.ts';
 import type { Address } from '../../local/servers/source.ts';
-import type { Connection, Engine, Names } from './engine.ts';
+import { ALL_ABILITIES, type Connection, type Engine, type Names } from './engine.ts';
 import type { Who } from './login.ts';
 import { login } from './postgres-login.ts';
 import { postgresProtocol } from './postgres-protocol.ts';
@@ -19,14 +19,7 @@ export const postgres: Engine<string, Roles> = {
   firstLoginAhead: 0,
   login,
   connect: open,
-  abilities: async () => ({
-    marksTwins: 'supported',
-    changesRights: 'supported',
-    showsRights: 'supported',
-    locksUsers: 'supported',
-    showsSessions: 'supported',
-    showsPasswords: 'supported',
-  }),
+  abilities: async () => ALL_ABILITIES,
   databaseOf: (_: Names, { database }: Address) => database,
 
   statements: {

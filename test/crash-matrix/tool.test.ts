@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { brokenRules } from './broken-rules.ts';
-import type { Abilities } from './engine.ts';
+import { type Abilities, ALL_ABILITIES } from './engine.ts';
 import { cutCalled, cutsOf, type Point, pointsOf, tenthOf, twentiethOf } from './points.ts';
 import { postgresProtocol } from './postgres-protocol.ts';
 import type { Seen } from './recorder.ts';
@@ -61,15 +61,6 @@ describe('PostgreSQL’s protocol', () => {
   });
 });
 
-const able: Abilities = {
-  marksTwins: 'supported',
-  changesRights: 'supported',
-  showsRights: 'supported',
-  locksUsers: 'supported',
-  showsSessions: 'supported',
-  showsPasswords: 'supported',
-};
-
 describe('points', () => {
   const point = (id: number): Point => ({
     id: String(id),
@@ -118,14 +109,14 @@ describe('points', () => {
         fault === 'kill-after' ? [id.split('/')[id.split('/').length - 2]] : [],
       );
 
-    expect(kills('single-user', 0, seen, able)).toEqual(arrows.map((arrow) => `${arrow}#1`));
-    expect(kills('alternating-users', 0, seen, able)).toEqual([
+    expect(kills('single-user', 0, seen, ALL_ABILITIES)).toEqual(arrows.map((arrow) => `${arrow}#1`));
+    expect(kills('alternating-users', 0, seen, ALL_ABILITIES)).toEqual([
       '→Query:SELECT#1',
       '←ReadyForQuery#1',
       '→Query:GRANT#1',
       '←CommandComplete#1',
     ]);
-    expect(kills('alternating-users', 2, seen, able)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
+    expect(kills('alternating-users', 2, seen, ALL_ABILITIES)).toEqual(['→Query:GRANT#1', '←CommandComplete#1']);
   });
 
   test('cuts are the same in every run, 64 different ones a connection', () => {
@@ -144,8 +135,8 @@ test('what a server cannot do cannot happen on it', () => {
   const ids = (abilities: Abilities, turn: Turn) =>
     pointsOf('alternating-users', turn, [], abilities).map(({ id }) => id);
   const without = (ability: keyof Abilities, turn: Turn = 0) => {
-    const left = ids({ ...able, [ability]: { unsupported: 'here' } }, turn);
-    return ids(able, turn).filter((id) => !left.includes(id));
+    const left = ids({ ...ALL_ABILITIES, [ability]: { unsupported: 'here' } }, turn);
+    return ids(ALL_ABILITIES, turn).filter((id) => !left.includes(id));
   };
 
   expect(without('marksTwins')).toEqual(['after-createSecret/claimed']);
@@ -208,7 +199,7 @@ test('a run writes its own part of the document and leaves the rest', async () =
     cores: 1,
     minutes: 1,
     date: '2000-01-01',
-    abilities: able,
+    abilities: ALL_ABILITIES,
     normal: { calls: 11, logins: 3 },
     window: { sleep: 20, window: 1, windowWithSleep: 21, runs: [], blurred: 0 },
     results: [],
