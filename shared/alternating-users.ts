@@ -176,22 +176,24 @@ async function belongsToSecret<S extends Session>(
 ): Promise<{ marked: boolean }> {
   const { rotation, twins, session, pair } = work;
   const details = { user: pending.username, host: pending.endpoint.host };
-  for (const [user, owner] of [
-    [pair.base, base?.owner],
-    [pair.twin, twin?.owner],
+  const adoption = twins.adoption(session, pair);
+  const isByStatement = typeof adoption === 'string';
+  const cure = isByStatement ? ` If that secret will not rotate them again, run: ${adoption}` : '';
+  // The twin first: its mark names the base, too, and is the one that the statement replaces.
+  for (const [owner, mark, remedy] of [
+    [twin?.owner, `the mark at "${pair.twin.username}"`, cure],
+    [base?.owner, `a mark at "${pair.base.username}" or at another twin of it`, ''],
   ] as const)
     if (owner !== undefined && owner !== pair.owner)
       throw new ForeignUserError(
-        `The pair "${pair.base.username}" and "${pair.twin.username}" is in the hands of another secret, ${owner}, by the mark at ` +
-          `"${user.username}"; two secrets cannot rotate one user. Nothing was changed.`,
+        `The pair "${pair.base.username}" and "${pair.twin.username}" is in the hands of another secret, ${owner}, by ${mark}; ` +
+          `two secrets cannot rotate one user. Nothing was changed.${remedy}`,
         details,
       );
   if (twin?.owner === pair.owner) return { marked: true };
   const isEmptyTwin = pending.username === pair.twin.username && (twin === undefined || twin.inert);
   if (isEmptyTwin || (await rotation.logins.knows(pending, rotation.current, rotation.versions)))
     return { marked: false };
-  const adoption = twins.adoption(session, pair);
-  const isByStatement = typeof adoption === 'string';
   if (!isByStatement && rotation.adminMaySetPasswords) {
     await requireHarmless(work, pending);
     return { marked: false };

@@ -265,6 +265,19 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     expect(await passwords()).toEqual(before);
   });
 
+  test('is handed over by the statement that the error has', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const first = { ...rotating.value() };
+    await expectActive(rotating, rotating.twin);
+    rotating.makeOther({ ...first, baseusername: rotating.user });
+    const refused = await rotating.rotateOther();
+    const [, statement = ''] =
+      / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
+    await rotating.sql(statement);
+    expect(await rotating.rotateOther()).toBeUndefined();
+    await expectRefusal(rotating, 'LoginRefusedError', rotating.twin);
+  });
+
   test('nor does a marked twin give away another base', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await expectActive(rotating, rotating.twin);

@@ -191,6 +191,18 @@ describeServers('mysql', 'a pair of another secret', (server) => {
     expect(await stored(rotating)).toEqual(before);
   });
 
+  onlyMySql(server)('the same pair is handed over by the statement that the error has', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const first = { ...rotating.value() };
+    await expectRotated(rotating, rotating.twin);
+    rotating.makeOther({ ...first, baseusername: rotating.user });
+    const refused = await rotating.rotateOther();
+    const [, statement = ''] =
+      / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
+    await rotating.sql(statement);
+    expect(await rotating.rotateOther()).toBeUndefined();
+  });
+
   onlyMySql(server)('the same base with a twin of its own is left alone, by the mark at the other twin', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
