@@ -1,7 +1,7 @@
 /** What the tools of the field say of template.yaml. */
 import { expect, test } from '@jest/globals';
+import { describeTool, run } from '../tools.ts';
 import { root } from './template.ts';
-import { describeTool, run } from './tools.ts';
 
 const MINUTES = 60_000;
 

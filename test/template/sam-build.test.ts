@@ -10,8 +10,8 @@ import { engineNames } from '../../local/servers/rows.ts';
 import { ENGINES } from '../../scripts/build.ts';
 import { Rotating } from '../rotation/rotating.ts';
 import { describeServers } from '../servers.ts';
+import { describeTool, run } from '../tools.ts';
 import { capitalised, defaultEnvironment, root } from './template.ts';
-import { describeTool, run } from './tools.ts';
 
 const MINUTES = 60_000;
 

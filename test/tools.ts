@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe } from '@jest/globals';
-import { absent } from '../servers.ts';
+import { absent } from './servers.ts';
 
-export type ToolName = 'sam' | 'cfn-lint' | 'checkov';
+export type ToolName = 'sam' | 'cfn-lint' | 'checkov' | 'aws';
 
 /** One `describe`; without the tool on PATH it has a test that is skipped by name, or fails with REQUIRE_SERVERS=all. */
 export function describeTool(tool: ToolName, title: string, tests: () => void): void {
@@ -22,14 +22,29 @@ const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD$)/i.test(name)),
 );
 
-/** @returns what it wrote to stdout; rejects, with all that it wrote, if it fails */
-export async function run(tool: ToolName, args: readonly string[], cwd: string): Promise<string> {
-  const env = { ...environment, PATH: path.join(delimiter), SAM_CLI_TELEMETRY: '0', AWS_DEFAULT_REGION: 'us-east-1' };
+/**
+ * @param program one of the tools, or another
+ * @param variables of the environment, over those that are there
+ * @returns what it wrote to stdout; rejects, with all that it wrote, if it fails
+ */
+export async function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const env = {
+    ...environment,
+    PATH: path.join(delimiter),
+    SAM_CLI_TELEMETRY: '0',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    ...variables,
+  };
   try {
-    const { stdout } = await promisify(execFile)(tool, args, { cwd, env, maxBuffer: 1e8 });
+    const { stdout } = await promisify(execFile)(program, args, { cwd, env, maxBuffer: 1e8 });
     return stdout;
   } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${tool} ${args.join(' ')}:\n${stdout}${stderr}`, { cause: error });
+    const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
+    throw new Error(`${program} ${args.join(' ')}:\n${stdout}${stderr || message}`, { cause: error });
   }
 }
