@@ -131,7 +131,8 @@ export const SCENES: Readonly<Record<string, Scene>> = {
       await runAll(rotating, statements);
 
       const [answer] = await rotating.sql(`db.runCommand({ usersInfo: '${rotating.twin}' })`);
-      await expectSingleUser(rotating, answer?.['users'] as unknown[]);
+      const { users = [] } = answer as { users?: unknown[] }; // FerretDB leaves them out where there are none
+      await expectSingleUser(rotating, users);
     },
   },
 
