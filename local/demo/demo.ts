@@ -1,11 +1,12 @@
 /** npm run demo: see HELP in options.ts. */
 import { constants } from 'node:os';
+import { UsageError } from '../../scripts/usage.ts';
 import { prepareRun } from '../servers/leftovers.ts';
 import { brokenPromises } from './facts.ts';
 import { Machine } from './for-machines.ts';
 import { Person } from './for-people.ts';
 import { gather } from './gather.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { HELP, type Options, parseOptions } from './options.ts';
 
 const options = readOptions(process.argv.slice(2));
 if (options.help) console.log(HELP);

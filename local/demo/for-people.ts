@@ -1,3 +1,4 @@
+import { type Style, Terminal } from '../../scripts/terminal.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import { PAUSE, TIME_TO_LIVE } from './application.ts';
 import { ENGINES } from './engines.ts';
@@ -6,7 +7,6 @@ import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
 import type { Labels } from './secret.ts';
 import { STRATEGIES } from './strategies.ts';
-import { type Style, Terminal } from './terminal.ts';
 
 const STYLES: Record<Step, Style> = {
   createSecret: 'blue',

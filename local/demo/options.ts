@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseCommandLine, UsageError, wholeNumber } from '../../scripts/usage.ts';
 import { ENGINES, type EngineName } from './engines.ts';
 import { STRATEGIES, type StrategyName } from './strategies.ts';
 
@@ -36,12 +36,18 @@ machine, they talk without TLS.
 
 Exit code: 0 all was as promised, 1 something was not, 2 an option cannot be used, 130 Ctrl-C.`;
 
-/** An option that cannot be used, in one sentence. */
-export class UsageError extends Error {}
-
 /** @throws {UsageError} */
 export function parseOptions(args: string[]): Options {
-  const { rotations, engine, strategy, json, help } = parse(args);
+  const { rotations, engine, strategy, json, help } = parseCommandLine('npm run demo -- --help', {
+    args,
+    options: {
+      rotations: { type: 'string', default: '3' },
+      engine: { type: 'string', default: ENGINE_NAMES[0] },
+      strategy: { type: 'string', default: STRATEGY_NAMES[0] },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  }).values;
   const options = {
     rotations: wholeNumber('--rotations', rotations),
     engine: oneOf('--engine', engine, ENGINE_NAMES),
@@ -62,30 +68,6 @@ function requireSupport({ engine, strategy }: Options): void {
     throw new UsageError(
       `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${capability.unsupported}.`,
     );
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        rotations: { type: 'string', default: '3' },
-        engine: { type: 'string', default: ENGINE_NAMES[0] },
-        strategy: { type: 'string', default: STRATEGY_NAMES[0] },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values;
-  } catch (error) {
-    // Node says what is wrong in the first sentence, and talks of positional arguments in those that follow.
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
-    throw new UsageError(`${sentence}; npm run demo -- --help shows the options.`);
-  }
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`${option} takes a whole number from 1 on, not "${text}".`);
-  return Number(text);
 }
 
 /** @param explained what there is, for people */

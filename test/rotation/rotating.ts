@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { expect } from '@jest/globals';
 import { Lambda } from '../../local/lambda.ts';
-import type { Invocation, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
+import type { Invocation, RotationOptions, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
 import { stepEvent } from '../../local/secrets-manager/rotation.ts';
 import {
   FUNCTION_ACCESS_KEY_ID,
@@ -42,6 +42,10 @@ export type RotatingOptions = {
   };
   /** Another than the built one. */
   bundle?: string;
+  /** RotateSecret over HTTP calls the function, too, and so; without it the pending version is registered and no more. */
+  overHttp?: Partial<RotationOptions>;
+  /** For each process: who hears what it writes, as it comes. */
+  listen?: () => (output: string) => void;
 };
 
 export class Rotating implements AsyncDisposable {
@@ -56,7 +60,8 @@ export class Rotating implements AsyncDisposable {
   readonly processes: Lambda[] = [];
 
   static async on(server: ServerDescription, options: RotatingOptions = {}): Promise<Rotating> {
-    const rotating = new Rotating(server, options, await startSecretsManager());
+    const rotation = options.overHttp && { start: () => rotating.start(), ...options.overHttp };
+    const rotating = new Rotating(server, options, await startSecretsManager(rotation && { rotation }));
     const password = newPassword();
     if (options.admin) await rotating.#makeAdmin(options.admin);
     const maker = options.admin?.madeTheUser ? rotating.admin : undefined;
@@ -115,6 +120,7 @@ export class Rotating implements AsyncDisposable {
       environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
       credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
       ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
+      ...(this.#options.listen && { onOutput: this.#options.listen() }),
     });
     this.processes.push(lambda);
     return lambda;
@@ -248,8 +254,8 @@ export class Rotating implements AsyncDisposable {
     return JSON.stringify(value);
   }
 
-  /** Ends everything, and looks for every password there was in everything that was written. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Looks for every password there was. */
+  expectNoPasswordIn(text: string): void {
     for (const id of Object.keys(this.labels)) {
       try {
         this.#secrets.add(this.password(id));
@@ -257,10 +263,15 @@ export class Rotating implements AsyncDisposable {
         // A version without a value, or with a broken one.
       }
     }
+    for (const secret of this.#secrets) for (const form of forms(secret)) expect(text).not.toContain(form);
+  }
+
+  /** Ends everything, and looks at everything that was written. */
+  async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.processes.map((process) => process.stop()));
     await this.manager[Symbol.asyncDispose]();
     for (const name of [this.twin, this.user, this.admin]) await this.#users.dropUser(name).catch(() => {});
-    for (const secret of this.#secrets) for (const form of forms(secret)) expect(this.output).not.toContain(form);
+    this.expectNoPasswordIn(this.output);
   }
 }
 

@@ -1,0 +1,26 @@
+/** The command lines of what people run by name. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+/** An option that cannot be used, in one sentence. */
+export class UsageError extends Error {}
+
+/**
+ * Node's parseArgs, strict.
+ * @param command what shows the options, as people type it
+ * @throws {UsageError}
+ */
+export function parseCommandLine<T extends ParseArgsConfig>(command: string, config: T) {
+  try {
+    return parseArgs<T>(config);
+  } catch (error) {
+    // Node says what is wrong in the first sentence, and talks of positional arguments in those that follow.
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
+    throw new UsageError(`${sentence}; ${command} shows the options.`);
+  }
+}
+
+/** @throws {UsageError} */
+export function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`${option} takes a whole number from 1 on, not "${text}".`);
+  return Number(text);
+}
