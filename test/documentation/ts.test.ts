@@ -78,8 +78,6 @@ test(
 
 test.each([
   ['automaticallyAfterDays', 'automaticAfterDays', "'automaticAfterDays' does not exist"],
-  ['CfnRotationSchedule', 'CfnSecretRotation', "no exported member named 'CfnSecretRotation'"],
-  ["secretId: 'orders-app',", '', "Property 'secretId' is missing"],
   ['Duration.days(30)', "Duration.parse('30 days')", 'ISO duration'],
 ])(
   'An app with %j as %j is refused',
