@@ -157,7 +157,7 @@ export async function mongodb(server: SharedServer): Promise<Subject> {
     readOnly: ifIt(
       commands.has('replSetStepDown'),
       {
-        code: undefined,
+        code: '10107',
         says: 'is not the primary',
         async enter() {
           await command({ replSetStepDown: 60, force: true });
