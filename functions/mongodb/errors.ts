@@ -29,7 +29,13 @@ export type Attempt = {
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
-export const CODES = { badValue: 2, userNotFound: 11, unauthorized: 13, authenticationFailed: 18 } as const;
+export const CODES = {
+  badValue: 2,
+  userNotFound: 11,
+  unauthorized: 13,
+  typeMismatch: 14,
+  authenticationFailed: 18,
+} as const;
 
 /**
  * What servers say of a field or command that they do not know: BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported,

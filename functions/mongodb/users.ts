@@ -50,18 +50,24 @@ export function usersIn({ users = [] }: Document): User[] {
 }
 
 /**
- * Whether users have customData here, where a mark can be: asked by changing that of a user who is not there. DocumentDB and FerretDB have none.
+ * Whether users have customData here, where a mark can be: asked by changing that of a user who is not there, to a document and to what is none.
+ * DocumentDB and FerretDB refuse the field; whoever finds no fault in either never looks at it, and would keep nothing.
  * @throws {PrivilegeError} where this session may not change users
  */
 export async function hasCustomData(session: MongoSession, realm: string): Promise<boolean> {
-  try {
-    await session.write({ updateUser: `secret-rotation-${randomUUID()}`, customData: {} }, realm);
-    return true;
-  } catch (error) {
-    if (isUnknownThere(error)) return false;
-    if (error instanceof RotationError && error.code === String(CODES.userNotFound)) return true;
-    throw error;
-  }
+  const username = `secret-rotation-${randomUUID()}`;
+  const takes = async (customData: unknown): Promise<boolean> => {
+    try {
+      await session.write({ updateUser: username, customData }, realm);
+      return true;
+    } catch (error) {
+      const code = error instanceof RotationError ? error.code : undefined;
+      if (code === String(CODES.userNotFound)) return true;
+      if (code === String(CODES.typeMismatch) || isUnknownThere(error)) return false;
+      throw error;
+    }
+  };
+  return (await takes({})) && !(await takes('no document'));
 }
 
 /** @param mechanisms those that the user is to have: without them the server would take all, also for whoever is to have the stronger one only */

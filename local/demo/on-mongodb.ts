@@ -37,12 +37,13 @@ export const onMongoDb: DemoEngine = {
     await users.run(grant).catch(unlessUnknownCommand); // where there are no roles, everybody may write
   },
 
-  /** Asked by changing that of a user who is not there. */
+  /** Asked by changing that of a user who is not there, to a document and to what is none: who takes both keeps neither. */
   async hasMarks(server) {
-    const change = `db.updateUser(${JSON.stringify(randomUUID())}, { customData: {} })`;
-    return usersOf(server)
-      .run(change)
-      .then(() => true, isOneOf(CODES.userNotFound));
+    const takes = (customData: unknown) =>
+      usersOf(server)
+        .run(`db.updateUser(${JSON.stringify(randomUUID())}, ${JSON.stringify({ customData })})`)
+        .then(() => true, isOneOf(CODES.userNotFound));
+    return (await takes({})) && !(await takes('no document'));
   },
 
   async login(server, visitor, superuser, isToWork) {

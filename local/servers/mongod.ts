@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Identity } from './engine.ts';
 import { withFreePort } from './free-port.ts';
-import { certificateAndKey, commandLine, keyOf, mongodbServers, ofReplicaSet, withTls } from './mongodb.ts';
+import { certificateAndKey, commandLine, keyOf, mongodbServers, ofReplicaSet, trusting, withTls } from './mongodb.ts';
 import { type Program, startProcess } from './process.ts';
 import { isOfRow, type Row } from './rows.ts';
 import type { Address, Settings, Started, Unavailable } from './source.ts';
@@ -38,7 +38,7 @@ async function prepare(path: string, home: string, address: Address, settings: S
     flags: [
       ...['--dbpath', data, '--port', String(address.port), '--bind_ip', '127.0.0.1', '--nounixsocket'],
       ...ofReplicaSet(key),
-      ...(settings.tls ? withTls(pem) : []),
+      ...(settings.tls ? [...withTls(pem), ...trusting(pem)] : []),
       ...commandLine(settings),
     ],
   };

@@ -29,6 +29,7 @@ export const mongodbServers: ServerEngine = {
         'mongod',
         ...(isMongod ? ofReplicaSet(KEY_FILE) : []),
         ...(tls ? withTls(CERTIFICATE_AND_KEY) : []),
+        ...(tls && isMongod ? trusting(CERTIFICATE_AND_KEY) : []),
         ...commandLine(settings),
       ],
       files: [
@@ -68,6 +69,14 @@ export function ofReplicaSet(keyFile: string): string[] {
 /** Beside plain text, as mongod's preferTLS has it, FerretDB cannot. */
 export function withTls(file: string): string[] {
   return ['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', file];
+}
+
+/**
+ * Whose certificates are good: without that no mongod uses TLS any more, https://jira.mongodb.org/browse/SERVER-72839, and with it alone clients would
+ * need one, too. Nobody's but the server's own, as it would send its clients the authority's beside that.
+ */
+export function trusting(file: string): string[] {
+  return ['--tlsCAFile', file, '--tlsAllowConnectionsWithoutCertificates'];
 }
 
 export function commandLine({ settings = {} }: Settings): string[] {

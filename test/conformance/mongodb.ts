@@ -60,7 +60,7 @@ const isOf =
   ({ effectiveUsers = [] }: Document): boolean =>
     effectiveUsers.some(({ user }: Document) => user === username);
 
-export async function mongodb(server: SharedServer): Promise<Subject> {
+export async function mongodb(server: SharedServer, isShared: boolean): Promise<Subject> {
   const { product } = server;
   const { commands, enforcesRoles, restricts, tellsSessions } = await abilitiesOf(server);
   const ifIt = <T>(can: boolean, what: T, none: string): OrNone<T> => (can ? what : { none: `${product} ${none}` });
@@ -119,11 +119,13 @@ export async function mongodb(server: SharedServer): Promise<Subject> {
 
     locks: {
       'the lock of another rotation': { none: 'MongoDB has no locks for users: each command about one is atomic' },
-      'another session’s hold on the account': ifIt(
-        commands.has('fsync'),
-        { code: '50', says: 'may have happened', hold: holding },
-        'has no fsync, by which an administrator holds back all writes',
-      ),
+      'another session’s hold on the account': isShared
+        ? { none: 'no write goes through on the whole server then, and others use it' }
+        : ifIt(
+            commands.has('fsync'),
+            { code: '50', says: 'may have happened', hold: holding },
+            'has no fsync, by which an administrator holds back all writes',
+          ),
     },
 
     sessionsOf: ifIt(
@@ -157,7 +159,7 @@ export async function mongodb(server: SharedServer): Promise<Subject> {
     readOnly: ifIt(
       commands.has('replSetStepDown'),
       {
-        code: undefined,
+        code: '10107',
         says: 'is not the primary',
         async enter() {
           await command({ replSetStepDown: 60, force: true });

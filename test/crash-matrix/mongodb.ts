@@ -23,8 +23,8 @@ export const mongodb: Engine<Commands, Users> = {
   patience: 1,
   // There is no other way to say a password.
   passwordIn: new Set(['Query:createUser', 'Query:updateUser-pwd']),
-  // What the server knows of users, and what a session may see of them, is found out by asking: BadValue, UserNotFound, Unauthorized.
-  deniesNormally: new Set(['ERR:2', 'ERR:11', 'ERR:13']),
+  // What the server knows of users, and what a session may see of them, is found out by asking: BadValue, UserNotFound, Unauthorized, TypeMismatch.
+  deniesNormally: new Set(['ERR:2', 'ERR:11', 'ERR:13', 'ERR:14']),
   firstLoginAhead: 0,
   /**
    * What is refused is tried once more: FerretDB looks the user up for each of the two messages, so a login during which the same password is set

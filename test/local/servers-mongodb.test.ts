@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { connect } from '../../local/servers/mongodb.ts';
+import { connect, mongodbServers } from '../../local/servers/mongodb.ts';
 import { loginsIn } from '../../local/servers/mongodb-users.ts';
 import { introduction, startServer } from '../../local/servers/server.ts';
 import { type Login, usersOf } from '../../local/servers/users.ts';
@@ -134,7 +134,10 @@ await describeOwnServers('mongodb', 'a server of one’s own', { tls }, (server)
   });
 });
 
-test('a mongod on PATH, played, is made a replica set of one, with authentication and a superuser', async () => {
+test.each([
+  ['', {}],
+  [' over TLS', { tls }],
+])('a mongod on PATH, played, is made a replica set of one, with authentication and a superuser%s', async (_, more) => {
   await using folder = await temporaryDirectory();
   const program = fileURLToPath(new URL('../fixtures/servers/mongod.ts', import.meta.url));
   const script = `#!/bin/sh\nexec ${process.execPath} --disable-warning=ExperimentalWarning ${program} "$@"\n`;
@@ -142,7 +145,7 @@ test('a mongod on PATH, played, is made a replica set of one, with authenticatio
   const before = process.env['PATH'];
   process.env['PATH'] = `${folder.path}${delimiter}${before}`;
   try {
-    await using server = await startServer('mongodb 8.0', { from: ['path'], settings: { slowms: '7' } });
+    await using server = await startServer('mongodb 8.0', { from: ['path'], settings: { slowms: '7' }, ...more });
 
     expect(server).toMatchObject({ product: 'MongoDB', version: '8.0.4', source: join(folder.path, 'mongod') });
     await using client = await connect(server);
@@ -157,6 +160,20 @@ test('a mongod on PATH, played, is made a replica set of one, with authenticatio
   } finally {
     process.env['PATH'] = before;
   }
+});
+
+test('an image of mongod is told over TLS whom it trusts, and to let in who has no certificate; of others nobody asks that', () => {
+  const address = {
+    host: '127.0.0.1',
+    port: 27_017,
+    database: 'admin',
+    superuser: { username: 'root', password: 'x' },
+  };
+  const command = (...variables: string[]) => mongodbServers.container(address, { tls }, variables).command.join(' ');
+
+  expect(command('MONGO_VERSION')).toMatch(/ --tlsCAFile \S+ --tlsAllowConnectionsWithoutCertificates( |$)/);
+  expect(command()).toContain('requireTLS');
+  expect(command()).not.toContain('tlsCAFile');
 });
 
 /** Lines as MongoDB 8.0 has them, https://www.mongodb.com/docs/manual/reference/log-messages/ */

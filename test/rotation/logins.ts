@@ -1,4 +1,4 @@
-/** Who logs in at a server: by its own log, or on the wire where that names nobody. */
+/** Who logs in at a server: by its own log, or on the wire where that cannot be read or names nobody. */
 import type { ServerDescription } from '../../local/servers/server.ts';
 import { readLog } from '../../local/servers/server.ts';
 import { type Logins, usersOf } from '../../local/servers/users.ts';
@@ -10,9 +10,9 @@ export type Counter = AsyncDisposable & {
   of(username: string): Promise<Logins>;
 };
 
-/** Of a server whose log can be read. */
+/** On the wire MongoDB's alone: of another server the log has to be readable. */
 export async function countLogins(server: ServerDescription): Promise<Counter> {
-  if (server.namesNobody !== undefined) return countOnWire(server);
+  if (server.namesNobody !== undefined || 'unreadable' in server.logPlace) return countOnWire(server);
   const { host, port } = server;
   return {
     endpoint: { host, port },

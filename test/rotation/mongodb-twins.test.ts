@@ -1,4 +1,5 @@
 /** Two users that take turns on MongoDB, with the built function: what it costs, and whose user a twin is. */
+import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { usersOf } from '../../local/servers/users.ts';
 import { describeServers } from '../servers.ts';
@@ -15,12 +16,18 @@ async function expectRotated(rotating: Rotating, username: string): Promise<void
   expect(rotating.value()['username']).toBe(username);
 }
 
-/** Whether users have customData, where the mark is. */
+/** Whether users have customData, where the mark is: by what is left of it. */
 async function hasMarks(rotating: Rotating): Promise<boolean> {
-  return rotating.sql('db.updateUser("nobody of that name", { customData: {} })').then(
-    () => true,
-    ({ codeName }) => codeName === 'UserNotFound',
-  );
+  const user = JSON.stringify(`marked_${randomUUID()}`);
+  try {
+    await rotating.sql(`db.createUser({ user: ${user}, pwd: ${user}, roles: [], customData: { kept: true } })`);
+    const [answer] = await rotating.sql(`db.runCommand({ usersInfo: ${user} })`);
+    return JSON.stringify(answer).includes('"kept":true');
+  } catch {
+    return false;
+  } finally {
+    await rotating.sql(`db.dropUser(${user})`).catch(() => {});
+  }
 }
 
 describeServers('mongodb', 'alternating users', (server) => {

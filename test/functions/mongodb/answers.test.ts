@@ -263,6 +263,34 @@ describe('what a played MongoDB does not know', () => {
     expect(twins.adoption(admin, PAIR)).toEqual({ unsupported: expect.any(String) });
   });
 
+  test.each([
+    ['finds no user', error(11, 'UserNotFound', 'played')],
+    ['says yes', { ok: 1 }],
+  ])('it does not look at, and %s whatever customData is: there is no mark', async (_, answer) => {
+    await using server = await played((command) => {
+      if ('updateUser' in command) return answer;
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    await twins.state(admin, PAIR);
+
+    expect(twins.adoption(admin, PAIR)).toEqual({ unsupported: expect.any(String) });
+  });
+
+  test('it looks at, if it says what customData has to be: there is a mark', async () => {
+    await using server = await played((command) => {
+      if (typeof command['customData'] === 'string') return error(14, 'TypeMismatch', 'played');
+      if ('updateUser' in command) return error(11, 'UserNotFound', 'played');
+      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+    });
+    await using admin = await session(server);
+
+    await twins.state(admin, PAIR);
+
+    expect(twins.adoption(admin, PAIR)).toContain('updateUser');
+  });
+
   // Taken for a server without marks, one in trouble would have another secret's pair changed.
   test.each([
     [50, 'MaxTimeMSExpired', 'DeadlineError'],
