@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { HttpService } from './http-service.ts';
 import { ServiceError } from './secrets-manager/errors.ts';
 
 export type CloudWatchLogsOptions = {
@@ -38,7 +37,7 @@ type Event = { eventId: string; logStreamName: string; timestamp: number; ingest
 
 type Page = { events: Event[]; searchedLogStreams: []; nextToken?: string };
 
-class Fake implements CloudWatchLogsFake {
+class Fake extends HttpService implements CloudWatchLogsFake {
   hook: CloudWatchLogsFake['hook'] = () => undefined;
   readonly requests: CloudWatchLogsFake['requests'] = [];
   readonly #pageSize: number;
@@ -46,25 +45,11 @@ class Fake implements CloudWatchLogsFake {
   readonly #groups = new Map<string, Event[]>();
   /** What a token goes on with: it is of use with the same query alone (assumed). */
   readonly #tokens = new Map<unknown, { query: string; from: number }>();
-  readonly #server = createServer(async (request, response) => {
-    const answer = await this.#answer(request).catch((error) => asServiceError(error));
-    const failed = answer instanceof ServiceError;
-    response.writeHead(failed ? answer.status : 200, { 'content-type': 'application/x-amz-json-1.1' });
-    response.end(JSON.stringify(failed ? { __type: answer.name, message: answer.message } : answer));
-  });
 
   constructor({ pageSize = 3, lateMs = 0 }: CloudWatchLogsOptions) {
+    super();
     this.#pageSize = pageSize;
     this.#lateMs = lateMs;
-  }
-
-  async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   stream(group: string): (output: string) => void {
@@ -77,16 +62,17 @@ class Fake implements CloudWatchLogsFake {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
-  }
-
   #write(group: string, logStreamName: string, message: string): void {
     const timestamp = Date.now();
     const event = { eventId: randomUUID(), logStreamName, timestamp, ingestionTime: timestamp + this.#lateMs, message };
     this.#groups.set(group, [...(this.#groups.get(group) ?? []), event]);
+  }
+
+  protected async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.#answer(request).catch((error) => asServiceError(error));
+    const failed = answer instanceof ServiceError;
+    response.writeHead(failed ? answer.status : 200, { 'content-type': 'application/x-amz-json-1.1' });
+    response.end(JSON.stringify(failed ? { __type: answer.name, message: answer.message } : answer));
   }
 
   async #answer(request: IncomingMessage): Promise<Page | ServiceError> {

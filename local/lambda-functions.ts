@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HttpService } from './http-service.ts';
 import { ServiceError } from './secrets-manager/errors.ts';
 
 /** As https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html names it, of which it is a part. */
@@ -27,10 +26,16 @@ export async function startLambdaFunctions(functions: readonly FunctionConfigura
   return fake;
 }
 
-class Fake implements LambdaFunctionsFake {
+class Fake extends HttpService implements LambdaFunctionsFake {
   hook: LambdaFunctionsFake['hook'] = () => undefined;
   readonly #functions: readonly FunctionConfiguration[];
-  readonly #server = createServer(({ method = '', url = '' }, response) => {
+
+  constructor(functions: readonly FunctionConfiguration[]) {
+    super();
+    this.#functions = functions;
+  }
+
+  protected serve({ method = '', url = '' }: IncomingMessage, response: ServerResponse): void {
     const answer = this.hook() ?? this.#described(method, url);
     const failed = answer instanceof ServiceError;
     response.writeHead(failed ? answer.status : 200, {
@@ -38,25 +43,6 @@ class Fake implements LambdaFunctionsFake {
       ...(failed && { 'x-amzn-errortype': answer.name }),
     });
     response.end(JSON.stringify(failed ? { Type: 'User', Message: answer.message } : answer));
-  });
-
-  constructor(functions: readonly FunctionConfiguration[]) {
-    this.#functions = functions;
-  }
-
-  async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
   }
 
   #described(method: string, url: string): FunctionConfiguration | ServiceError {

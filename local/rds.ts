@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { HttpService } from './http-service.ts';
 import { ServiceError } from './secrets-manager/errors.ts';
 
 /** As https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html names it. */
@@ -54,36 +53,22 @@ export async function startRds(options: RdsOptions = {}): Promise<RdsFake> {
   return fake;
 }
 
-class Fake implements RdsFake {
+class Fake extends HttpService implements RdsFake {
   instances: readonly Instance[];
   clusters: readonly Cluster[];
   hook: RdsHook = () => undefined;
   readonly calls: RdsCall[] = [];
-  readonly #server = createServer((request, response) => {
-    // A mistake in a hook is shown to the client.
-    this.#answer(request)
-      .catch((error) => new ServiceError('InternalFailure', `${error}`, 500))
-      .then((answer) => send(response, answer));
-  });
 
   constructor({ instances = [], clusters = [] }: RdsOptions) {
+    super();
     this.instances = instances;
     this.clusters = clusters;
   }
 
-  async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+  protected async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A mistake in a hook is shown to the client.
+    const answer = this.#answer(request).catch((error) => new ServiceError('InternalFailure', `${error}`, 500));
+    send(response, await answer);
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
+import { HttpService } from '../http-service.ts';
 import { ServiceError } from './errors.ts';
 import { type FaultKind, Faults } from './faults.ts';
 import { type RotationOptions, type RotationResult, RotationService } from './rotation.ts';
@@ -72,7 +71,7 @@ export interface SecretsManagerEmulator extends AsyncDisposable {
 /** Listens on 127.0.0.1 for the AWS JSON 1.1 protocol. Signatures are not verified. */
 export async function startSecretsManager(options: SecretsManagerOptions = {}): Promise<SecretsManagerEmulator> {
   const emulator = new Emulator(options);
-  await emulator.listen(options.port ?? 0);
+  await emulator.listen(options.port);
   return emulator;
 }
 
@@ -81,7 +80,7 @@ type Operation = (request: never, view?: View) => object;
 /** Operations whose answer may be stale. */
 const EVENTUALLY_CONSISTENT = new Set(['DescribeSecret', 'GetSecretValue']);
 
-class Emulator implements SecretsManagerEmulator {
+class Emulator extends HttpService implements SecretsManagerEmulator {
   readonly store: SecretStore;
   readonly calls: Call[] = [];
   readonly faults = new Faults();
@@ -90,27 +89,15 @@ class Emulator implements SecretsManagerEmulator {
   readonly #rotations: RotationService;
   readonly #functionKeys: ReadonlySet<string>;
   readonly #operations: Readonly<Record<string, Operation>>;
-  readonly #server = createServer((request, response) => {
-    // A mistake in a hook or in the emulator is shown to the client. A client that was killed meanwhile reads nothing.
-    this.#serve(request, response).catch((error) => send(request, response, internalError(`${error}`)));
-  });
 
   constructor(options: SecretsManagerOptions) {
+    super();
     this.store = new SecretStore(options);
     this.hooks = options.hooks ?? {};
     this.#rotation = options.rotation;
     this.#rotations = new RotationService(this.store);
     this.#functionKeys = new Set(options.functionAccessKeyIds ?? [FUNCTION_ACCESS_KEY_ID]);
     this.#operations = operations(this.store, (request) => this.#rotations.rotateSecret(request, this.#rotation));
-  }
-
-  async listen(port: number): Promise<void> {
-    this.#server.listen(port, '127.0.0.1');
-    await once(this.#server, 'listening');
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   rotate(secretId: string, { token = randomUUID(), rotateImmediately = true, ...given }: RotateOptions = {}) {
@@ -127,12 +114,14 @@ class Emulator implements SecretsManagerEmulator {
     return this.#rotations.ended(secretId);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.#rotations.close();
-    if (!this.#server.listening) return;
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+    await super[Symbol.asyncDispose]();
+  }
+
+  protected serve(request: IncomingMessage, response: ServerResponse): void {
+    // A mistake in a hook or in the emulator is shown to the client. A client that was killed meanwhile reads nothing.
+    this.#serve(request, response).catch((error) => send(request, response, internalError(`${error}`)));
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,9 +1,8 @@
 /** Stands in for all of AWS, for the AWS CLI: Secrets Manager is the emulator, every other operation succeeds and answers nothing. */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { HttpService } from '../../local/http-service.ts';
 import { FUNCTION_ARN, type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
 
 export const PENDING_VERSION_ID = '11111111-2222-3333-4444-555555555555';
@@ -15,38 +14,34 @@ export type AwsOptions = {
   isPending: boolean;
 };
 
-export class Aws implements AsyncDisposable {
+export class Aws extends HttpService {
   /** `secretsmanager.CreateSecret` of a service with JSON, `CreateStack` of one with a query, `POST /…` of others. */
   readonly calls: string[] = [];
   readonly #secretsManager: SecretsManagerEmulator;
   readonly #options: AwsOptions;
   /** By name. */
   readonly #known = new Set<string>();
-  readonly #server = createServer(async (request, response) => {
-    const { body, headers = {}, status = 200 } = await this.#answer(request, await text(request));
-    response.writeHead(status, headers).end(body);
-  });
 
   static async start(options: AwsOptions): Promise<Aws> {
     const aws = new Aws(await startSecretsManager(), options);
-    aws.#server.listen(0, '127.0.0.1');
-    await once(aws.#server, 'listening');
+    await aws.listen();
     return aws;
   }
 
   private constructor(secretsManager: SecretsManagerEmulator, options: AwsOptions) {
+    super();
     this.#secretsManager = secretsManager;
     this.#options = options;
   }
 
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await this.#secretsManager[Symbol.asyncDispose]();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await this.#secretsManager[Symbol.asyncDispose]();
+  protected async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { body, headers = {}, status = 200 } = await this.#answer(request, await text(request));
+    response.writeHead(status, headers).end(body);
   }
 
   /** By the protocol of the service: https://smithy.io/2.0/aws/protocols/ */
