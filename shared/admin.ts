@@ -18,8 +18,11 @@ import { isManagedByRds, parseSecret, type SecretText, type SecretValue, sameHos
 import type { Readable } from './strategy.ts';
 import type { SecretVersions, Version } from './versions.ts';
 
-/** Set by RDS on the secrets that it manages, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html */
-const DATABASE_TAGS = ['aws:rds:primarydbinstancearn', 'aws:rds:primarydbclusterarn'];
+/**
+ * Set by RDS on the secrets that it manages; the example of https://docs.aws.amazon.com/cli/latest/reference/secretsmanager/list-secrets.html has the
+ * first. AWS's own functions look for them whatever the case, and so does this one.
+ */
+const DATABASE_TAGS = ['aws:rds:primaryDBInstanceArn', 'aws:rds:primaryDBClusterArn'];
 
 const CLEAR_TEXT = 'The admin secret says "ssl": false: what the admin does crosses the network in clear text.';
 
@@ -168,7 +171,8 @@ export class AdminSecret<S extends Session> {
   async #withEndpoint(managed: SecretText): Promise<Secret> {
     const { databases, current } = this.#given;
     const { tags } = await this.#versions.describe();
-    const arn = DATABASE_TAGS.map((tag) => tags.get(tag)).find((value) => value !== undefined);
+    const names = DATABASE_TAGS.map((tag) => tag.toLowerCase());
+    const [, arn] = [...tags].find(([tag]) => names.includes(tag.toLowerCase())) ?? [];
     if (arn === undefined)
       throw new AdminSecretError(
         `The admin secret of "masterarn" has no "host", and none of the tags ${DATABASE_TAGS.join(', ')} that RDS sets on the secrets it manages.`,

@@ -97,7 +97,7 @@ describeServers('postgres', 'an admin secret is refused before anything is store
     [
       'with two keys only that RDS does not manage',
       (r) => putAdmin(r, r.remember({ username: r.admin, password: adminValue(r)['password'] })),
-      /has no "host", and none of the tags aws:rds:primarydbinstancearn, aws:rds:primarydbclusterarn/,
+      /has no "host", and none of the tags aws:rds:primaryDBInstanceArn, aws:rds:primaryDBClusterArn/,
     ],
     ['of another engine', (r) => editAdmin(r, { engine: 'mysql' }), /cannot be used.*function for PostgreSQL/],
     [

@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => cleanUp.disposeAsync());
 
 await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
-  const options = (rds: RdsFake, tag = 'aws:rds:primarydbinstancearn', arn = ARN) => ({
+  const options = (rds: RdsFake, tag = 'aws:rds:primaryDBInstanceArn', arn = ARN) => ({
     bundle,
     admin: { madeTheUser: true, managedByRds: { tag, arn } },
     secret: { host: 'localhost', ssl: true, sslca: tls.ca },
@@ -72,7 +72,13 @@ await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }
       DBClusterMembers,
     };
     await using rds = await startRds({ clusters: [cluster] });
-    await using rotating = await Rotating.on(server, options(rds, 'aws:rds:primarydbclusterarn', arn));
+    await using rotating = await Rotating.on(server, options(rds, 'aws:rds:primaryDBClusterArn', arn));
+    await rotating.expectComplete((await rotating.rotate()).token);
+  });
+
+  test('may have its tag in lower case', async () => {
+    await using rds = await startRds({ instances: [instance] });
+    await using rotating = await Rotating.on(server, options(rds, 'aws:rds:primarydbinstancearn'));
     await rotating.expectComplete((await rotating.rotate()).token);
   });
 
@@ -92,7 +98,7 @@ await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }
     await using rds = await startRds();
     await using rotating = await Rotating.on(server, options(rds, 'some', 'tag'));
     const { error } = await rotating.rotate();
-    expect(error).toMatch(/AdminSecretError.*none of the tags aws:rds:primarydbinstancearn/);
+    expect(error).toMatch(/AdminSecretError.*none of the tags aws:rds:primaryDBInstanceArn/);
   });
 
   test('of which RDS knows nothing is named by its ARN', async () => {

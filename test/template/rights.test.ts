@@ -161,8 +161,8 @@ for (const engine of engineNames)
         admin: { ...admin, secret: { host: 'localhost', ssl: true } },
         environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
       });
-      await recorder.record(managedBy('aws:rds:primarydbinstancearn', INSTANCE));
-      await recorder.record(managedBy('aws:rds:primarydbclusterarn', CLUSTER));
+      await recorder.record(managedBy('aws:rds:primaryDBInstanceArn', INSTANCE));
+      await recorder.record(managedBy('aws:rds:primaryDBClusterArn', CLUSTER));
       if (server.row === 'mysql 9.7')
         await recorder.record({ environment: { DEFAULT_STRATEGY: 'dual-password' } }, async (rotating) =>
           rotating.sql("GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?@'%'", [rotating.user]),
