@@ -4,6 +4,7 @@ import { alternatingUsers } from './alternating-users.ts';
 import type { Deadline } from './deadline.ts';
 import type { Engine, Session } from './engine.ts';
 import {
+  DormantUserError,
   HostNotFoundError,
   PendingGivenUpError,
   PendingMismatchError,
@@ -114,14 +115,15 @@ async function testSecret<S extends Session>(step: Step<S>): Promise<Outcome> {
   try {
     await strategy.test(proof(step, value), value);
   } catch (error) {
-    if (!(error instanceof TwinRightsError) || (await alternates(step, value))) throw error;
+    const isOfTheOther = error instanceof TwinRightsError || error instanceof DormantUserError;
+    if (!isOfTheOther || (await alternates(step, value))) throw error;
   }
   return 'done';
 }
 
 /**
- * False if one user of a pair is rotated as a single user: its login is proof enough, as it keeps the rights that it has. Asked only
- * where the rights are in question, for it costs a call.
+ * False if one user of a pair is rotated as a single user: its login is proof enough, as it keeps the rights that it has, and the other user may be no
+ * more. Asked only where these are in question, for it costs a call.
  */
 async function alternates<S extends Session>(step: Step<S>, pending: SecretValue): Promise<boolean> {
   const { value } = readCurrent(step, await step.versions.current());

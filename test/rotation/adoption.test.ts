@@ -299,6 +299,16 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     await expectRefusal(rotating, 'LoginRefusedError', victim);
     await rotating.sql(`DROP ROLE ${victim}`);
   });
+
+  // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
+  test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectActive(rotating, rotating.twin);
+    await expectActive(rotating, rotating.user);
+    rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
+    await rotating.sql(`DROP ROLE ${rotating.twin}`);
+    await expectActive(rotating, rotating.user);
+  });
 });
 
 describeServers('postgres', 'an admin that alternates itself', (server) => {

@@ -237,6 +237,17 @@ describeServers('mysql', 'a pair of another secret', (server) => {
     expect(await rotating.logsIn(password, victim)).toBe(true);
     await rotating.sql(`DROP USER ${quoted(victim)}`);
   });
+
+  // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
+  test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await expectRotated(rotating, rotating.twin);
+    await expectRotated(rotating, rotating.user);
+    rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
+    await rotating.sql(`DROP USER ${quoted(rotating.twin)}`);
+    await rotating.sql(`GRANT SELECT ON mysql.* TO ${quoted(rotating.user)}`); // it sees that
+    await expectRotated(rotating, rotating.user);
+  });
 });
 
 describeServers('mysql', 'the base, while the twin is active,', (server) => {
