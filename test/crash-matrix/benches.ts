@@ -64,8 +64,8 @@ export async function findCuts(bench: Bench): Promise<Point[]> {
   return cutsOf(bench.strategy, (await runNormal(bench, { tls: true })).connections);
 }
 
-/** What a slow machine made fail before it came to what was wanted gets so many tries. */
-const TRIES = 3;
+/** What a slow machine made fail before it came to what was wanted gets so many tries, and so does a cut beyond what was sent this time. */
+const TRIES = 5;
 
 /**
  * A rotation without a fault, in one attempt, in which the database refuses nothing.

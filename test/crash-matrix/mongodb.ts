@@ -133,11 +133,21 @@ function currentOperations(...stages: Document[]): Document {
 
 async function open({ username, password, ...server }: Who): Promise<Connection<Commands>> {
   const client = await connect({ ...server, superuser: { username, password } });
+  let underWay: Promise<unknown> = Promise.resolve();
   const ended = new Promise<void>((resolve) => {
-    client.once('connectionClosed', () => resolve(client.close()));
+    client.once('connectionClosed', () => {
+      resolve();
+      // The driver makes another connection for what is asked for by then; a client that is closed would fail it.
+      underWay.then(
+        () => client.close(),
+        () => client.close(),
+      );
+    });
   });
   const run = async (command: Document) => {
-    const { cursor, users, ...reply } = await client.db('admin').command(command);
+    const answer = client.db('admin').command(command);
+    underWay = answer;
+    const { cursor, users, ...reply } = await answer;
     return cursor?.firstBatch ?? users ?? [reply];
   };
   let isLocked = false;
