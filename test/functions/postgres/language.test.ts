@@ -22,13 +22,16 @@ const LOCPATH = 'locales';
 
 const GERMAN = 'de_DE.UTF-8';
 
+/** The server sends an empty line, and finds a broken pipe where the program has ended by then. */
+const READ_ALL = 'cat > /dev/null';
+
 /**
  * Has the server speak German. An image or a machine seldom has German locales, but the GNU C library takes a copy of C.UTF-8
  * for one by its name, and then reads PostgreSQL's German catalogue, if the server brings it.
  * @returns why it cannot be done
  */
 async function speakGerman(server: Server): Promise<string | undefined> {
-  const program = `mkdir ${LOCPATH} && cp -R /usr/lib/locale/C.[uU]* ${LOCPATH}/${GERMAN}`;
+  const program = `${READ_ALL}; mkdir ${LOCPATH} && cp -R /usr/lib/locale/C.[uU]* ${LOCPATH}/${GERMAN}`;
   try {
     await sql(server, `COPY (SELECT) TO PROGRAM '${program}'`);
     await sql(server, `ALTER SYSTEM SET lc_messages = '${GERMAN}'`);
@@ -97,7 +100,7 @@ await describeOwnServers(
       await using role = await newRole(server);
       await using superuser = await connect(server);
       const { username } = role;
-      const program = `(echo host all ${username} all reject; cat pg_hba.conf) > new && mv new pg_hba.conf`;
+      const program = `${READ_ALL}; (echo host all ${username} all reject; cat pg_hba.conf) > new && mv new pg_hba.conf`;
       await superuser.query(`COPY (SELECT) TO PROGRAM '${program}'`);
       await superuser.query('SELECT pg_reload_conf()');
       await eventually(async () => (await heard(role)).includes('lehnt Verbindung'));

@@ -129,7 +129,7 @@ await describeOwnServers(
       await setHba(server, [`host all ${role.username} all scram-sha-256`]);
       await using _ = await connect(server);
 
-      await sql(server, `COPY (SELECT) TO PROGRAM 'kill -TERM $(head -1 postmaster.pid)'`);
+      await sql(server, `COPY (SELECT) TO PROGRAM 'cat > /dev/null; kill -TERM $(head -1 postmaster.pid)'`);
 
       await eventually(async () => (await outcome(server, role, role.password)) !== 'accepted');
       expectFailure(await login(server, role), role, server.host, { ...UNREACHABLE, code: '57P03' });
