@@ -22,7 +22,7 @@ import type { SecretVersions, Version } from './versions.ts';
  * Set by RDS on the secrets that it manages; the example of https://docs.aws.amazon.com/cli/latest/reference/secretsmanager/list-secrets.html has the
  * first. AWS's own functions look for them whatever the case, and so does this one.
  */
-const DATABASE_TAGS = ['aws:rds:primaryDBInstanceArn', 'aws:rds:primaryDBClusterArn'];
+const DATABASE_TAG = /^aws:rds:primaryDB(Instance|Cluster)Arn$/i;
 
 const CLEAR_TEXT = 'The admin secret says "ssl": false: what the admin does crosses the network in clear text.';
 
@@ -171,11 +171,11 @@ export class AdminSecret<S extends Session> {
   async #withEndpoint(managed: SecretText): Promise<Secret> {
     const { databases, current } = this.#given;
     const { tags } = await this.#versions.describe();
-    const names = DATABASE_TAGS.map((tag) => tag.toLowerCase());
-    const [, arn] = [...tags].find(([tag]) => names.includes(tag.toLowerCase())) ?? [];
+    const [, arn] = [...tags].find(([tag]) => DATABASE_TAG.test(tag)) ?? [];
     if (arn === undefined)
       throw new AdminSecretError(
-        `The admin secret of "masterarn" has no "host", and none of the tags ${DATABASE_TAGS.join(', ')} that RDS sets on the secrets it manages.`,
+        'The admin secret of "masterarn" has no "host", and none of the tags aws:rds:primaryDBInstanceArn, aws:rds:primaryDBClusterArn that RDS ' +
+          'sets on the secrets it manages.',
       );
     const endpoint = await databases.endpointOf(arn);
     return withKeys(managed, { engine: current.engineKey, ...endpoint });
