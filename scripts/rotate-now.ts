@@ -7,22 +7,12 @@ import { Journal } from './rotate-now/journal.ts';
 import { HELP, type Options, parseOptions } from './rotate-now/options.ts';
 import { incompleteIn, Secret } from './rotate-now/secret.ts';
 import { Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
+import { orExit } from './usage.ts';
 
 const journal = new Journal(new Terminal(process));
-const options = readOptions(process.argv.slice(2));
+const options = orExit(() => parseOptions(process.argv.slice(2)));
 if (options === undefined) console.log(HELP);
 else await run(options);
-
-function readOptions(args: string[]): Options | undefined {
-  try {
-    return parseOptions(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(error.message);
-    process.exit(2);
-  }
-}
 
 async function run({ secretId, timeLimit }: Options): Promise<void> {
   let onStop = 'Stopped; nothing was started.';

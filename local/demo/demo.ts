@@ -1,6 +1,6 @@
 /** npm run demo: see HELP in options.ts. */
 import { constants } from 'node:os';
-import { UsageError } from '../../scripts/usage.ts';
+import { orExit } from '../../scripts/usage.ts';
 import { prepareRun } from '../servers/leftovers.ts';
 import { brokenPromises } from './facts.ts';
 import { Machine } from './for-machines.ts';
@@ -8,19 +8,9 @@ import { Person } from './for-people.ts';
 import { gather } from './gather.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 
-const options = readOptions(process.argv.slice(2));
+const options = orExit(() => parseOptions(process.argv.slice(2)));
 if (options.help) console.log(HELP);
 else await run(options);
-
-function readOptions(args: string[]): Options {
-  try {
-    return parseOptions(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(error.message);
-    process.exit(2);
-  }
-}
 
 async function run(options: Options): Promise<void> {
   const stop = await stopSignal();
