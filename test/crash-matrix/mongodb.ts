@@ -15,7 +15,7 @@ type Commands = readonly Document[];
 const APPLICATION = 'secret-rotation';
 
 /** https://www.mongodb.com/docs/manual/reference/error-codes/ */
-const CODES = { badValue: 2, userNotFound: 11 } as const;
+const CODES = { badValue: 2, userNotFound: 11, typeMismatch: 14 } as const;
 
 export const mongodb: Engine<Commands, Users> = {
   protocol: mongodbProtocol,
@@ -176,7 +176,9 @@ async function abilities(connection: Pick<Connection<Commands>, 'run'>): Promise
   const changesRights = knows('grantRolesToUser');
   return {
     marksTwins: given(
-      await takes(connection, { updateUser: randomUUID(), customData: {} }),
+      // Who takes what is no document, too, never looks at it.
+      (await takes(connection, { updateUser: randomUUID(), customData: {} })) &&
+        !(await takes(connection, { updateUser: randomUUID(), customData: 'no document' })),
       'users have no place for a mark, so no twin is another secret’s',
     ),
     changesRights: given(changesRights, 'a user’s roles cannot be changed, so a twin has nothing to catch up with'),
@@ -202,7 +204,7 @@ async function takes(connection: Pick<Connection<Commands>, 'run'>, command: Doc
     await connection.run([command]);
     return true;
   } catch (error) {
-    if (!isOneOf(CODES.badValue, CODES.userNotFound)(error)) throw error;
+    if (!isOneOf(CODES.badValue, CODES.typeMismatch, CODES.userNotFound)(error)) throw error;
     return error.code === CODES.userNotFound;
   }
 }
