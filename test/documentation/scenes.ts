@@ -31,23 +31,16 @@ async function runAll(rotating: Rotating, statements: readonly string[], as?: st
   return results;
 }
 
-async function rotate(rotating: Rotating, username: string): Promise<void> {
-  const { error, token } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  expect(rotating.value()['username']).toBe(username);
-}
-
 /** One that has alternated: the twin is active. */
 async function pair(server: ServerDescription): Promise<Rotating> {
   const rotating = await Rotating.on(server, { admin: { madeTheUser: true } });
-  await rotate(rotating, rotating.twin);
+  await rotating.expectRotated(rotating.twin);
   return rotating;
 }
 
 /** The base is active, and stays so. */
 async function goBackToSingleUser(rotating: Rotating): Promise<void> {
-  await rotate(rotating, rotating.user);
+  await rotating.expectRotated(rotating.user);
   expect(await logsInAsTwin(rotating)).toBe(true);
   tag(rotating, 'single-user');
 }
@@ -65,9 +58,9 @@ function logsInAsTwin(rotating: Rotating): Promise<boolean> {
 /** The twin is no more, and the base rotates alone, before the secret forgets the pair and after that. */
 async function expectSingleUser(rotating: Rotating, usersOfThatName: readonly unknown[]): Promise<void> {
   expect(usersOfThatName).toEqual([]);
-  await rotate(rotating, rotating.user);
+  await rotating.expectRotated(rotating.user);
   rotating.edit({ masterarn: undefined, baseusername: undefined, alternateusername: undefined });
-  await rotate(rotating, rotating.user);
+  await rotating.expectRotated(rotating.user);
 }
 
 /** What the twin created belongs to the base; what a person gave to the twin by name, even of that of others, keeps it from being dropped. */
@@ -149,17 +142,17 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     async play(server, statements) {
       await using rotating = await Rotating.on(server, { tags: { 'rotation-strategy': 'dual-password' } });
       await rotating.sql(`GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?@'%'`, [rotating.user]);
-      await rotate(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
       const second = rotating.password('AWSPREVIOUS');
       tag(rotating, 'single-user');
-      await rotate(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
       expect(await rotating.logsIn(second)).toBe(true);
 
       await runAll(rotating, statements);
 
       expect(await rotating.logsIn(second)).toBe(false);
       expect(await rotating.logsIn(rotating.password())).toBe(true);
-      await rotate(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
     },
   },
 };

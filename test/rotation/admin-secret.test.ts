@@ -35,26 +35,6 @@ async function setAdminPassword(rotating: Rotating, password = newPassword()): P
   return password;
 }
 
-/** All that the server keeps of the roles of this test. */
-function stored(rotating: Rotating): Promise<Json[]> {
-  const names = [rotating.user, rotating.twin, rotating.admin];
-  return rotating.sql('SELECT * FROM pg_authid WHERE rolname = ANY($1) ORDER BY rolname', [names]);
-}
-
-/** This step fails with this class and words, nothing has changed in the database, and AWSCURRENT is what it was. */
-async function expectRefusal(rotating: Rotating, step: string, errorType: string, words: RegExp): Promise<string> {
-  const [before, current] = [await stored(rotating), rotating.value()];
-  const { attempts, token } = await rotating.rotate();
-  expect(attempts[0]?.steps.at(-1)).toMatchObject({
-    step,
-    error: { errorType, errorMessage: expect.stringMatching(words) },
-  });
-  expect(await stored(rotating)).toEqual(before);
-  expect(rotating.value()).toEqual(current);
-  if (step === 'createSecret') expect(rotating.calls).not.toContain('PutSecretValue');
-  return token;
-}
-
 /** Counts who connects, and says nothing. */
 async function listener() {
   const server = createServer((socket) => {
@@ -143,7 +123,7 @@ describeServers('postgres', 'an admin secret is refused before anything is store
   ])('%s', async (_, prepare, words) => {
     await using rotating = await Rotating.on(server, ALTERNATING);
     prepare(rotating);
-    await expectRefusal(rotating, 'createSecret', 'AdminSecretError', words);
+    await rotating.expectRefused('AdminSecretError', words, { step: 'createSecret' });
     expect(rotating.output).not.toContain('p4ss');
   });
 
@@ -156,22 +136,20 @@ describeServers('postgres', 'an admin secret is refused before anything is store
     rotating.manager.hooks = {
       before: ({ request }) => (isForAdmin(rotating, request) ? denied : undefined),
     };
-    await expectRefusal(
-      rotating,
-      'createSecret',
+    await rotating.expectRefused(
       'SecretsManagerError',
       /AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue\. It was asked for the admin secret \("masterarn"\)/,
+      { step: 'createSecret' },
     );
   });
 
   test('that is about to be deleted', async () => {
     await using rotating = await Rotating.on(server, ALTERNATING);
     rotating.manager.store.deleteSecret({ SecretId: 'admin' });
-    await expectRefusal(
-      rotating,
-      'createSecret',
+    await rotating.expectRefused(
       'SecretsManagerError',
       /InvalidRequestException\. It was asked for the admin secret \("masterarn"\)/,
+      { step: 'createSecret' },
     );
   });
 });
@@ -184,7 +162,7 @@ describeServers('postgres', 'an admin secret', (server) => {
       admin: { madeTheUser: true, secret: { host: 'LOCALHOST', port } },
       secret: { host: 'localhost', port },
     });
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test('whose password is refused is said to be so, and a retry to help, which it does', async () => {
@@ -192,11 +170,10 @@ describeServers('postgres', 'an admin secret', (server) => {
     const password = String(adminValue(rotating)['password']);
     await setAdminPassword(rotating);
 
-    const token = await expectRefusal(
-      rotating,
-      'setSecret',
+    const token = await rotating.expectRefused(
       'AdminRefusedError',
       new RegExp(`refuses the password of user "${rotating.admin}".*It is the admin of the secret's "masterarn"`),
+      { step: 'setSecret' },
     );
 
     expect(await rotating.logsIn(rotating.password())).toBe(true);
@@ -214,11 +191,10 @@ describeServers('postgres', 'an admin secret', (server) => {
   test('whose user may not log in is not asked for other passwords', async () => {
     await using rotating = await Rotating.on(server, ALTERNATING);
     await rotating.sql(`ALTER ROLE ${rotating.admin} NOLOGIN`);
-    await expectRefusal(
-      rotating,
-      'setSecret',
+    await rotating.expectRefused(
       'LoginBarredError',
       new RegExp(`does not let user "${rotating.admin}" log in: the password is right, but the role has no LOGIN`),
+      { step: 'setSecret' },
     );
   });
 
@@ -249,8 +225,7 @@ describeServers('postgres', 'an admin secret', (server) => {
     async () => {
       await using rotating = await Rotating.on(server, ALTERNATING);
       editAdmin(rotating, { password: await setAdminPassword(rotating) }, 'AWSPENDING');
-      const { token } = await rotating.rotate();
-      await rotating.expectComplete(token);
+      await rotating.expectRotated();
       expect(await failedLogins(rotating, server.log())).toBe(1);
     },
   );
@@ -259,7 +234,9 @@ describeServers('postgres', 'an admin secret', (server) => {
     await using rotating = await Rotating.on(server, ALTERNATING);
     await setAdminPassword(rotating);
     putAdmin(rotating, 'p4ss', 'AWSPENDING');
-    await expectRefusal(rotating, 'setSecret', 'AdminRefusedError', /It is the admin of the secret's "masterarn"/);
+    await rotating.expectRefused('AdminRefusedError', /It is the admin of the secret's "masterarn"/, {
+      step: 'setSecret',
+    });
     expect(rotating.output).not.toContain('p4ss');
   });
 
@@ -268,7 +245,9 @@ describeServers('postgres', 'an admin secret', (server) => {
     await using rotating = await Rotating.on(server, ALTERNATING);
     await setAdminPassword(rotating);
     editAdmin(rotating, { ...elsewhere.endpoint, password: newPassword() }, 'AWSPENDING');
-    await expectRefusal(rotating, 'setSecret', 'AdminRefusedError', /It is the admin of the secret's "masterarn"/);
+    await rotating.expectRefused('AdminRefusedError', /It is the admin of the secret's "masterarn"/, {
+      step: 'setSecret',
+    });
     expect(elsewhere.connections).toBe(0);
     expect(await failedLogins(rotating, server.log())).toBe(1);
   });
@@ -276,7 +255,9 @@ describeServers('postgres', 'an admin secret', (server) => {
   test('that wants TLS gets it, whatever the rotated secret says', async () => {
     await using rotating = await Rotating.on(server, { admin: { madeTheUser: true, secret: { ssl: true } } });
     expect(rotating.value()).toMatchObject({ ssl: false });
-    await expectRefusal(rotating, 'setSecret', 'TlsError', new RegExp(`\\(user "${rotating.admin}"\\) offers no TLS`));
+    await rotating.expectRefused('TlsError', new RegExp(`\\(user "${rotating.admin}"\\) offers no TLS`), {
+      step: 'setSecret',
+    });
   });
 });
 
@@ -296,7 +277,7 @@ describeServers(
         await rotating.step('createSecret', token);
         rotating.edit({ [hostKey]: host, port });
 
-        const before = await stored(rotating);
+        const before = await rotating.stored();
         const { error } = await rotating.step('setSecret', token);
         expect(error).toMatchObject({
           errorType: 'AdminSecretError',
@@ -308,9 +289,9 @@ describeServers(
           RemoveFromVersionId: token,
         });
         rotating.manager.calls.length = 0;
-        await expectRefusal(rotating, 'createSecret', 'AdminSecretError', /nothing was sent to either/);
+        await rotating.expectRefused('AdminSecretError', /nothing was sent to either/, { step: 'createSecret' });
 
-        expect(await stored(rotating)).toEqual(before);
+        expect(await rotating.stored()).toEqual(before);
         expect(elsewhere.connections).toBe(0);
       }
     });

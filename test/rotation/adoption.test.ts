@@ -29,25 +29,6 @@ async function afterTwoRotationsByAws(rotating: Rotating): Promise<void> {
   rotating.edit({ username, password });
 }
 
-async function expectActive(rotating: Rotating, username: string): Promise<void> {
-  const { token, error } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  expect(rotating.value()['username']).toBe(username);
-}
-
-async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
-  const roles = () =>
-    rotating.sql(`SELECT rolname, rolpassword, rolcanlogin FROM pg_authid WHERE rolname ~ $1 ORDER BY 1`, [
-      rotating.user.slice(-12),
-    ]);
-  const before = await roles();
-  const { succeeded, attempts } = await rotating.rotate();
-  expect(succeeded).toBe(false);
-  expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({ errorType, errorMessage: expect.stringContaining(words) });
-  expect(await roles()).toEqual(before);
-}
-
 /** Databases of this test's own. */
 async function databases(rotating: Rotating, count: number): Promise<{ names: string[] } & AsyncDisposable> {
   const names = Array.from({ length: count }, () => `db_${randomBytes(6).toString('hex')}`);
@@ -82,7 +63,7 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
          GRANT EXECUTE ON FUNCTION s.f(int) TO ${twin}`,
       );
 
-    await expectActive(rotating, twin);
+    await rotating.expectRotated(twin);
 
     for (const name of own.names)
       expect(
@@ -105,8 +86,8 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     expect(await rotating.sql(`SELECT pg_has_role('${rotating.admin}', '${user}', 'USAGE') AS has`)).toEqual([
       { has: false },
     ]);
-    await expectActive(rotating, user);
-    await expectActive(rotating, twin);
+    await rotating.expectRotated(user);
+    await rotating.expectRotated(twin);
   });
 
   test('whose tables are in use is not waited for long, and nothing changes', async () => {
@@ -122,13 +103,12 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     {
       await using reader = await connect({ ...server, database });
       await reader.query('BEGIN; SELECT FROM t');
-      await expectRefusal(
-        rotating,
+      await rotating.expectRefused(
         'DeadlineError',
         `held a lock for too long when the admin "${rotating.admin}" was to hand`,
       );
     }
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 
   test('with objects where the base may not own any is refused with the statement, and nothing changes', async () => {
@@ -140,8 +120,7 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
       own.names[0] as string,
       `CREATE SCHEMA closed; CREATE FUNCTION closed.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION closed.f() OWNER TO ${rotating.twin}`,
     );
-    await expectRefusal(
-      rotating,
+    await rotating.expectRefused(
       'PrivilegeError',
       `REASSIGN OWNED BY "${rotating.twin}" TO "${rotating.user}" in database "${own.names[0]}"`,
     );
@@ -150,10 +129,10 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
   test('that is active hands over to the base, and is adopted the next time', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await afterOneRotationByAws(rotating);
-    await expectActive(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
     expect(rotating.value()).toMatchObject({ baseusername: rotating.user, alternateusername: rotating.twin });
-    await expectActive(rotating, rotating.twin);
-    await expectActive(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
   });
 
   test.each([
@@ -171,7 +150,7 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     expect(result.error).toBeUndefined();
     await rotating.expectComplete(token);
     expect(rotating.value()).toMatchObject({ username, password });
-    await expectActive(rotating, username === rotating.twin ? rotating.user : rotating.twin);
+    await rotating.expectRotated(username === rotating.twin ? rotating.user : rotating.twin);
   });
 
   test('that AWSPREVIOUS says nothing of could be the base itself: refused', async () => {
@@ -179,9 +158,9 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     const password = await makeTwinOfAws(rotating);
     rotating.edit({ username: rotating.twin, password });
     rotating.edit({ note: 'AWSPREVIOUS names the twin now' });
-    await expectRefusal(rotating, 'PairError', '"baseusername"');
+    await rotating.expectRefused('PairError', '"baseusername"');
     rotating.edit({ baseusername: rotating.user });
-    await expectActive(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 });
 
@@ -193,22 +172,22 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await stranger(rotating);
     const statement = `COMMENT ON ROLE "${rotating.twin}" IS 'secret-rotation: {"secret":"${rotating.arn}","base":"${rotating.user}"}'`;
-    await expectRefusal(rotating, 'ForeignUserError', statement);
+    await rotating.expectRefused('ForeignUserError', statement);
     expect(await rotating.logsIn('of somebody else', rotating.twin)).toBe(true);
     await rotating.sql(statement);
     if (Number.parseInt(server.version, 10) >= 16) {
       const cure = `GRANT "${rotating.twin}" TO "${rotating.admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
-      await expectRefusal(rotating, 'PrivilegeError', cure);
+      await rotating.expectRefused('PrivilegeError', cure);
       await rotating.sql(cure);
     }
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 
   test('is a stranger’s also where alternateusername names it', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await stranger(rotating, `other_${rotating.user}`);
     rotating.edit({ alternateusername: `other_${rotating.user}` });
-    await expectRefusal(rotating, 'ForeignUserError', `"other_${rotating.user}" is there already`);
+    await rotating.expectRefused('ForeignUserError', `"other_${rotating.user}" is there already`);
     await rotating.sql(`DROP ROLE other_${rotating.user}`);
   });
 
@@ -217,7 +196,7 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
     await rotating.sql(
       `SET ROLE ${rotating.admin}; CREATE ROLE ${rotating.twin}; COMMENT ON ROLE ${rotating.twin} IS 'Ask Ann.'`,
     );
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const [found] = await rotating.sql(`SELECT shobj_description('${rotating.twin}'::regrole, 'pg_authid') AS comment`);
     expect(found?.['comment']).toMatch(/^Ask Ann\.\nsecret-rotation: /);
   });
@@ -225,10 +204,10 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
   test('and is the base in truth needs baseusername', async () => {
     const user = `app_${randomBytes(6).toString('hex')}_clone`;
     await using rotating = await Rotating.on(server, { ...OPTIONS, user });
-    await expectRefusal(rotating, 'PairError', '"baseusername"');
+    await rotating.expectRefused('PairError', '"baseusername"');
     rotating.edit({ baseusername: user });
-    await expectActive(rotating, `${user}_clone`);
-    await expectActive(rotating, user);
+    await rotating.expectRotated(`${user}_clone`);
+    await rotating.expectRotated(user);
   });
 });
 
@@ -250,7 +229,7 @@ describeServers('postgres', 'a pair of another secret', (server) => {
   ])('is left alone: %s', async (_, changes) => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const passwords = () =>
       rotating.sql('SELECT rolpassword FROM pg_authid WHERE rolname IN ($1, $2) ORDER BY rolname', [
         rotating.user,
@@ -268,25 +247,25 @@ describeServers('postgres', 'a pair of another secret', (server) => {
   test('is handed over by the statement that the error has', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     rotating.makeOther({ ...first, baseusername: rotating.user });
     const refused = await rotating.rotateOther();
     const [, statement = ''] =
       / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
     await rotating.sql(statement);
     expect(await rotating.rotateOther()).toBeUndefined();
-    await expectRefusal(rotating, 'LoginRefusedError', rotating.twin);
+    await rotating.expectRefused('LoginRefusedError', rotating.twin);
   });
 
   test('nor does a marked twin give away another base', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectActive(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const victim = `victim_${rotating.user}`;
     await rotating.sql(
       `SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'; GRANT ${rotating.user} TO ${victim}`,
     );
     rotating.edit({ baseusername: victim });
-    await expectRefusal(rotating, 'ForeignUserError', rotating.arn);
+    await rotating.expectRefused('ForeignUserError', rotating.arn);
     expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
     await rotating.sql(`DROP ROLE ${victim}`);
   });
@@ -296,18 +275,18 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     const victim = `victim_${rotating.user}`;
     await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
     rotating.edit({ username: victim });
-    await expectRefusal(rotating, 'LoginRefusedError', victim);
+    await rotating.expectRefused('LoginRefusedError', victim);
     await rotating.sql(`DROP ROLE ${victim}`);
   });
 
   // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
   test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectActive(rotating, rotating.twin);
-    await expectActive(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
     rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
     await rotating.sql(`DROP ROLE ${rotating.twin}`);
-    await expectActive(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 });
 
@@ -334,7 +313,7 @@ describeServers('postgres', 'an admin that alternates itself', (server) => {
       expect(error).toBeUndefined();
       const { SecretString } = store.getSecretValue({ SecretId: 'admin' }) as { SecretString: string };
       expect(JSON.parse(SecretString).username).toBe(who);
-      await expectActive(rotating, next);
+      await rotating.expectRotated(next);
     }
     await rotating
       .sql(`DROP OWNED BY ${rotating.admin}_clone CASCADE; DROP ROLE ${rotating.admin}_clone`)

@@ -8,46 +8,8 @@ import { Rotating, type RotatingOptions } from './rotating.ts';
 
 const MADE_BY_ADMIN = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 
-/** A rotation that must succeed. @returns the active user */
-async function rotated(rotating: Rotating): Promise<string> {
-  const { token, error } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  return active(rotating);
-}
-
 function active(rotating: Rotating): string {
   return String(rotating.value()['username']);
-}
-
-/** Passwords, attributes, memberships and settings of base and twin, as the server stores them. */
-function stored(rotating: Rotating): Promise<unknown> {
-  return rotating.sql(
-    `SELECT to_jsonb(a) AS role, (SELECT json_agg(m ORDER BY m.roleid, m.member) FROM pg_auth_members m WHERE a.oid IN (m.member, m.roleid)) AS members,
-       (SELECT json_agg(s) FROM pg_db_role_setting s WHERE s.setrole = a.oid) AS settings, shobj_description(a.oid, 'pg_authid') AS comment
-      FROM pg_authid a WHERE rolname IN ($1, $2) ORDER BY rolname`,
-    [rotating.user, rotating.twin],
-  );
-}
-
-/** The rotation fails with this class and words, AWSCURRENT works, and neither user has changed. */
-async function expectRefusal(rotating: Rotating, errorType: string, ...words: (string | RegExp)[]): Promise<void> {
-  const [before, username] = [await stored(rotating), active(rotating)];
-  const { succeeded, attempts, token } = await rotating.rotate({ attempts: 2 });
-  expect(succeeded).toBe(false);
-  for (const { steps } of attempts) {
-    const { error } = steps.at(-1) ?? {};
-    expect(error?.errorType).toBe(errorType);
-    for (const word of words) expect(error?.errorMessage).toMatch(word instanceof RegExp ? word : literally(word));
-  }
-  expect(rotating.labels[token] ?? []).not.toContain('AWSCURRENT');
-  expect(active(rotating)).toBe(username);
-  expect(await stored(rotating)).toEqual(before);
-  expect(await rotating.logsIn(rotating.password(), username)).toBe(true);
-}
-
-function literally(text: string): RegExp {
-  return new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 }
 
 async function session(server: SharedServer, rotating: Rotating, database = server.database) {
@@ -119,10 +81,10 @@ describeServers('postgres', 'alternating users', (server) => {
     ['NOINHERIT', 'ALTER ROLE $base NOINHERIT', 'false'],
   ])('%s of the base, changed at any time, is the twin’s when it becomes active', async (_, statement, shown) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    await rotated(rotating);
+    await rotating.expectRotated();
     await rotating.sql(statement.replaceAll('$base', rotating.user));
-    await rotated(rotating);
-    expect(await rotated(rotating)).toBe(rotating.twin);
+    await rotating.expectRotated();
+    await rotating.expectRotated(rotating.twin);
     const facts = await rotating.sql(
       `SELECT rolname = $1 AS is_twin, rolcreatedb, rolconnlimit, rolvaliduntil, rolinherit,
          (SELECT json_agg(json_build_array(setdatabase, c) ORDER BY c) FROM pg_db_role_setting s, unnest(setconfig) c
@@ -141,12 +103,12 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.sql(
       `ALTER ROLE ${rotating.user} CREATEDB CONNECTION LIMIT 5; ALTER ROLE ${rotating.user} SET work_mem = '9MB'`,
     );
-    await rotated(rotating);
-    await rotated(rotating);
+    await rotating.expectRotated();
+    await rotating.expectRotated();
     await rotating.sql(
       `ALTER ROLE ${rotating.user} NOCREATEDB CONNECTION LIMIT -1; ALTER ROLE ${rotating.user} RESET ALL`,
     );
-    await rotated(rotating);
+    await rotating.expectRotated();
     expect(
       await rotating.sql('SELECT rolcreatedb, rolconnlimit, rolconfig FROM pg_roles WHERE rolname = $1', [
         rotating.twin,
@@ -158,12 +120,12 @@ describeServers('postgres', 'alternating users', (server) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     const schema = `s_${randomBytes(6).toString('hex')}`;
     await rotating.sql(`CREATE SCHEMA ${schema} AUTHORIZATION ${rotating.user}`);
-    expect(await rotated(rotating)).toBe(rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     {
       await using twin = await session(server, rotating);
       await twin.query(`CREATE TABLE ${schema}.made (id int); INSERT INTO ${schema}.made VALUES (1)`);
     }
-    expect(await rotated(rotating)).toBe(rotating.user);
+    await rotating.expectRotated(rotating.user);
     await using base = await session(server, rotating);
     await base.query(`ALTER TABLE ${schema}.made ADD note text; DROP TABLE ${schema}.made; DROP SCHEMA ${schema}`);
   });
@@ -171,7 +133,7 @@ describeServers('postgres', 'alternating users', (server) => {
   describe('while the twin is active', () => {
     const onTwin = async (options: RotatingOptions = MADE_BY_ADMIN) => {
       const rotating = await Rotating.on(server, options);
-      expect(await rotated(rotating)).toBe(rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       return rotating;
     };
 
@@ -187,29 +149,28 @@ describeServers('postgres', 'alternating users', (server) => {
       await using rotating = await onTwin();
       const named = (text: string) => text.replace('$twin', rotating.twin).replace('$base', rotating.user);
       await rotating.sql(named(statement));
-      await expectRefusal(rotating, 'TwinRightsError', named(taking), named(giving));
+      await rotating.expectRefused('TwinRightsError', [named(taking), named(giving)], { attempts: 2 });
       await rotating.sql(named(giving));
-      expect(await rotated(rotating)).toBe(rotating.user);
+      await rotating.expectRotated(rotating.user);
     });
 
     test('what was taken from the base stops the rotation', async () => {
       const rotating = await Rotating.on(server, MADE_BY_ADMIN);
       await using _ = rotating;
       await rotating.sql(`ALTER ROLE ${rotating.user} CREATEDB`);
-      await rotated(rotating);
+      await rotating.expectRotated();
       await rotating.sql(`ALTER ROLE ${rotating.user} NOCREATEDB`);
-      await expectRefusal(rotating, 'TwinRightsError', `ALTER ROLE "${rotating.twin}" NOCREATEDB`);
+      await rotating.expectRefused('TwinRightsError', `ALTER ROLE "${rotating.twin}" NOCREATEDB`, { attempts: 2 });
     });
 
     test('a table of its own stops the rotation, with the statement that hands it over', async () => {
       await using rotating = await onTwin();
       const table = `t_${randomBytes(6).toString('hex')}`;
       await rotating.sql(`CREATE TABLE ${table} (); ALTER TABLE ${table} OWNER TO ${rotating.twin}`);
-      await expectRefusal(
-        rotating,
+      await rotating.expectRefused(
         'TwinRightsError',
-        `REASSIGN OWNED BY "${rotating.twin}" TO "${rotating.user}"`,
-        table,
+        [`REASSIGN OWNED BY "${rotating.twin}" TO "${rotating.user}"`, table],
+        { attempts: 2 },
       );
     });
 
@@ -219,13 +180,13 @@ describeServers('postgres', 'alternating users', (server) => {
     ])('a base that is %s is not made active', async (_, attribute, words) => {
       await using rotating = await onTwin();
       await rotating.sql(`ALTER ROLE ${rotating.user} ${attribute}`);
-      await expectRefusal(rotating, 'DormantUserError', words, `"${rotating.user}"`);
+      await rotating.expectRefused('DormantUserError', [words, `"${rotating.user}"`], { attempts: 2 });
     });
 
     test('a base that is gone is not made again', async () => {
       await using rotating = await onTwin();
       await rotating.sql(`ALTER ROLE ${rotating.user} RENAME TO ${rotating.user}_gone`);
-      await expectRefusal(rotating, 'DormantUserError', `There is no base user "${rotating.user}"`);
+      await rotating.expectRefused('DormantUserError', `There is no base user "${rotating.user}"`, { attempts: 2 });
     });
   });
 
@@ -257,17 +218,19 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.sql(
       `DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$; GRANT rds_iam TO ${rotating.user}`,
     );
-    await expectRefusal(rotating, 'DormantUserError', 'rds_iam');
+    await rotating.expectRefused('DormantUserError', 'rds_iam', { attempts: 2 });
   });
 
   test('a right that the admin cannot pass on is named on every retry, and nothing is promoted', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     await rotating.sql(`ALTER ROLE ${rotating.user} SET log_min_duration_statement = 1`);
-    await expectRefusal(
-      rotating,
+    await rotating.expectRefused(
       'PrivilegeError',
-      'may not settle setting log_min_duration_statement',
-      `GRANT SET ON PARAMETER "log_min_duration_statement" TO "${rotating.admin}"`,
+      [
+        'may not settle setting log_min_duration_statement',
+        `GRANT SET ON PARAMETER "log_min_duration_statement" TO "${rotating.admin}"`,
+      ],
+      { attempts: 2 },
     );
     expect(await rotating.sql('SELECT FROM pg_roles WHERE rolname = $1', [rotating.twin])).toEqual([]);
   });
@@ -276,28 +239,28 @@ describeServers('postgres', 'alternating users', (server) => {
     await using rotating = await Rotating.on(server, { admin: { madeTheUser: false } });
     if (Number.parseInt(server.version, 10) >= 16) {
       const cure = `GRANT "${rotating.user}" TO "${rotating.admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
-      await expectRefusal(rotating, 'PrivilegeError', `"${rotating.admin}"`, cure);
+      await rotating.expectRefused('PrivilegeError', [`"${rotating.admin}"`, cure], { attempts: 2 });
       await rotating.sql(cure);
     }
-    expect(await rotated(rotating)).toBe(rotating.twin);
-    expect(await rotated(rotating)).toBe(rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
   });
 
   test.each([`Odd "user's" näme`, 'two\nlines', '$user', 'UPPER', 'x'.repeat(57)])('the name %p', async (user) => {
     const own = `${user.slice(0, 41)}${randomBytes(8).toString('hex')}`.slice(0, 57);
     await using rotating = await Rotating.on(server, { ...MADE_BY_ADMIN, user: own });
-    expect(await rotated(rotating)).toBe(`${own}_clone`);
-    expect(await rotated(rotating)).toBe(own);
-    expect(await rotated(rotating)).toBe(`${own}_clone`);
+    await rotating.expectRotated(`${own}_clone`);
+    await rotating.expectRotated(own);
+    await rotating.expectRotated(`${own}_clone`);
   });
 
   test.each([58, 63])('a name of %i bytes needs an alternateusername', async (length) => {
     const user = randomBytes(32).toString('hex').slice(0, length);
     await using rotating = await Rotating.on(server, { ...MADE_BY_ADMIN, user });
-    await expectRefusal(rotating, 'PairError', 'longer than 63 bytes', '"alternateusername"');
+    await rotating.expectRefused('PairError', ['longer than 63 bytes', '"alternateusername"'], { attempts: 2 });
     rotating.edit({ alternateusername: rotating.twin.slice(-40) });
-    expect(await rotated(rotating)).toBe(rotating.twin.slice(-40));
-    expect(await rotated(rotating)).toBe(user);
+    await rotating.expectRotated(rotating.twin.slice(-40));
+    await rotating.expectRotated(user);
     await rotating.sql(`DROP ROLE ${pg.escapeIdentifier(rotating.twin.slice(-40))}`);
   });
 

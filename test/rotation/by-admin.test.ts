@@ -23,29 +23,6 @@ const CHANGE: Record<EngineName, string> = { postgres: 'COMMIT', mysql: 'ALTER U
 /** Which keeps two attempts apart. */
 const HAS_LOCK: Record<EngineName, boolean> = { postgres: true, mysql: true, mongodb: false };
 
-/** The verifiers of user and admin, as the server keeps them, and whether they may log in. */
-function stored(rotating: Rotating) {
-  const query = 'SELECT rolname, rolpassword, rolcanlogin FROM pg_authid WHERE rolname IN ($1, $2) ORDER BY 1';
-  return rotating.sql(query, [rotating.user, rotating.admin]);
-}
-
-/** The rotation fails in that step with this class and words on every attempt, and no password has changed. */
-async function expectRefusal(
-  rotating: Rotating,
-  step: 'createSecret' | 'setSecret',
-  errorType: string,
-  words: RegExp,
-): Promise<void> {
-  const [before, current] = [await stored(rotating), rotating.value()];
-  const { attempts, succeeded } = await rotating.rotate({ attempts: 2 });
-  expect(succeeded).toBe(false);
-  for (const { steps } of attempts)
-    expect(steps.at(-1)).toMatchObject({ step, error: { errorType, errorMessage: expect.stringMatching(words) } });
-  expect(await stored(rotating)).toEqual(before);
-  expect(rotating.value()).toEqual(current);
-  if (step === 'createSecret') expect(rotating.calls).not.toContain('PutSecretValue');
-}
-
 for (const engine of engineNames)
   describeServers(engine, 'single user by admin', (server) => {
     testWithLog(server)('makes 13 calls to Secrets Manager, 4 logins and no failed one', async () => {
@@ -74,7 +51,7 @@ for (const engine of engineNames)
         tags: { 'rotation-strategy': 'single-user-by-admin' },
       });
       await rotating.setPassword(newPassword());
-      await rotating.expectComplete((await rotating.rotate()).token);
+      await rotating.expectRotated();
       expect(rotating.logged).toContainEqual(
         expect.objectContaining({ step: 'setSecret', strategy: 'single-user-by-admin', outcome: 'done' }),
       );
@@ -84,7 +61,7 @@ for (const engine of engineNames)
       await using rotating = await Rotating.on(server, BY_ADMIN);
       await rotating.rotate();
       await rotating.setPassword(newPassword());
-      await rotating.expectComplete((await rotating.rotate()).token);
+      await rotating.expectRotated();
     });
 
     test('killed after the change and before its answer: the next attempt finishes without a person', async () => {
@@ -120,7 +97,7 @@ for (const engine of engineNames)
       const outcomes = both.map(({ outcome }) => outcome);
       if (HAS_LOCK[engine]) expect(outcomes).toEqual(['success', 'success']);
       else expect(outcomes).toContain('success'); // the server may fail one of them
-      await rotating.expectComplete((await rotating.rotate()).token);
+      await rotating.expectRotated();
     });
 
     testWithLog(server)(
@@ -139,7 +116,7 @@ for (const engine of engineNames)
         expect(rotating.labels[token]).toBeUndefined();
         expect(await rotating.logsIn(rotating.password())).toBe(true);
         expect((await logins.of(rotating.admin)).accepted).toBe(2);
-        await rotating.expectComplete((await rotating.rotate()).token);
+        await rotating.expectRotated();
         expect(rotating.value()).toMatchObject({ note: 'edited' });
       },
     );
@@ -162,7 +139,7 @@ describeServers('postgres', 'single user by admin', (server) => {
     );
     expect(rotating.labels[token]).toBeUndefined();
     expect(await rotating.logsIn(rotating.password())).toBe(true);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 });
 
@@ -188,18 +165,17 @@ describeServers('postgres', 'single user by admin is refused before anything is 
     ],
   ])('%s', async (_, options, errorType, words) => {
     await using rotating = await Rotating.on(server, options);
-    await expectRefusal(rotating, 'createSecret', errorType, words);
+    await rotating.expectRefused(errorType, words, { step: 'createSecret', attempts: 2 });
     expect(await rotating.logsIn(rotating.password())).toBe(true);
   });
 
   test('for the admin itself', async () => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
     rotating.edit({ username: rotating.admin });
-    await expectRefusal(
-      rotating,
-      'createSecret',
+    await rotating.expectRefused(
       'AdminSecretError',
       new RegExp(`The user "${rotating.admin}" is the admin of the secret's "masterarn" itself`),
+      { step: 'createSecret', attempts: 2 },
     );
   });
 });
@@ -225,7 +201,7 @@ describeServers('postgres', 'single user by admin touches no password', (server)
     await rotating.sql(statements.replaceAll('$user', rotating.user));
     // With a password that nobody knows, as a confused deputy would have it.
     await rotating.setPassword(newPassword());
-    await expectRefusal(rotating, 'setSecret', 'PrivilegeError', words);
+    await rotating.expectRefused('PrivilegeError', words, { step: 'setSecret', attempts: 2 });
     await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_boss, ${rotating.user}_clerk`);
   });
 
@@ -234,9 +210,12 @@ describeServers('postgres', 'single user by admin touches no password', (server)
     const mark = (secret: string) =>
       rotating.sql(`COMMENT ON ROLE ${rotating.user} IS 'secret-rotation: {"secret":"${secret}","base":"x"}'`);
     await mark('arn:other');
-    await expectRefusal(rotating, 'setSecret', 'ForeignUserError', /is in the hands of another secret, arn:other/);
+    await rotating.expectRefused('ForeignUserError', /is in the hands of another secret, arn:other/, {
+      step: 'setSecret',
+      attempts: 2,
+    });
     await mark(rotating.arn);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test('of a user who is the base of another secret’s twin', async () => {
@@ -245,19 +224,21 @@ describeServers('postgres', 'single user by admin touches no password', (server)
       `CREATE ROLE ${rotating.twin}; GRANT ${rotating.user} TO ${rotating.twin};
        COMMENT ON ROLE ${rotating.twin} IS 'secret-rotation: {"secret":"arn:other","base":"${rotating.user}"}'`,
     );
-    await expectRefusal(rotating, 'setSecret', 'ForeignUserError', /is in the hands of another secret, arn:other/);
+    await rotating.expectRefused('ForeignUserError', /is in the hands of another secret, arn:other/, {
+      step: 'setSecret',
+      attempts: 2,
+    });
   });
 
   test('of a user who does not exist, and goes on once it does', async () => {
     await using rotating = await Rotating.on(server, { ...BY_ADMIN, withoutUser: true });
-    await expectRefusal(
-      rotating,
-      'setSecret',
+    await rotating.expectRefused(
       'LoginRefusedError',
       new RegExp(`There is no user "${rotating.user}" at ${server.host}: make it first`),
+      { step: 'setSecret', attempts: 2 },
     );
     await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${rotating.user} LOGIN`);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test.each([
@@ -273,28 +254,27 @@ describeServers('postgres', 'single user by admin touches no password', (server)
     async (_, bar, lift, words) => {
       await using rotating = await Rotating.on(server, BY_ADMIN);
       await rotating.sql(`ALTER ROLE ${rotating.user} ${bar}`);
-      await expectRefusal(rotating, 'setSecret', 'LoginBarredError', words);
+      await rotating.expectRefused('LoginBarredError', words, { step: 'setSecret', attempts: 2 });
       await rotating.sql(`ALTER ROLE ${rotating.user} ${lift}`);
       expect(await rotating.logsIn(rotating.password())).toBe(true);
 
       await rotating.sql(`ALTER ROLE ${rotating.user} ${bar}`);
       await rotating.setPassword(newPassword());
-      await expectRefusal(rotating, 'setSecret', 'LoginBarredError', words);
+      await rotating.expectRefused('LoginBarredError', words, { step: 'setSecret', attempts: 2 });
       await rotating.sql(`ALTER ROLE ${rotating.user} ${lift}`);
-      await rotating.expectComplete((await rotating.rotate()).token);
+      await rotating.expectRotated();
     },
   );
 
   test('of a user that the admin may not change, and says what a superuser has to run', async () => {
     await using rotating = await Rotating.on(server, { ...BY_ADMIN, admin: { madeTheUser: false } });
     await rotating.sql(`ALTER ROLE ${rotating.admin} NOCREATEROLE`);
-    await expectRefusal(
-      rotating,
-      'setSecret',
+    await rotating.expectRefused(
       'PrivilegeError',
       new RegExp(
         `The admin "${rotating.admin}" .*may not set the password of "${rotating.user}".*A superuser has to run: `,
       ),
+      { step: 'setSecret', attempts: 2 },
     );
   });
 });

@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
-import type { RotateOptions } from '../../local/secrets-manager/server.ts';
 import { rows } from '../../local/servers/rows.ts';
 import { usersOf } from '../../local/servers/users.ts';
 import { describeServers, type SharedServer, testWithLog } from '../servers.ts';
@@ -23,12 +22,6 @@ async function dual(server: SharedServer, options: RotatingOptions = {}): Promis
   const rotating = await Rotating.on(server, { tags: { 'rotation-strategy': 'dual-password' }, ...options });
   await rotating.sql(`GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?@'%'`, [rotating.user]);
   return rotating;
-}
-
-async function rotated(rotating: Rotating, options: Partial<RotateOptions> = {}): Promise<void> {
-  const { error, token } = await rotating.rotate(options);
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
 }
 
 /** The two that the labels name, and none of the others. */
@@ -94,7 +87,7 @@ function onMySql(server: SharedServer): void {
       for (let i = 0; i < ROTATIONS; i++) {
         held = rotating.password();
         if (i > 0) dropped.push(rotating.password('AWSPREVIOUS'));
-        await rotated(rotating);
+        await rotating.expectRotated();
         await expectRightTwo(rotating, dropped.slice(-1));
       }
       over.abort();
@@ -110,7 +103,7 @@ function onMySql(server: SharedServer): void {
     `after ${ATTEMPTS} attempts given up and ${ATTEMPTS} at once both valid passwords are the right two`,
     async () => {
       await using rotating = await dual(server);
-      await rotated(rotating);
+      await rotating.expectRotated();
       const others: string[] = [];
       for (let i = 0; i < ATTEMPTS; i++) {
         others.push(await givenUp(rotating));
@@ -126,7 +119,7 @@ function onMySql(server: SharedServer): void {
       expect(rotating.password('AWSPREVIOUS')).toBe(previous);
       await expectRightTwo(rotating, others);
 
-      for (let i = 0; i < ATTEMPTS; i++) await rotated(rotating);
+      for (let i = 0; i < ATTEMPTS; i++) await rotating.expectRotated();
       await expectRightTwo(rotating, [...others, previous]);
     },
     60_000 + ATTEMPTS * 15_000,
@@ -196,7 +189,7 @@ function onMySql(server: SharedServer): void {
     const { attempts, token } = await rotating.rotate();
     expect(attempts[0]?.steps.at(-1)).toMatchObject({ step: 'setSecret', outcome: 'crash' });
     giveUp(rotating, token);
-    await rotated(rotating, { attempts: 5 });
+    await rotating.expectRotated(rotating.user, { attempts: 5 });
     held.resolve();
     await arrived.promise;
     await sleep(500);
@@ -227,7 +220,7 @@ function onMySql(server: SharedServer): void {
     async (option, name) => {
       await using rotating = await dual(server);
       await rotating.sql(`ALTER USER ?@'%' ${option}`, [rotating.user]);
-      await rotated(rotating);
+      await rotating.expectRotated();
       await expectRightTwo(rotating, []);
       const other = await givenUp(rotating);
 
@@ -254,7 +247,7 @@ function onMySql(server: SharedServer): void {
     const token = rotating.begin();
     for (const step of ['createSecret', 'setSecret', 'setSecret'] as const)
       expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
-    await rotated(rotating);
+    await rotating.expectRotated();
     await expectRightTwo(rotating, []);
   });
 
@@ -294,7 +287,7 @@ function onMySql(server: SharedServer): void {
   test('of a user with MAX_USER_CONNECTIONS 1, also a second time and after an attempt was given up', async () => {
     await using rotating = await dual(server);
     await rotating.sql(`ALTER USER ?@'%' WITH MAX_USER_CONNECTIONS 1`, [rotating.user]);
-    await rotated(rotating);
+    await rotating.expectRotated();
     const other = await givenUp(rotating);
     const token = rotating.begin();
     for (const step of ['createSecret', 'setSecret', 'setSecret', 'testSecret', 'finishSecret'])
@@ -310,7 +303,7 @@ function onMySql(server: SharedServer): void {
     });
     expect(error).toMatch(/PendingGivenUpError/);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
-    await rotated(rotating);
+    await rotating.expectRotated();
     await expectRightTwo(rotating, []);
     expect(rotating.value()).toMatchObject({ note: 'edited' });
   });
@@ -328,7 +321,7 @@ function onMySql(server: SharedServer): void {
 
   test('a person’s password that the secret does not know is left alone, although the one before logs in', async () => {
     await using rotating = await dual(server);
-    await rotated(rotating);
+    await rotating.expectRotated();
     const person = newPassword();
     await rotating.setPassword(person);
     const { error } = await rotating.rotate();
@@ -342,21 +335,21 @@ function onMySql(server: SharedServer): void {
     const [first, second] = [`'; -- ${newPassword()}\\'`, `\\\\'"\n${newPassword()}`];
     await rotating.setPassword(first);
     rotating.edit({ password: first });
-    await rotated(rotating);
+    await rotating.expectRotated();
     await rotating.setPassword(second);
     rotating.edit({ password: second });
-    await rotated(rotating);
+    await rotating.expectRotated();
     await expectRightTwo(rotating, [first]);
   });
 
   test('single-user takes over where an attempt of dual-password was given up', async () => {
     await using rotating = await dual(server);
-    await rotated(rotating);
+    await rotating.expectRotated();
     const other = await givenUp(rotating);
     rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
-    await rotated(rotating);
+    await rotating.expectRotated();
     expect(await rotating.logsIn(other)).toBe(false);
-    await rotated(rotating);
+    await rotating.expectRotated();
   });
 }
 

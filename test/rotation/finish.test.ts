@@ -59,7 +59,7 @@ describeServers('postgres', 'finishSecret', (server) => {
     expect(error).toMatch(/PendingMismatchError.*differs from AWSCURRENT in "note"/);
     expect((await rotating.rotate()).error).toMatch(/PendingGivenUpError/);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     expect(rotating.value()).toMatchObject({ note: 'edited' });
   });
 
@@ -114,7 +114,7 @@ describeServers('postgres', 'finishSecret', (server) => {
     expect(error).toMatch(/PendingMismatchError: AWSCURRENT moved to another version/);
     expect(rotating.value()).toMatchObject({ note: 'edited at the last moment' });
     await rotating.rotate(); // gives the pending version up
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 });
 
@@ -128,7 +128,7 @@ describeServers('postgres', 'an edit of AWSCURRENT', (server) => {
     });
     expect(await rotating.logsIn(rotating.password())).toBe(true);
     expect(rotating.value()).toMatchObject({ note: when });
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     expect(rotating.value()).toMatchObject({ note: when });
   });
 });

@@ -9,13 +9,6 @@ import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
 
-async function expectRotated(rotating: Rotating, username: string): Promise<void> {
-  const { error, token } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  expect(rotating.value()['username']).toBe(username);
-}
-
 /** Whether users have customData, where the mark is: by what is left of it. */
 async function hasMarks(rotating: Rotating): Promise<boolean> {
   const user = JSON.stringify(`marked_${randomUUID()}`);
@@ -69,9 +62,9 @@ describeServers('mongodb', 'alternating users', (server) => {
   test('keep the old credentials valid until the next rotation', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const [first, { user, twin }] = [rotating.password(), rotating];
-    await expectRotated(rotating, twin);
+    await rotating.expectRotated(twin);
     expect(await rotating.logsIn(first, user)).toBe(true);
-    await expectRotated(rotating, user);
+    await rotating.expectRotated(user);
     expect(await rotating.logsIn(first, user)).toBe(false);
   });
 
@@ -99,6 +92,6 @@ describeServers('mongodb', 'alternating users', (server) => {
       await rotating.sql(`db.updateUser(${JSON.stringify(rotating.twin)}, ${JSON.stringify(mark)})`);
     }
 
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 });

@@ -28,10 +28,11 @@ export async function comparable(rotating: Rotating, username: string): Promise<
     .sort();
 }
 
-/** Everything that a rotation could have changed of the accounts in whose name the user's is, hashes among it. */
-export async function stored(rotating: Rotating): Promise<Json[]> {
+/** Everything that a rotation could have changed of the accounts in whose name `part` is, hashes among it. */
+export async function stored(rotating: Rotating, part: string): Promise<Json[]> {
   const accounts = await rotating.sql(
-    `SELECT User AS user, Host AS host, authentication_string AS hash FROM mysql.user WHERE User LIKE '%${rotating.user}%' ORDER BY 1, 2`,
+    'SELECT User AS user, Host AS host, authentication_string AS hash FROM mysql.user WHERE LOCATE(?, User) > 0 ORDER BY 1, 2',
+    [part],
   );
   for (const account of accounts)
     account['words'] = await wordsOn(rotating, quoted(String(account['user']), String(account['host'])));

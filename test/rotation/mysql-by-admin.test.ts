@@ -2,7 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { describeServers, type SharedServer, testUnless } from '../servers.ts';
-import { quoted, stored } from './mysql-account.ts';
+import { quoted } from './mysql-account.ts';
 import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
 const BY_ADMIN = {
@@ -15,17 +15,6 @@ const onlyMySql = (server: SharedServer) =>
   testUnless(isMariaDb(server) ? 'MariaDB has no place for a mark' : undefined);
 
 const roleOf = (rotating: Rotating) => `role_${rotating.user.slice(-8)}`;
-
-async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
-  const before = [await stored(rotating), rotating.value()];
-  const { attempts, succeeded } = await rotating.rotate();
-  expect(succeeded).toBe(false);
-  expect(attempts[0]?.steps.at(-1)).toMatchObject({
-    step: 'setSecret',
-    error: { errorType, errorMessage: expect.stringContaining(words) },
-  });
-  expect([await stored(rotating), rotating.value()]).toEqual(before);
-}
 
 describeServers('mysql', 'single user by admin touches no password', (server) => {
   test.each<[string, (user: string, role: string) => string[], (role: string) => string]>([
@@ -50,7 +39,7 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
     for (const statement of statements(quoted(rotating.user), role)) await rotating.sql(statement);
     // With a password that nobody knows, as a confused deputy would have it.
     await rotating.setPassword(newPassword());
-    await expectRefusal(rotating, 'PrivilegeError', `The user "${rotating.user}" ${words(role)}`);
+    await rotating.expectRefused('PrivilegeError', `The user "${rotating.user}" ${words(role)}`, { step: 'setSecret' });
     for (const each of [role, `${role}_boss`]) await rotating.sql(`DROP ROLE IF EXISTS ${each}`);
   });
 
@@ -62,7 +51,7 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
     await rotating.sql(`GRANT ALL ON \`app\\_%\`.* TO ${user} WITH GRANT OPTION`);
     await rotating.sql(`GRANT SELECT, PROCESS ON *.* TO ${user}`);
     await rotating.setPassword(newPassword());
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     await rotating.sql(`DROP ROLE ${role}`);
   });
 
@@ -74,10 +63,10 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
     const before = rotating.password();
     await rotating.setPassword(newPassword());
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} ${bar}`);
-    await expectRefusal(rotating, 'LoginBarredError', words);
+    await rotating.expectRefused('LoginBarredError', words, { step: 'setSecret' });
     if (lift === undefined) await rotating.setPassword(before);
     else await rotating.sql(`ALTER USER ${quoted(rotating.user)} ${lift}`);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test.each([
@@ -106,16 +95,20 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
   onlyMySql(server)('of a user who is another secret’s twin', async () => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
     await mark(rotating, rotating.user, 'arn:other', 'x');
-    await expectRefusal(rotating, 'ForeignUserError', 'is in the hands of another secret, arn:other');
+    await rotating.expectRefused('ForeignUserError', 'is in the hands of another secret, arn:other', {
+      step: 'setSecret',
+    });
     await mark(rotating, rotating.user, rotating.arn, 'x');
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   onlyMySql(server)('of a user who is the base of another secret’s twin', async () => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
     await rotating.sql(`CREATE USER ${quoted(rotating.twin)} IDENTIFIED BY 'x'`);
     await mark(rotating, rotating.twin, 'arn:other', rotating.user);
-    await expectRefusal(rotating, 'ForeignUserError', 'is in the hands of another secret, arn:other');
+    await rotating.expectRefused('ForeignUserError', 'is in the hands of another secret, arn:other', {
+      step: 'setSecret',
+    });
   });
 
   test('where the admin may not see what the user holds, and has the statement', async () => {
@@ -125,8 +118,8 @@ describeServers('mysql', 'single user by admin touches no password', (server) =>
     if (!isMariaDb(server)) await rotating.sql(`REVOKE rds_superuser_role FROM ${admin}`);
     await rotating.sql(`GRANT CREATE USER ON *.* TO ${admin}`);
     const cure = `GRANT SELECT ON mysql.* TO ${admin}`;
-    await expectRefusal(rotating, 'PrivilegeError', cure);
+    await rotating.expectRefused('PrivilegeError', cure, { step: 'setSecret' });
     await rotating.sql(cure);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 });

@@ -14,14 +14,6 @@ const ALTERNATING = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 
 const isMariaDb = (server: SharedServer) => server.row.startsWith('mariadb');
 
-async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
-  const before = rotating.value();
-  const { attempts, succeeded } = await rotating.rotate();
-  expect(succeeded).toBe(false);
-  expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({ errorType, errorMessage: expect.stringContaining(words) });
-  expect(rotating.value()).toEqual(before);
-}
-
 describeServers('mysql', 'single user by admin', (server) => {
   test('sees what a role holds, also where the roles in it hold less', async () => {
     await using rotating = await Rotating.on(server, BY_ADMIN);
@@ -33,7 +25,7 @@ describeServers('mysql', 'single user by admin', (server) => {
       await rotating.sql(`GRANT ${inner} TO ${outer}`);
       await rotating.sql(`GRANT ${outer} TO ${user}`);
       await rotating.setPassword(newPassword());
-      await expectRefusal(rotating, 'PrivilegeError', 'which holds CREATE USER on *.*');
+      await rotating.expectRefused('PrivilegeError', 'which holds CREATE USER on *.*');
     } finally {
       for (const role of [outer, inner]) await rotating.sql(`DROP ROLE ${role}`);
     }
@@ -48,7 +40,7 @@ describeServers('mysql', 'a password that was retained beside the old one', (ser
     return password;
   };
   const expectOnlyNewOne = async (rotating: Rotating, old: readonly string[]) => {
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     for (const password of old) expect(await rotating.logsIn(password)).toBe(false);
   };
 
@@ -79,13 +71,13 @@ describeServers('mysql', 'a locked user that is called like the twin', (server) 
     await rotating.sql(`CREATE DATABASE ${database}`);
     try {
       await rotating.sql(`CREATE DEFINER = ${twin} VIEW ${database}.v AS SELECT 1 AS one`);
-      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+      await rotating.expectRefused('ForeignUserError', 'is there already');
       await rotating.sql(`GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* TO ${admin}`);
-      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+      await rotating.expectRefused('ForeignUserError', 'is there already');
     } finally {
       await rotating.sql(`DROP DATABASE ${database}`);
     }
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test('is not empty where another user may act as it', async () => {
@@ -95,8 +87,8 @@ describeServers('mysql', 'a locked user that is called like the twin', (server) 
     await rotating.sql(
       `INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) VALUES ('%', 'somebody', '%', '${rotating.twin}', 0, '')`,
     );
-    await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    await rotating.expectRefused('ForeignUserError', 'is there already');
     await rotating.sql(`DELETE FROM mysql.proxies_priv WHERE Proxied_user = '${rotating.twin}'`);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 });

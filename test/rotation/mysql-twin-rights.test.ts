@@ -6,7 +6,7 @@ import { Deadline } from '../../shared/deadline.ts';
 import { type Pair, supported } from '../../shared/engine.ts';
 import { Secret } from '../../shared/secret.ts';
 import { describeOwnServers, describeServers, type SharedServer, testUnless } from '../servers.ts';
-import { comparable, quoted, stored, wordsOn } from './mysql-account.ts';
+import { comparable, quoted, wordsOn } from './mysql-account.ts';
 import { dropped, type Names, objects, type Shape, shapes } from './mysql-shapes.ts';
 import { Rotating, type RotatingOptions } from './rotating.ts';
 
@@ -33,13 +33,6 @@ async function furnish(rotating: Rotating, server: SharedServer): Promise<{ all:
   };
 }
 
-async function expectRotated(rotating: Rotating, username: string): Promise<void> {
-  const { error, token } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  expect(rotating.value()['username']).toBe(username);
-}
-
 async function expectSame(rotating: Rotating): Promise<void> {
   expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
 }
@@ -53,19 +46,19 @@ describeServers('mysql', 'what the twin may', (server) => {
     for (const { what, line } of furnished.all)
       expect([what, words.some((each) => each.includes(line))]).toEqual([what, true]);
 
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
 
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
     for (const { take = [] } of furnished.all) for (const statement of take) await rotating.sql(statement);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
 
     // What was taken and is given again.
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
     for (const { take, give } of furnished.all.filter(({ what }) => !what.includes('gone')))
       for (const statement of take ? give : []) await rotating.sql(statement);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
   }, 180_000);
 
@@ -76,7 +69,7 @@ describeServers('mysql', 'what the twin may', (server) => {
     [`REQUIRE ISSUER '/CN= WITH GRANT OPTION' WITH MAX_USER_CONNECTIONS 7`],
   ])('follows %s, with which no password alone logs in', async (clause) => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} ${clause}`);
     await converge(rotating, server);
     await expectSame(rotating);
@@ -97,11 +90,11 @@ describeServers('mysql', 'what the twin may', (server) => {
     try {
       await rotating.sql(`GRANT ${roles.join()} TO ${user}`);
       await rotating.sql(`ALTER USER ${user} DEFAULT ROLE ALL`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
       await rotating.sql(`ALTER USER ${twin} DEFAULT ROLE ${roles.slice(0, 40).join()}`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
     } finally {
       await rotating.sql(`DROP ROLE ${roles.join()}`);
@@ -116,7 +109,7 @@ describeServers('mysql', 'what the twin may', (server) => {
       await rotating.sql(`CREATE TABLE ${database}.t (id int)`);
       await rotating.sql(`GRANT SELECT ON ${database}.t TO ${quoted(rotating.user)}`);
       await rotating.sql(`DROP TABLE ${database}.t`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       expect(await wordsOn(rotating, quoted(rotating.twin))).toContainEqual(
         expect.stringContaining(`GRANT SELECT ON \`${database}\`.\`t\` TO`),
       );
@@ -136,7 +129,7 @@ describeServers('mysql', 'what the twin may', (server) => {
       const cure = `REVOKE SELECT (\`note\`) ON \`${database}\`.\`t\` FROM ${quoted(rotating.user)}`;
       await expectRefusal(rotating, 'TwinRightsError', cure);
       await rotating.sql(cure);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
     } finally {
       await rotating.sql(`DROP DATABASE ${database}`);
     }
@@ -193,7 +186,7 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
     await expectRefusal(rotating, 'PrivilegeError', `settle FILE on *.* of ${quoted(rotating.twin)}`);
     await expectRefusal(rotating, 'PrivilegeError', cure);
     await rotating.sql(cure);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
   });
 
@@ -213,7 +206,7 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
         await expectRefusal(rotating, 'PrivilegeError', roleCure);
         await rotating.sql(roleCure);
       }
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
     } finally {
       await rotating.sql(`DROP ROLE ${role}`);
@@ -233,7 +226,7 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
     expect(await rotating.sql(`SELECT 1 FROM mysql.user WHERE User = '${rotating.twin}'`)).toEqual([]);
     await rotating.sql(`DELETE FROM mysql.proxies_priv WHERE User = '${rotating.user}'`);
     await rotating.sql('FLUSH PRIVILEGES');
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 
   onlyMySql('of SYSTEM_USER is refused before it shuts the admin out of the twin', async () => {
@@ -244,14 +237,14 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
     await expectRefusal(rotating, 'PrivilegeError', cure);
     expect(await rotating.sql(`SELECT 1 FROM mysql.user WHERE User = '${rotating.twin}'`)).toEqual([]);
     await rotating.sql(`REVOKE SYSTEM_USER ON *.* FROM ${user}`);
-    await expectRotated(rotating, rotating.twin);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
     await rotating.sql(`GRANT SYSTEM_USER ON *.* TO ${user}`);
-    const before = await stored(rotating);
+    const before = await rotating.stored();
     await expectRefusal(rotating, 'PrivilegeError', cure);
-    expect(await stored(rotating)).toEqual(before);
+    expect(await rotating.stored()).toEqual(before);
     await rotating.sql(cure);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
   });
 
@@ -263,7 +256,7 @@ describeServers('mysql', 'what the admin cannot give', (server) => {
     await rotating.sql(`GRANT CREATE USER ON *.* TO ${admin}`);
     await expectRefusal(rotating, 'PrivilegeError', `GRANT SELECT ON mysql.* TO ${admin}`);
     await rotating.sql(`GRANT SELECT ON mysql.* TO ${admin}`);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 });
 
@@ -275,11 +268,11 @@ describeServers('mysql', 'a twin that is active and holds what the base does not
     try {
       await rotating.sql(`CREATE TABLE ${database}.t (id int)`);
       await rotating.sql(`GRANT SELECT (id), INSERT ON ${database}.t TO ${quoted(rotating.user)}`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON ${database}.* TO ${quoted(rotating.user)}`);
       await rotating.sql(`REVOKE SELECT (id), INSERT ON ${database}.t FROM ${quoted(rotating.user)}`);
-      await expectRotated(rotating, rotating.user);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.user);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
     } finally {
       await rotating.sql(`DROP DATABASE ${database}`);
@@ -291,21 +284,21 @@ describeServers('mysql', 'a twin that is active and holds what the base does not
     ['the right to grant', (twin: string) => `GRANT USAGE ON *.* TO ${twin} WITH GRANT OPTION`, 'GRANT OPTION on *.*'],
   ])('stops the rotation: %s', async (_, grant, what) => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const twin = quoted(rotating.twin);
     await rotating.sql(grant(twin));
-    const before = await stored(rotating);
+    const before = await rotating.stored();
     await expectRefusal(rotating, 'TwinRightsError', `holds what the base "${rotating.user}" does not: ${what}`);
-    expect(await stored(rotating)).toEqual(before);
+    expect(await rotating.stored()).toEqual(before);
     await rotating.sql(grant(quoted(rotating.user)));
-    await expectRotated(rotating, rotating.user);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.user);
+    await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
   });
 
   test('stops the rotation: another default role', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const [user, twin] = [quoted(rotating.user), quoted(rotating.twin)];
     const [first, second] = ['a', 'b'].map((letter) => `${letter}${rotating.user.slice(-8)}`);
     const setDefault = (role: string | undefined, of: string) =>
@@ -319,7 +312,7 @@ describeServers('mysql', 'a twin that is active and holds what the base does not
       await setDefault(second, twin);
       await expectRefusal(rotating, 'TwinRightsError', `does not: the default role \`${second}\``);
       await setDefault(second, user);
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
     } finally {
       for (const role of [first, second]) await rotating.sql(`DROP ROLE ${role}`);
     }
@@ -337,7 +330,7 @@ await describeOwnServers(
       await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON *.* TO ${user}`);
       await rotating.sql(`REVOKE INSERT, UPDATE ON mysql.* FROM ${user}`);
       await rotating.sql(`REVOKE SELECT ON sys.* FROM ${user}`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
       expect(await wordsOn(rotating, quoted(rotating.twin))).toContainEqual(
         expect.stringContaining('REVOKE INSERT, UPDATE ON `mysql`.* FROM'),
@@ -347,21 +340,21 @@ await describeOwnServers(
       await rotating.sql(`REVOKE INSERT ON sys.* FROM ${user}`);
       await expectRefusal(rotating, 'TwinRightsError', 'INSERT on `sys`.*');
       await rotating.sql(`REVOKE INSERT ON sys.* FROM ${quoted(rotating.twin)}`);
-      await expectRotated(rotating, rotating.user);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.user);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
 
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
       await rotating.sql(`REVOKE INSERT, UPDATE ON *.* FROM ${user}`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
     });
 
     test('come with the privilege, whatever else the admin cannot give', async () => {
       await using rotating = await Rotating.on(server, OPTIONS);
       const [user, twin, role] = [quoted(rotating.user), quoted(rotating.twin), `r${rotating.user.slice(-8)}`];
-      await expectRotated(rotating, rotating.twin);
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.twin);
+      await rotating.expectRotated(rotating.user);
       await rotating.sql(`CREATE ROLE ${role}`);
       await rotating.sql(`REVOKE ROLE_ADMIN ON *.* FROM rds_superuser_role`);
       try {
@@ -372,7 +365,7 @@ await describeOwnServers(
         const words = (await wordsOn(rotating, twin)).join();
         expect(words.includes('GRANT SELECT ON *.*')).toBe(words.includes('REVOKE SELECT ON `mysql`.*'));
         await rotating.sql(`GRANT ${role} TO ${quoted(rotating.admin)} WITH ADMIN OPTION`);
-        await expectRotated(rotating, rotating.twin);
+        await rotating.expectRotated(rotating.twin);
         await expectSame(rotating);
       } finally {
         await rotating.sql(`DROP ROLE ${role}`);

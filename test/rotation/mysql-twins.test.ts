@@ -10,27 +10,11 @@ import { Deadline } from '../../shared/deadline.ts';
 import { type Pair, supported } from '../../shared/engine.ts';
 import { Secret } from '../../shared/secret.ts';
 import { describeServers, type SharedServer, testUnless, testWithLog } from '../servers.ts';
-import { comparable, quoted, stored, wordsOn } from './mysql-account.ts';
+import { comparable, quoted, wordsOn } from './mysql-account.ts';
 import { forms, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
-
-async function expectRotated(rotating: Rotating, username: string): Promise<void> {
-  const { error, token } = await rotating.rotate();
-  expect(error).toBeUndefined();
-  await rotating.expectComplete(token);
-  expect(rotating.value()['username']).toBe(username);
-}
-
-/** With nothing changed, hashes included. */
-async function expectRefusal(rotating: Rotating, errorType: string, words: string): Promise<void> {
-  const before = [await stored(rotating), rotating.value()];
-  const { attempts, succeeded } = await rotating.rotate();
-  expect(succeeded).toBe(false);
-  expect(attempts[0]?.steps.at(-1)?.error).toMatchObject({ errorType, errorMessage: expect.stringContaining(words) });
-  expect([await stored(rotating), rotating.value()]).toEqual(before);
-}
 
 const isMariaDb = (server: SharedServer) => server.row.startsWith('mariadb');
 const onlyMySql = (server: SharedServer) =>
@@ -52,7 +36,7 @@ describeServers('mysql', 'a normal rotation of two users', (server) => {
     // Where there is no mark, a login proves that the dormant user is this secret's.
     const proof = isMariaDb(server) ? 1 : 0;
     const known = new Set([rotating.password()]);
-    await expectRotated(rotating, twin);
+    await rotating.expectRotated(twin);
     known.add(rotating.password());
     expect(usersOf(server).loginsIn(await server.log(), twin).failed).toBe(0);
 
@@ -80,11 +64,11 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
       const statement =
         `ALTER USER ${quoted(rotating.twin)} ATTRIBUTE '{\\"secret-rotation\\":{\\"secret\\":\\"${rotating.arn}\\",` +
         `\\"base\\":\\"${rotating.user}\\"}}'`;
-      await expectRefusal(rotating, 'ForeignUserError', statement);
+      await rotating.expectRefused('ForeignUserError', statement);
       expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
 
       await rotating.sql(statement);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       const words = await wordsOn(rotating, quoted(rotating.twin));
       expect(words.at(-1)).toContain('"owner": "Ann"');
       expect(await rotating.logsIn(password, rotating.twin)).toBe(false);
@@ -95,21 +79,21 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     const environment: Record<string, string> = {};
     await using rotating = await Rotating.on(server, { ...OPTIONS, environment });
     const password = await makeStranger(rotating);
-    await expectRefusal(rotating, 'ForeignUserError', 'ADMIN_MAY_SET_PASSWORDS to true');
+    await rotating.expectRefused('ForeignUserError', 'ADMIN_MAY_SET_PASSWORDS to true');
     expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
 
     environment['ADMIN_MAY_SET_PASSWORDS'] = 'true';
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     delete environment['ADMIN_MAY_SET_PASSWORDS'];
-    await expectRotated(rotating, rotating.user);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.user);
+    await rotating.expectRotated(rotating.twin);
   });
 
   onlyMariaDb(server)('is not had by the deployer’s word either, if it is more than an application’s', async () => {
     await using rotating = await Rotating.on(server, ALLOWED);
     await makeStranger(rotating);
     await rotating.sql(`GRANT CREATE USER ON *.* TO ${quoted(rotating.twin)}`);
-    await expectRefusal(rotating, 'ForeignUserError', 'holds CREATE USER on *.*');
+    await rotating.expectRefused('ForeignUserError', 'holds CREATE USER on *.*');
   });
 
   test('is a stranger’s also where alternateusername names it', async () => {
@@ -117,14 +101,14 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     const other = `other_${rotating.user}`;
     await makeStranger(rotating, other);
     rotating.edit({ alternateusername: other });
-    await expectRefusal(rotating, 'ForeignUserError', `"${other}" is there already`);
+    await rotating.expectRefused('ForeignUserError', `"${other}" is there already`);
     await rotating.sql(`DROP USER ${other}`);
   });
 
   test('is taken if it is locked and holds nothing, as what is left of an earlier attempt', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await makeStranger(rotating, rotating.twin, 'ACCOUNT LOCK');
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
   });
 
   test.each([
@@ -135,7 +119,7 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     await makeStranger(rotating, rotating.twin, 'ACCOUNT LOCK');
     try {
       for (const statement of statements(quoted(rotating.twin))) await rotating.sql(statement);
-      await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+      await rotating.expectRefused('ForeignUserError', 'is there already');
     } finally {
       await rotating.sql('DROP VIEW IF EXISTS mysql.of_twin');
     }
@@ -147,24 +131,24 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     const heir = `heir_${rotating.user}`;
     await makeStranger(rotating, heir);
     await rotating.sql(`GRANT ${quoted(rotating.twin)} TO ${quoted(heir)}`);
-    await expectRefusal(rotating, 'ForeignUserError', 'is there already');
+    await rotating.expectRefused('ForeignUserError', 'is there already');
     await rotating.sql(`DROP USER ${quoted(heir)}`);
   });
 
   test('and is for other hosts than the base is refused by both names', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await rotating.sql(`CREATE USER ${quoted(rotating.twin, '10.%')}`);
-    await expectRefusal(rotating, 'ForeignUserError', quoted(rotating.twin, '10.%'));
+    await rotating.expectRefused('ForeignUserError', quoted(rotating.twin, '10.%'));
   });
 
   test('and has several accounts is refused', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`CREATE USER ${quoted(rotating.twin, '10.%')}`);
-    await expectRefusal(rotating, 'SeveralAccountsError', '"10.%"');
+    await rotating.expectRefused('SeveralAccountsError', '"10.%"');
     await rotating.sql(`DROP USER ${quoted(rotating.twin, '10.%')}`);
     await rotating.sql(`CREATE USER ${quoted(rotating.user, '10.%')}`);
-    await expectRefusal(rotating, 'SeveralAccountsError', '"10.%"');
+    await rotating.expectRefused('SeveralAccountsError', '"10.%"');
   });
 
   test('and has a password that a version of the secret knows, is adopted', async () => {
@@ -172,8 +156,8 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     const { username, password } = rotating.value();
     rotating.edit({ username: rotating.twin, password: await makeStranger(rotating) });
     rotating.edit({ username, password });
-    await expectRotated(rotating, rotating.twin);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
   });
 });
 
@@ -181,20 +165,20 @@ describeServers('mysql', 'a pair of another secret', (server) => {
   test('the same pair is left alone', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
-    await expectRotated(rotating, rotating.twin);
-    const before = await stored(rotating);
+    await rotating.expectRotated(rotating.twin);
+    const before = await rotating.stored();
     rotating.makeOther({ ...first, baseusername: rotating.user });
     expect(await rotating.rotateOther()).toMatchObject({
       errorType: 'ForeignUserError',
       errorMessage: expect.stringContaining(isMariaDb(server) ? 'is there already' : rotating.arn),
     });
-    expect(await stored(rotating)).toEqual(before);
+    expect(await rotating.stored()).toEqual(before);
   });
 
   onlyMySql(server)('the same pair is handed over by the statement that the error has', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     rotating.makeOther({ ...first, baseusername: rotating.user });
     const refused = await rotating.rotateOther();
     const [, statement = ''] =
@@ -206,34 +190,34 @@ describeServers('mysql', 'a pair of another secret', (server) => {
   onlyMySql(server)('the same base with a twin of its own is left alone, by the mark at the other twin', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = { ...rotating.value() };
-    await expectRotated(rotating, rotating.twin);
-    const before = await stored(rotating);
+    await rotating.expectRotated(rotating.twin);
+    const before = await rotating.stored();
     rotating.makeOther({ ...first, baseusername: rotating.user, alternateusername: `third_${rotating.user}` });
     expect(await rotating.rotateOther()).toMatchObject({
       errorType: 'ForeignUserError',
       errorMessage: expect.stringContaining(rotating.arn),
     });
-    expect(await stored(rotating)).toEqual(before);
+    expect(await rotating.stored()).toEqual(before);
   });
 
   onlyMySql(server)('nor does a marked twin give away another base', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const victim = `victim_${rotating.user}`;
     const password = await makeStranger(rotating, victim);
     rotating.edit({ baseusername: victim });
-    await expectRefusal(rotating, 'ForeignUserError', rotating.arn);
+    await rotating.expectRefused('ForeignUserError', rotating.arn);
     expect(await rotating.logsIn(password, victim)).toBe(true);
     await rotating.sql(`DROP USER ${quoted(victim)}`);
   });
 
   test('or another user cannot be had by naming it in the secret', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const victim = `victim_${rotating.user}`;
     const password = await makeStranger(rotating, victim);
     rotating.edit({ baseusername: victim });
-    await expectRefusal(rotating, 'ForeignUserError', isMariaDb(server) ? 'is there already' : rotating.arn);
+    await rotating.expectRefused('ForeignUserError', isMariaDb(server) ? 'is there already' : rotating.arn);
     expect(await rotating.logsIn(password, victim)).toBe(true);
     await rotating.sql(`DROP USER ${quoted(victim)}`);
   });
@@ -241,12 +225,12 @@ describeServers('mysql', 'a pair of another secret', (server) => {
   // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
   test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
     rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
     await rotating.sql(`DROP USER ${quoted(rotating.twin)}`);
     await rotating.sql(`GRANT SELECT ON mysql.* TO ${quoted(rotating.user)}`); // it sees that
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 });
 
@@ -261,26 +245,26 @@ describeServers('mysql', 'the base, while the twin is active,', (server) => {
 
   test('is not made active if it is locked, and is not unlocked', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} ACCOUNT LOCK`);
-    await expectRefusal(rotating, 'DormantUserError', 'is locked (ACCOUNT LOCK)');
+    await rotating.expectRefused('DormantUserError', 'is locked (ACCOUNT LOCK)');
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} ACCOUNT UNLOCK`);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 
   test('is not made active if a person made it change its password', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const first = rotating.password();
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD EXPIRE`);
-    await expectRefusal(rotating, 'DormantUserError', 'PASSWORD EXPIRE');
+    await rotating.expectRefused('DormantUserError', 'PASSWORD EXPIRE');
     await rotating.setPassword(first);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 
   test('is made active if only its password has got too old, which is what rotation is for', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD EXPIRE INTERVAL 1 DAY`);
     await rotating.sql(
       isMariaDb(server)
@@ -288,8 +272,8 @@ describeServers('mysql', 'the base, while the twin is active,', (server) => {
         : `UPDATE mysql.user SET password_last_changed = '2001-02-03' WHERE User = '${rotating.user}'`,
     );
     await rotating.sql('FLUSH PRIVILEGES');
-    await expectRotated(rotating, rotating.user);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.user);
+    await rotating.expectRotated(rotating.twin);
     expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
   });
 
@@ -300,7 +284,7 @@ describeServers('mysql', 'the base, while the twin is active,', (server) => {
     ['authentication_ldap_simple', 'by the plugin "authentication_ldap_simple"'],
   ])('is not made active if it authenticates by %s', async (plugin, words) => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const [before] = await rotating.sql('SELECT plugin FROM mysql.user WHERE User = ?', [rotating.user]);
     await setPlugin(rotating, plugin);
     const { attempts } = await rotating.rotate();
@@ -309,7 +293,7 @@ describeServers('mysql', 'the base, while the twin is active,', (server) => {
       errorMessage: expect.stringContaining(words),
     });
     await setPlugin(rotating, String(before?.['plugin']));
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
   });
 });
 
@@ -351,9 +335,9 @@ describeServers('mysql', 'the proof', (server) => {
     async () => {
       await using rotating = await Rotating.on(server, OPTIONS);
       await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD HISTORY 3`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       const first = rotating.password();
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
       const token = rotating.begin();
       rotating.putPending(
         token,
@@ -365,7 +349,7 @@ describeServers('mysql', 'the proof', (server) => {
       expect(error).toMatch(/PasswordPolicyError.*password_history.*AWSPENDING was taken off/);
       expect(rotating.labels[token]).toBeUndefined();
       expect(await rotating.logsIn(first, rotating.twin)).toBe(false);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
     },
   );
 });
@@ -373,13 +357,13 @@ describeServers('mysql', 'the proof', (server) => {
 describeServers('mysql', 'the twin, while the base is active,', (server) => {
   test('may be locked, expired and of another plugin: it is brought in line', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
     const plugin = isMariaDb(server) ? 'mysql_native_password' : 'sha256_password';
     const way = isMariaDb(server) ? `VIA ${plugin} USING PASSWORD('x') OR unix_socket` : `WITH ${plugin} BY 'x'`;
     await rotating.sql(`ALTER USER ${quoted(rotating.twin)} IDENTIFIED ${way}`);
     await rotating.sql(`ALTER USER ${quoted(rotating.twin)} PASSWORD EXPIRE ACCOUNT LOCK`);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
   });
 
@@ -394,7 +378,7 @@ describeServers('mysql', 'the twin, while the base is active,', (server) => {
     ])
       await rotating.sql(statement);
     expect((await wordsOn(rotating, user)).join()).toContain(`SET DEFAULT ROLE \`${role}\``);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     await rotating.sql(`DROP ROLE ${role}`);
   });
 
@@ -403,18 +387,18 @@ describeServers('mysql', 'the twin, while the base is active,', (server) => {
     const password = newPassword();
     await rotating.sql(`ALTER USER ?@'%' IDENTIFIED WITH sha256_password BY ?`, [rotating.user, password]);
     rotating.edit({ password });
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     expect((await wordsOn(rotating, quoted(rotating.twin))).at(-1)).toContain("IDENTIFIED WITH 'sha256_password'");
   });
 
   onlyMySql(server)('loses a password that was retained beside the old one', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     const retained = rotating.password();
-    await expectRotated(rotating, rotating.user);
+    await rotating.expectRotated(rotating.user);
     await rotating.sql(`ALTER USER ?@'%' IDENTIFIED BY ? RETAIN CURRENT PASSWORD`, [rotating.twin, newPassword()]);
     expect(await rotating.logsIn(retained, rotating.twin)).toBe(true);
-    await expectRotated(rotating, rotating.twin);
+    await rotating.expectRotated(rotating.twin);
     expect(await rotating.logsIn(retained, rotating.twin)).toBe(false);
   });
 });
@@ -425,12 +409,12 @@ describeServers('mysql', 'names', (server) => {
   test('of which the twin’s has the most characters the server keeps', async () => {
     const longest = isMariaDb(server) ? 128 : 32;
     await using fits = await Rotating.on(server, { ...OPTIONS, user: some().padEnd(longest - 6, 'x') });
-    await expectRotated(fits, fits.twin);
+    await fits.expectRotated(fits.twin);
     await using tooLong = await Rotating.on(server, { ...OPTIONS, user: some().padEnd(longest - 5, 'y') });
-    await expectRefusal(tooLong, 'PairError', `longer than ${longest} characters`);
+    await tooLong.expectRefused('PairError', `longer than ${longest} characters`);
     tooLong.edit({ alternateusername: `twin_${some()}` });
     const twin = String(tooLong.value()['alternateusername']);
-    await expectRotated(tooLong, twin);
+    await tooLong.expectRotated(twin);
     await tooLong.sql(`DROP USER ${quoted(twin)}`);
   });
 
@@ -439,9 +423,9 @@ describeServers('mysql', 'names', (server) => {
     async (odd) => {
       await using rotating = await Rotating.on(server, { ...OPTIONS, user: `${odd}${some()}` });
       await rotating.sql(`GRANT SELECT ON \`app\\_%\`.* TO ${quoted(rotating.user)} WITH GRANT OPTION`);
-      await expectRotated(rotating, rotating.twin);
+      await rotating.expectRotated(rotating.twin);
       expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
-      await expectRotated(rotating, rotating.user);
+      await rotating.expectRotated(rotating.user);
     },
   );
 });
@@ -521,8 +505,8 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
         await using rotating = await Rotating.on(server, OPTIONS);
         for (const right of rights) await rotating.sql(`${right} ${quoted(rotating.user)}`);
         if (isThere) {
-          await expectRotated(rotating, rotating.twin);
-          await expectRotated(rotating, rotating.user);
+          await rotating.expectRotated(rotating.twin);
+          await rotating.expectRotated(rotating.user);
           for (const right of OTHER_RIGHTS) await rotating.sql(`${right} ${quoted(rotating.user)} WITH GRANT OPTION`);
           await rotating.sql(`REVOKE INSERT ON app_data.* FROM ${quoted(rotating.user)}`);
           await rotating.sql(`ALTER USER ${quoted(rotating.user)} WITH MAX_USER_CONNECTIONS 50`);
@@ -544,7 +528,7 @@ describeServers('mysql', 'an attempt that died after any of its statements', (se
             VersionStage: 'AWSPENDING',
             RemoveFromVersionId: token,
           });
-          await expectRotated(rotating, rotating.twin);
+          await rotating.expectRotated(rotating.twin);
         }
         expect(rotating.value()['username']).toBe(rotating.twin);
         expect(await comparable(rotating, rotating.twin)).toEqual(await comparable(rotating, rotating.user));
@@ -566,7 +550,7 @@ describeServers('mysql', 'a server that remembers passwords', (server) => {
         const token = rotating.begin();
         for (const step of ['createSecret', 'setSecret', 'setSecret'] as const)
           expect(await rotating.step(step, token)).toMatchObject({ outcome: 'success' });
-        await expectRotated(rotating, username);
+        await rotating.expectRotated(username);
       }
     },
   );

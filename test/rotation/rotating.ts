@@ -16,9 +16,13 @@ import {
 import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
 import { type Users, usersOf } from '../../local/servers/users.ts';
+import { stored as storedByMySql } from './mysql-account.ts';
+import { stored as storedByPostgres } from './postgres-account.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
+
+const STORED = { postgres: storedByPostgres, mysql: storedByMySql };
 
 export type Json = Record<string, unknown>;
 
@@ -230,6 +234,46 @@ export class Rotating implements AsyncDisposable {
     expect(this.labels[token]).toEqual(['AWSCURRENT']);
     expect(await this.logsIn(this.password(), String(this.value()['username']))).toBe(true);
     expect(Object.values(this.labels).flat()).not.toContain('AWSPENDING');
+  }
+
+  /** A rotation that completes, to `username` where that is not the same for ever. */
+  async expectRotated(username?: string, options?: Partial<RotateOptions>): Promise<void> {
+    const { error, token } = await this.rotate(options);
+    expect(error).toBeUndefined();
+    await this.expectComplete(token);
+    if (username !== undefined) expect(this.value()['username']).toBe(username);
+  }
+
+  /**
+   * A rotation that fails so in every attempt, and nothing has changed: neither AWSCURRENT's value nor what the server keeps of this test's users.
+   * @returns the token
+   */
+  async expectRefused(
+    errorType: string,
+    words: string | RegExp | readonly (string | RegExp)[],
+    { step, ...options }: Partial<RotateOptions> & { step?: Step } = {},
+  ): Promise<string> {
+    const [before, current, callsBefore] = [await this.stored(), this.value(), this.calls.length];
+
+    const { succeeded, attempts, token } = await this.rotate(options);
+
+    expect(succeeded).toBe(false);
+    expect(attempts).not.toEqual([]);
+    for (const { steps } of attempts) {
+      expect(steps.at(-1)).toMatchObject({ ...(step && { step }), error: { errorType } });
+      for (const word of [words].flat()) expect(steps.at(-1)?.error?.errorMessage).toMatch(word);
+    }
+    expect(await this.stored()).toEqual(before);
+    expect(this.value()).toEqual(current);
+    if (step === 'createSecret') expect(this.calls.slice(callsBefore)).not.toContain('PutSecretValue');
+    return token;
+  }
+
+  /** Everything that the server keeps of this test's users and that a rotation could have changed. */
+  stored(): Promise<Json[]> {
+    const engine = rows[this.#server.row].engine;
+    if (engine === 'mongodb') throw new Error('What MongoDB keeps of passwords is not compared');
+    return STORED[engine](this, this.user.slice(-12));
   }
 
   /** Calls that the function made to Secrets Manager. */

@@ -85,7 +85,7 @@ describeServers('postgres', 'setSecret', (server) => {
     await rotating.step('createSecret', token);
     const both = await Promise.all([rotating.step('setSecret', token), rotating.step('setSecret', token)]);
     expect(both.map(({ outcome }) => outcome)).toEqual(['success', 'success']);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test('calls no function of somebody else’s: one in public that fits better than the server’s own', async () => {
@@ -100,7 +100,7 @@ describeServers('postgres', 'setSecret', (server) => {
             `AS 'BEGIN RAISE EXCEPTION ''caught''; END'`,
         );
     }
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     await rotating.sql(`DROP DATABASE ${dbname} WITH (FORCE)`);
   });
 
@@ -132,7 +132,7 @@ describeServers('postgres', 'setSecret', (server) => {
     const logins = await Promise.all(labelled.map((id) => rotating.logsIn(rotating.password(id))));
     expect(logins).toContain(true);
     await rotating.rotate({ attempts: 2 });
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     expect(rotating.value()).toMatchObject({ note: 'edited' });
   });
 
@@ -231,7 +231,7 @@ describeServers('postgres', 'setSecret', (server) => {
       if (from === 'client') await sleep(300);
     });
     await using rotating = await Rotating.on(server, { secret: between.endpoint });
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
   });
 
   test.each<[string, (rotating: Rotating) => void, string]>([
@@ -316,7 +316,7 @@ describeServers('postgres', 'setSecret', (server) => {
     await rotating.sql(`ALTER ROLE ${user} SET role = '${user}_owner'`);
     await rotating.sql(`ALTER ROLE ${user} SET default_transaction_read_only = on`);
     await rotating.sql(`ALTER ROLE ${user} SET synchronous_commit = off`);
-    await rotating.expectComplete((await rotating.rotate()).token);
+    await rotating.expectRotated();
     await rotating.sql(`DROP ROLE ${user}_owner`);
   });
 
@@ -328,8 +328,7 @@ describeServers('postgres', 'setSecret', (server) => {
     });
     expect(result.error).toMatch(/PendingGivenUpError/);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
-    const { token } = await rotating.rotate();
-    await rotating.expectComplete(token);
+    await rotating.expectRotated();
     expect(rotating.value()).toMatchObject({ note: 'edited' });
   });
 
