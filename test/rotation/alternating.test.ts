@@ -130,6 +130,21 @@ describeServers('postgres', 'alternating users', (server) => {
     await base.query(`ALTER TABLE ${schema}.made ADD note text; DROP TABLE ${schema}.made; DROP SCHEMA ${schema}`);
   });
 
+  test('AWSCURRENT that a person has given back to AWSPREVIOUS works, and the next rotation goes on from there', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    const before = rotating.value();
+    await rotated(rotating);
+    const version = (label: string) =>
+      Object.entries(rotating.labels).find(([, labels]) => labels.includes(label))?.[0];
+    const [MoveToVersionId = '', RemoveFromVersionId = ''] = [version('AWSPREVIOUS'), version('AWSCURRENT')];
+    const move = { VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId };
+    rotating.manager.store.updateSecretVersionStage({ SecretId: 'app', ...move });
+    expect(rotating.value()).toEqual(before);
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    expect(await rotated(rotating)).toBe(rotating.twin);
+    expect(await rotated(rotating)).toBe(rotating.user);
+  });
+
   describe('while the twin is active', () => {
     const onTwin = async (options: RotatingOptions = MADE_BY_ADMIN) => {
       const rotating = await Rotating.on(server, options);
