@@ -2,6 +2,7 @@ import { alternatingUsers } from './alternating-users.ts';
 import { dualPassword } from './dual-password.ts';
 import type { Engine } from './engine.ts';
 import { UnknownStrategyError } from './errors.ts';
+import { namesIn } from './pair.ts';
 import type { SecretValue } from './secret-value.ts';
 import { singleUser, singleUserByAdmin } from './single-user.ts';
 import type { Strategy } from './strategy.ts';
@@ -45,9 +46,10 @@ export function chooseStrategy(current: SecretValue, named: string, engine: Engi
   }
 }
 
-/** That of a pending version, from its value alone: the names of its pair stay in it. */
-export function strategyOf({ baseusername }: SecretValue): Chosen {
-  return baseusername === undefined
+/** That of a pending version, from its value alone: the names of its pair stay in it. Who is neither of the two is no pair's, whatever names were left there. */
+export function strategyOf(value: SecretValue): Chosen {
+  const names = value.baseusername === undefined ? undefined : namesIn(value);
+  return names === undefined || (value.username !== names.base && value.username !== names.twin)
     ? { name: 'single-user', strategy: singleUser }
     : { name: 'alternating-users', strategy: alternatingUsers };
 }

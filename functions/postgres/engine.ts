@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import type { Deadline } from '../../shared/deadline.ts';
@@ -10,6 +11,7 @@ import {
   type AdminsWork,
   type Attempt,
   adminFailure,
+  lockTaken,
   loginFailure,
   openingFailure,
   passwordFailure,
@@ -172,6 +174,14 @@ const ABLE_ROLE =
   "SELECT set_config('role', 'none', true) FROM pg_roles c, pg_roles s WHERE c.rolname = current_user AND s.rolname = session_user " +
   'AND NOT (c.rolcreaterole OR c.rolsuper) AND (s.rolcreaterole OR s.rolsuper)';
 
+/** Whether somebody has the lock that this session has, in another database. */
+const HELD_ELSEWHERE =
+  'SELECT EXISTS (SELECT FROM pg_locks mine JOIN pg_locks other USING (locktype, classid, objid, objsubid) ' +
+  "WHERE locktype = 'advisory' AND mine.pid = pg_backend_pid() AND other.granted AND other.database <> mine.database) AS held";
+
+/** Milliseconds between two looks, at least. */
+const PATIENCE = 100;
+
 type Opened = { role: string; version: number };
 
 export class PostgresSession implements Session {
@@ -199,20 +209,34 @@ export class PostgresSession implements Session {
   }
 
   /**
-   * One transaction, alone for this account: two ALTER ROLE of one role at a time fail with "tuple concurrently updated".
+   * One transaction, alone for this account: two ALTER ROLE of one role at a time fail with "tuple concurrently updated". The lock is
+   * one database's, and roles are the whole server's, so those who hold it in another one are waited for, too.
    * Over the role's and the database's own settings, it writes (`default_transaction_read_only`), acts as the user that
    * logged in (`ALTER ROLE … SET role`) where it changes itself, and has reached the disk when COMMIT answers (`synchronous_commit`). Where that waits for a
    * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
    * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
    */
-  transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
     const itself = account.username === this.account.username;
-    return this.#transaction(
-      itself ? 'SET LOCAL ROLE NONE' : ABLE_ROLE,
-      `, pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
-      work,
-    );
+    const end = performance.now() + serverLimit(this.#until) * LOCK_SHARE;
+    for (;;) {
+      const done = await this.#transaction(
+        itself ? 'SET LOCAL ROLE NONE' : ABLE_ROLE,
+        `, pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
+        async (stillAlone) => ((await this.#isHeldElsewhere()) ? undefined : { result: await work(stillAlone) }),
+      );
+      if (done !== undefined) return done.result;
+      if (performance.now() > end) throw lockTaken(this.#attempt, account.username);
+      // Two that saw each other do not do so again.
+      await sleep(PATIENCE * (1 + Math.random()));
+    }
+  }
+
+  /** Whoever looks has the lock of its own database already: of two that look at once, one at least sees the other. */
+  async #isHeldElsewhere(): Promise<boolean> {
+    const [row] = await this.rows<{ held: boolean }>(HELD_ELSEWHERE);
+    return row?.held !== false;
   }
 
   /** Whom statements act as, and the server's server_version_num: known inside a transaction. */

@@ -113,6 +113,13 @@ export function rolledBack(attempt: Attempt): RotationError {
   );
 }
 
+export function lockTaken(attempt: Attempt, user: string): RotationError {
+  return new DeadlineError(
+    `Another session of PostgreSQL at ${attempt.to.host} held a lock on user "${user}" for too long: nothing was changed.`,
+    about(undefined, attempt),
+  );
+}
+
 /** A server in recovery does not know BEGIN READ WRITE. */
 export function openingFailure(error: unknown, attempt: Attempt): RotationError {
   return isAnswer(error) && error.code === '0A000' ? readOnly(error, attempt) : statementFailure(error, attempt);

@@ -288,6 +288,14 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     await rotating.sql(`DROP ROLE ${rotating.twin}`);
     await rotating.expectRotated(rotating.user);
   });
+
+  test('left for a user that is neither of them, as a single user: is rotated, whatever became of the pair', async () => {
+    await using rotating = await Rotating.on(server, { tags: { 'rotation-strategy': 'single-user' } });
+    const pair = { baseusername: `old_${rotating.user}`, alternateusername: `old_${rotating.twin}` };
+    rotating.edit(pair);
+    await rotating.expectRotated(rotating.user);
+    expect(rotating.value()).toMatchObject(pair);
+  });
 });
 
 describeServers('postgres', 'an admin that alternates itself', (server) => {

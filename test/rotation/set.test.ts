@@ -10,12 +10,18 @@ import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import { connect } from '../../local/servers/postgres.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 import { proxy } from './proxy.ts';
-import { newPassword, Rotating } from './rotating.ts';
+import { type Json, newPassword, Rotating, type RotatingOptions } from './rotating.ts';
 
 const DENIED = new ServiceError(
   'AccessDeniedException',
   'not authorized to perform: secretsmanager:UpdateSecretVersionStage',
 );
+
+/** Its admin logs in to another database than the user. */
+const BY_ADMIN_ELSEWHERE: RotatingOptions = {
+  admin: { madeTheUser: true, secret: { dbname: 'template1' } },
+  environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
+};
 
 /** Rotates as far as setSecret, so that the pending password is the one that works. */
 async function changedButNotPromoted(rotating: Rotating): Promise<string> {
@@ -104,37 +110,50 @@ describeServers('postgres', 'setSecret', (server) => {
     await rotating.sql(`DROP DATABASE ${dbname} WITH (FORCE)`);
   });
 
-  test('on its way to the commit while AWSCURRENT is edited: a labelled version logs in whatever comes first', async () => {
-    const held = Promise.withResolvers<void>();
-    const atCommit = Promise.withResolvers<void>();
-    let locks = 0;
-    await using between = await proxy(server, async (from, bytes) => {
-      if (from !== 'client') return;
-      if (bytes.includes('BEGIN') && ++locks === 2) setTimeout(held.resolve, 100);
-      if (!bytes.includes('COMMIT') || locks !== 1) return;
-      atCommit.resolve();
-      await held.promise;
-    });
-    await using rotating = await Rotating.on(server, { secret: between.endpoint });
-    const token = rotating.begin();
-    await rotating.step('createSecret', token);
-    const setting = rotating.step('setSecret', token);
-    await atCommit.promise;
-    rotating.edit({ note: 'edited' });
-    const creating = rotating.step('createSecret', token);
-    await Promise.race([creating, held.promise]);
-    held.resolve();
-    await Promise.all([setting, creating]);
+  test.each<[string, RotatingOptions, Json]>([
+    ['AWSCURRENT is edited', {}, { note: 'edited' }],
+    ['AWSCURRENT gets another database to log in to', {}, { dbname: 'template1' }],
+    ['AWSCURRENT is edited, and an admin of another database makes the change', BY_ADMIN_ELSEWHERE, { note: 'edited' }],
+  ])(
+    'on its way to the commit while %s: a labelled version logs in whatever comes first',
+    async (_, options, changes) => {
+      const held = Promise.withResolvers<void>();
+      const atCommit = Promise.withResolvers<void>();
+      let locks = 0;
+      await using between = await proxy(server, async (from, bytes) => {
+        if (from !== 'client') return;
+        if (bytes.includes('BEGIN') && ++locks === 2) setTimeout(held.resolve, 2000);
+        if (!bytes.includes('COMMIT') || locks !== 1) return;
+        atCommit.resolve();
+        await held.promise;
+      });
+      const { admin, ...others } = options;
+      const secret = { ...admin?.secret, ...between.endpoint };
+      await using rotating = await Rotating.on(server, {
+        ...others,
+        secret: between.endpoint,
+        ...(admin && { admin: { ...admin, secret } }),
+      });
+      const token = rotating.begin();
+      await rotating.step('createSecret', token);
+      const setting = rotating.step('setSecret', token);
+      await atCommit.promise;
+      rotating.edit(changes);
+      const creating = rotating.step('createSecret', token);
+      await Promise.race([creating, held.promise]);
+      held.resolve();
+      await Promise.all([setting, creating]);
 
-    const labelled = Object.keys(rotating.labels).filter((id) =>
-      rotating.labels[id]?.some((label) => ['AWSCURRENT', 'AWSPENDING'].includes(label)),
-    );
-    const logins = await Promise.all(labelled.map((id) => rotating.logsIn(rotating.password(id))));
-    expect(logins).toContain(true);
-    await rotating.rotate({ attempts: 2 });
-    await rotating.expectRotated();
-    expect(rotating.value()).toMatchObject({ note: 'edited' });
-  });
+      const labelled = Object.keys(rotating.labels).filter((id) =>
+        rotating.labels[id]?.some((label) => ['AWSCURRENT', 'AWSPENDING'].includes(label)),
+      );
+      const logins = await Promise.all(labelled.map((id) => rotating.logsIn(rotating.password(id))));
+      expect(logins).toContain(true);
+      await rotating.rotate({ attempts: 2 });
+      await rotating.expectRotated();
+      expect(rotating.value()).toMatchObject(changes);
+    },
+  );
 
   test('cancelled after the change and started again', async () => {
     await using rotating = await Rotating.on(server);

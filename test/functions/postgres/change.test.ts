@@ -1,6 +1,7 @@
 import { expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
+import { Deadline } from '../../../shared/deadline.ts';
 import { ConnectionError, DatabaseError, PrivilegeError } from '../../../shared/errors.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { describeServers } from '../../servers.ts';
@@ -58,6 +59,37 @@ describeServers('postgres', 'changing the own password', (server) => {
     });
 
     expect(seen).toEqual([{ synchronous: 'on', itself: true }]);
+  });
+
+  test('keeps those out that work on the user from another database', async () => {
+    await using role = await newRole(server);
+    await using one = await session(server, role);
+    await using other = await session({ ...server, database: 'template1' }, role, new Deadline(6000)); // 1 s for statements
+    const alone = <T>({ session }: typeof one, work: () => Promise<T>) =>
+      postgres.exclusively(session, session.account, work);
+
+    const error = await alone(one, () => failure(alone(other, async () => {})));
+
+    expect(error).toMatchObject({ name: 'DeadlineError', user: role.username, host: server.host });
+    expect(await alone(other, async () => 'alone')).toBe('alone');
+  });
+
+  test('is one after the other also where two begin at once in two databases', async () => {
+    await using role = await newRole(server);
+    await using one = await session(server, role);
+    await using other = await session({ ...server, database: 'template1' }, role);
+
+    const order: string[] = [];
+    const slowly = ({ session }: typeof one) =>
+      postgres.exclusively(session, session.account, async (stillAlone) => {
+        order.push('begin');
+        await stillAlone();
+        await stillAlone();
+        order.push('end');
+      });
+    await Promise.all([slowly(one), slowly(other)]);
+
+    expect(order).toEqual(['begin', 'end', 'begin', 'end']);
   });
 
   test('is not called done if the work hides that it failed', async () => {
