@@ -110,7 +110,7 @@ function whyNot(described: DescribeSecretResponse): string | undefined {
   if (DeletedDate) return 'it is marked for deletion';
   if (OwningService && !RotationLambdaARN) return `${OwningService} manages it, and rotates it without a function`;
   if (!RotationLambdaARN) return 'no rotation function is attached to it';
-  return RotationEnabled ? undefined : 'its rotation is turned off';
+  return RotationEnabled ? undefined : 'its rotation is turned off (`aws secretsmanager rotate-secret` turns it on, its schedule too)';
 }
 
 function stateIn({ VersionIdsToStages = {}, RotationEnabled }: DescribeSecretResponse): State {

@@ -393,7 +393,7 @@ function onServer(server: SharedServer): void {
         'a rotation that is turned off',
         (scene) => scene.attachFunction().rotating.manager.store.cancelRotateSecret({ SecretId: 'app' }),
         {},
-        `app cannot be rotated: its rotation is turned off. ${OFF}`,
+        `app cannot be rotated: its rotation is turned off (\`aws secretsmanager rotate-secret\` turns it on, its schedule too). ${OFF}`,
       ],
       [
         'a secret that is to be deleted',
