@@ -20,11 +20,10 @@ async function facts(admin: MongoSession, username: string, to: Endpoint): Promi
   const realm = realmOf(to);
   const found = await described(admin, username, realm);
   if (found === undefined) return undefined;
-  const privileged = powerIn(found);
   const marks = (await hasCustomData(admin, realm)) ? await marksAbout(admin, realm, [username]) : [];
   return {
     account: { username, realm },
-    ...(privileged !== undefined && { privileged }),
+    privileged: powerIn(found),
     owners: marks.map(({ secret }) => secret),
   };
 }

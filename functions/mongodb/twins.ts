@@ -128,6 +128,6 @@ async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
 }
 
 /** Whoever is there can log in. */
-function stateOf(user: User | undefined, owner: { owner?: string }): UserState | undefined {
-  return user && { inert: false, ...owner };
+function stateOf(user: User | undefined, owner: string | undefined): UserState | undefined {
+  return user && { owner, inert: false };
 }

@@ -36,11 +36,10 @@ async function facts(admin: MySqlSession, username: string): Promise<AccountFact
   const account = await accountOf(admin, username);
   const found = account && (await described(admin, account));
   if (found === undefined) return undefined;
-  const privileged = await powerOf(admin, found.grants);
   return {
     account: found.account,
-    ...(privileged !== undefined && { privileged }),
-    ...(found.barred !== undefined && { barred: found.barred }),
+    privileged: await powerOf(admin, found.grants),
+    barred: found.barred,
     owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
   };
 }

@@ -15,7 +15,7 @@ export type Description = {
   plugin: string;
   isLocked: boolean;
   /** Why it could not log in with a password, as the end of a sentence. */
-  barred?: string;
+  barred?: string | undefined;
 };
 
 /** Clauses of ALTER USER. Neither password nor lock nor expiry: these are the account's own. Nor what people note in COMMENT or ATTRIBUTE. */
@@ -28,7 +28,6 @@ export type Options = { requirement: string; limits: readonly string[]; password
 export async function describe(session: MySqlSession, account: Account): Promise<Description | undefined> {
   const [row] = await session.rows<Row>(query(session, account));
   if (row === undefined) return undefined;
-  const barred = barredBy(session, row);
   const grants = await grantsOf(session, named(account));
   return {
     account,
@@ -38,7 +37,7 @@ export async function describe(session: MySqlSession, account: Account): Promise
     defaultRoles: (row.roles ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
-    ...(barred !== undefined && { barred }),
+    barred: barredBy(session, row),
   };
 }
 

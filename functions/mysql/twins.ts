@@ -169,13 +169,12 @@ function settingPassword(admin: MySqlSession, account: Account, what: string): F
 
 async function state(admin: MySqlSession, pair: Pair): Promise<PairState> {
   for (const account of [pair.base, pair.twin]) await requireSameHost(admin, account);
-  const found = { base: await described(admin, pair.base), twin: await described(admin, pair.twin) };
+  const base = await described(admin, pair.base);
+  const twin = await described(admin, pair.twin);
   const owners = ownersOf(pair, await marksAbout(admin, [pair.base.username, pair.twin.username]));
-  const userState = (description: Description | undefined, owner: { owner?: string }, inert: boolean) =>
-    description && { inert, ...owner, ...(description.barred !== undefined && { barred: description.barred }) };
   return {
-    base: userState(found.base, owners.base, false),
-    twin: userState(found.twin, owners.twin, await isInert(admin, found)),
+    base: base && { owner: owners.base, inert: false, barred: base.barred },
+    twin: twin && { owner: owners.twin, inert: await isInert(admin, { base, twin }), barred: twin.barred },
   };
 }
 
