@@ -8,10 +8,7 @@ import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
 import { type Failure, type MySqlSession, nativeHash } from './session.ts';
 
-export const byAdmin: ByAdmin<MySqlSession> = {
-  setPassword: (admin, account, to) => setPassword(admin, account, to),
-  facts,
-};
+export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
 
 /**
  * The statement's last part; on MariaDB the hash, as its general log leaves nothing out.
