@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
-import type { Deadline } from '../../shared/deadline.ts';
+import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
 import type { RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
@@ -20,12 +20,6 @@ import {
   readOnlyServer,
   statementFailure,
 } from './errors.ts';
-
-/** The server must give up before the client does: the rest is for the answer's way back. */
-const SERVER_SHARE = 0.9;
-
-/** How long the server gets to see us out, in milliseconds. */
-const GOODBYE = 500;
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
   const socket = new Socket();
@@ -199,7 +193,7 @@ export class MySqlSession implements Session {
     const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
     // MariaDB ends every statement in time, MySQL only waits.
     const limits = this.isMariaDb
-      ? `max_statement_time = ${this.#milliseconds() / 1000}`
+      ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
     await this.#query(
       `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${limits}, wait_timeout = ${seconds + 1}`,
@@ -207,14 +201,9 @@ export class MySqlSession implements Session {
     );
   }
 
-  /** 0 would mean no limit at all. */
-  #milliseconds(): number {
-    return Math.max(1, Math.floor(this.#until.left('statements') * SERVER_SHARE));
-  }
-
   /** Whole ones, and at least one: the server knows no less. */
   #seconds(): number {
-    return Math.max(1, Math.floor(this.#milliseconds() / 1000));
+    return Math.max(1, Math.floor(this.#until.serverLimit() / 1000));
   }
 
   async #query(sql: string, failure: Failure): Promise<QueryResult> {

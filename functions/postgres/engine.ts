@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
-import type { Deadline } from '../../shared/deadline.ts';
+import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, Engine, LoginResult, Session, Tls } from '../../shared/engine.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
@@ -20,14 +20,8 @@ import {
 import { scramVerifier } from './scram.ts';
 import { byAdmin, twins } from './twins.ts';
 
-/** The server must give up before the client does: the rest is for the answer's way back. */
-const SERVER_SHARE = 0.9;
-
 /** Of the server's time for a statement. Less than all of it, so that a wait for a lock ends as what it is. */
 const LOCK_SHARE = 0.9;
-
-/** How long the server gets to see us out, in milliseconds. */
-const GOODBYE = 500;
 
 /** The driver's own default is a database of the user's name. */
 const DEFAULT_DATABASE = 'postgres';
@@ -77,7 +71,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
   };
   const { socket } = attempt;
   if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
-  const limit = serverLimit(until);
+  const limit = until.serverLimit();
   const client = new pg.Client({
     host: to.host,
     port: to.port,
@@ -131,11 +125,6 @@ function containParser(client: pg.Client): void {
       }
     });
   };
-}
-
-/** Milliseconds. 0 would mean no limit at all. */
-function serverLimit(until: Deadline): number {
-  return Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));
 }
 
 function named({ to, username }: Attempt): string {
@@ -284,7 +273,7 @@ export class PostgresSession implements Session {
 
   /** Anew before whatever may have to wait: less is left than there was at login. */
   #limits(longestWait = Number.POSITIVE_INFINITY): string {
-    const limit = serverLimit(this.#until);
+    const limit = this.#until.serverLimit();
     const wait = Math.min(Math.ceil(limit * LOCK_SHARE), longestWait);
     return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${wait}`;
   }
