@@ -4,6 +4,7 @@ import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, Engine, LoginResult, Session, Tls } from '../../shared/engine.ts';
+import { UNRESERVED } from '../../shared/password.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
@@ -33,8 +34,7 @@ export const postgres: Engine<PostgresSession> = {
   defaultPort: 5432,
   defaultDatabase: DEFAULT_DATABASE,
   optionKeys: [],
-  // RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell.
-  password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 512 },
+  password: { alphabet: UNRESERVED, longest: 512 },
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.transaction(account, work),
