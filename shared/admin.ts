@@ -143,9 +143,7 @@ export class AdminSecret<S extends Session> {
       throw new SecretsManagerError(
         `${error.message} It was asked for the admin secret ("masterarn").`,
         error.retryHelps,
-        {
-          code: error.code,
-        },
+        error,
       );
     }
     if (version === undefined)

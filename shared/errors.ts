@@ -25,7 +25,10 @@ export type Layer =
   | 'deadline'
   | 'internal';
 
-/** What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. */
+/**
+ * What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. An error that takes another's
+ * place is given that one, and has the same.
+ */
 export type Details = { user?: string | undefined; host?: string | undefined; code?: string | undefined };
 
 export abstract class RotationError extends Error {

@@ -145,7 +145,7 @@ async function testWithoutPending<S extends Session>(step: Step<S>): Promise<Out
   if (result.is === 'refused')
     throw new PendingMismatchError(
       'The pending version has no value yet, and the server refuses the password in AWSCURRENT: nothing can be tested.',
-      { user: result.why.user, host: result.why.host, code: result.why.code },
+      result.why,
     );
   if (result.is !== 'accepted') throw result.why;
   await result.session.close();
