@@ -2,7 +2,7 @@ import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/engine.ts';
 import { PrivilegeError } from '../../shared/errors.ts';
 import { mayNotSee } from './accounts.ts';
-import { type Grants, grantsIn, named } from './grants.ts';
+import { type Grants, grantsIn, holderOf } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
 /** What the server says of an account, without its password's hash. */
@@ -28,7 +28,7 @@ export type Options = { requirement: string; limits: readonly string[]; password
 export async function describe(session: MySqlSession, account: Account): Promise<Description | undefined> {
   const [row] = await session.rows<Row>(query(session, account));
   if (row === undefined) return undefined;
-  const grants = await grantsOf(session, named(account));
+  const grants = await grantsOf(session, holderOf(account));
   return {
     account,
     grants,

@@ -1,7 +1,17 @@
 import type { Difference } from '../../shared/engine.ts';
 import { quoted } from './accounts.ts';
 import type { Description } from './description.ts';
-import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, named, revoke } from './grants.ts';
+import {
+  EVERYTHING,
+  EVERYWHERE,
+  type Grants,
+  grant,
+  holderOf,
+  isHeld,
+  isOfColumn,
+  type Level,
+  revoke,
+} from './grants.ts';
 
 export type MySqlDifference = Difference & {
   /** In this order, they settle it. None: only a person can. */
@@ -175,7 +185,7 @@ function roles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
     const statement = want === undefined ? take : takeOption;
     const what = `the role ${role}${have ? ' WITH ADMIN OPTION' : ''}`;
     // The base as a role gives nothing that the base lacks.
-    if (role === named(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
+    if (role === holderOf(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
     return [{ kind: 'more', what, cure, remedies: [give(names.base, have), statement], statements: [statement] }];
   });
 }
