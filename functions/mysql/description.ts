@@ -26,13 +26,13 @@ export type Options = { requirement: string; limits: readonly string[]; password
  * @throws {PrivilegeError} in a session without SELECT on mysql.*
  */
 export async function describe(session: MySqlSession, account: Account): Promise<Description | undefined> {
-  const [row] = await session.rows<Row>(query(session, account));
+  const [row] = await session.rows<MySqlRow | MariaDbRow>(query(session, account));
   if (row === undefined) return undefined;
   const grants = await grantsOf(session, holderOf(account));
   return {
     account,
     grants,
-    options: options(row, session.isMariaDb),
+    options: options(row),
     // MariaDB keeps one that was revoked, and gives nothing for it.
     defaultRoles: (row.roles ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
@@ -112,7 +112,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
     FROM mysql.user u WHERE ${where}`;
 }
 
-function options(row: Row, isMariaDb: boolean): Options {
+function options(row: MySqlRow | MariaDbRow): Options {
   const limits = [
     `MAX_QUERIES_PER_HOUR ${row.queries}`,
     `MAX_UPDATES_PER_HOUR ${row.updates}`,
@@ -123,8 +123,8 @@ function options(row: Row, isMariaDb: boolean): Options {
     requirement: `REQUIRE ${requirement(row)}`,
     passwords: [`PASSWORD EXPIRE ${lifetime(row.lifetime)}`],
   };
-  if (isMariaDb) return { ...common, limits: [...limits, `MAX_STATEMENT_TIME ${(row as MariaDbRow).statementTime}`] };
-  return { ...common, limits, passwords: [...common.passwords, ...passwordRules(row as MySqlRow)] };
+  if ('statementTime' in row) return { ...common, limits: [...limits, `MAX_STATEMENT_TIME ${row.statementTime}`] };
+  return { ...common, limits, passwords: [...common.passwords, ...passwordRules(row)] };
 }
 
 function requirement({ tls, issuer, subject, cipher }: Row): string {
