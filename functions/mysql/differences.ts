@@ -144,11 +144,10 @@ function restrictions({ base, twin, names }: Seen): MySqlDifference[] {
   const isOfBoth = (name: string) =>
     [base, twin].every(({ grants }) => grants.levels.get(EVERYWHERE)?.privileges.has(name));
   return union(base.grants.restrictions, twin.grants.restrictions).flatMap((object) => {
-    const [want, have] = [base, twin].map(({ grants }) =>
-      [...(grants.restrictions.get(object) ?? [])].filter(isOfBoth),
-    );
-    const excess = want?.filter((name) => !have?.includes(name)) ?? [];
-    const missing = have?.filter((name) => !want?.includes(name)) ?? [];
+    const revoked = ({ grants }: Description) => [...(grants.restrictions.get(object) ?? [])].filter(isOfBoth);
+    const [want, have] = [revoked(base), revoked(twin)];
+    const excess = want.filter((name) => !have.includes(name));
+    const missing = have.filter((name) => !want.includes(name));
     const lift = (privileges: string[], of: string) => grant(privileges, object, of);
     const found: MySqlDifference[] = [];
     if (missing.length > 0) {
