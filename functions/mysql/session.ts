@@ -24,7 +24,7 @@ import {
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
   const socket = new Socket();
   const connection = connect(to, as, socket);
-  const attempt: Attempt = { to, username: as.username, socket, ...seenBy(connection), farewell: undefined };
+  const attempt: Attempt = { to, username: as.username, socket, tls: () => tlsOf(connection), farewell: undefined };
   // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
   connection.on('error', (error) => (attempt.farewell ??= error));
   try {
@@ -68,9 +68,9 @@ function certified({ host, tls }: Endpoint): string {
 }
 
 /** The driver's own stream is the socket, or TLS over it once the server has agreed. */
-function seenBy(connection: Connection): Pick<Attempt, 'tls'> {
-  const driver = connection as unknown as { stream: Socket };
-  return { tls: () => (driver.stream instanceof TLSSocket ? driver.stream : undefined) };
+function tlsOf(connection: Connection): TLSSocket | undefined {
+  const { stream } = connection as unknown as { stream: Socket };
+  return stream instanceof TLSSocket ? stream : undefined;
 }
 
 function opened(connection: Connection): Promise<void> {
