@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Document, MongoClient, type Timestamp } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
   type Attempt,
+  type Failure,
   loginFailure,
   mayNotChangeOwn,
   NotPrimary,
@@ -188,5 +188,3 @@ export class MongoSession implements Session {
 function isBefore(one: OpTime, other: OpTime): boolean {
   return one.t < other.t || (one.t === other.t && one.ts.lessThan(other.ts));
 }
-
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;

@@ -3,9 +3,9 @@ import type { Account, Pair, PairState, Twins, UserState } from '../../shared/en
 import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/errors.ts';
 import { ownersOf } from '../../shared/mark.ts';
 import { differencesIn, type MongoDifference } from './differences.ts';
-import { passwordFailure, statementFailure } from './errors.ts';
+import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { customDataWith, marksAbout } from './mark.ts';
-import type { Failure, MongoSession } from './session.ts';
+import type { MongoSession } from './session.ts';
 import { hasCustomData, mayNotSee, mechanismsOf, type Role, setPassword, shell, type User, userOf } from './users.ts';
 
 /**

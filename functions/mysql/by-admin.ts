@@ -3,10 +3,10 @@ import type { Account, AccountFacts, ByAdmin } from '../../shared/engine.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { accountOf, quoted } from './accounts.ts';
 import { described, grantsOf } from './description.ts';
-import { passwordFailure } from './errors.ts';
+import { type Failure, passwordFailure } from './errors.ts';
 import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
-import { type Failure, type MySqlSession, nativeHash } from './session.ts';
+import { type MySqlSession, nativeHash } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
 

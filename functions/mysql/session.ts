@@ -4,12 +4,12 @@ import { TLSSocket } from 'node:tls';
 import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
 import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import { requireOneAccount } from './accounts.ts';
 import {
   type Attempt,
+  type Failure,
   isConflict,
   isOptionPrevents,
   lockLost,
@@ -219,8 +219,6 @@ export class MySqlSession implements Session {
     }
   }
 }
-
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;
 
 /** What mysql_native_password stores, https://mariadb.com/docs/server/reference/plugins/authentication-plugins/authentication-plugin-mysql_native_password */
 export function nativeHash(password: Secret): string {

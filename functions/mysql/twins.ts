@@ -13,10 +13,10 @@ import { accountOf, mayNotSee, quoted } from './accounts.ts';
 import { identifiedBy } from './by-admin.ts';
 import { type Description, describe, described, grantsOf } from './description.ts';
 import { createUser, differencesIn, type MySqlDifference } from './differences.ts';
-import { passwordFailure, statementFailure } from './errors.ts';
+import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { holdsEverywhere } from './grants.ts';
 import { attributeOf, marksAbout } from './mark.ts';
-import type { Failure, MySqlSession } from './session.ts';
+import type { MySqlSession } from './session.ts';
 
 /**
  * The twin is granted what the base is granted. Not the base itself, although MySQL takes an account as a role: the twin's session would

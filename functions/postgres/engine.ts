@@ -11,6 +11,7 @@ import {
   type AdminsWork,
   type Attempt,
   adminFailure,
+  type Failure,
   loginFailure,
   openingFailure,
   passwordFailure,
@@ -279,11 +280,11 @@ export class PostgresSession implements Session {
   }
 
   /** @returns the last statement's command tag */
-  async #run(statements: string, failure: typeof statementFailure): Promise<string | undefined> {
+  async #run(statements: string, failure: Failure): Promise<string | undefined> {
     return (await this.#query(statements, failure)).at(-1)?.command;
   }
 
-  async #query(statements: string, failure: typeof statementFailure): Promise<pg.QueryResult[]> {
+  async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
     try {
       const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
         signal.addEventListener('abort', () => this.#socket.destroy());
