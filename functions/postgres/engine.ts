@@ -100,7 +100,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     return result;
   }
   const elsewhere = (database: string) => login({ ...to, database }, as, until);
-  const session = new PostgresSession(client, socket, attempt, until, elsewhere);
+  const session = new PostgresSession(client, attempt, until, elsewhere);
   if (attempt.askedForPassword) return { is: 'accepted', session };
   await session.close();
   return unproven(attempt);
@@ -167,7 +167,6 @@ type Opened = { role: string; version: number };
 export class PostgresSession implements Session {
   readonly account: Account;
   readonly #client: pg.Client;
-  readonly #socket: Socket;
   readonly #attempt: Attempt;
   readonly #until: Deadline;
   readonly #elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>;
@@ -175,14 +174,12 @@ export class PostgresSession implements Session {
 
   constructor(
     client: pg.Client,
-    socket: Socket,
     attempt: Attempt,
     until: Deadline,
     elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>,
   ) {
     this.account = { username: attempt.username, realm: '' };
     this.#client = client;
-    this.#socket = socket;
     this.#attempt = attempt;
     this.#until = until;
     this.#elsewhere = elsewhere;
@@ -267,7 +264,7 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#socket.destroy(), GOODBYE);
+    const timer = setTimeout(() => this.#attempt.socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
     clearTimeout(timer);
   }
@@ -287,7 +284,7 @@ export class PostgresSession implements Session {
   async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
     try {
       const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
-        signal.addEventListener('abort', () => this.#socket.destroy());
+        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
         return this.#client.query(statements);
       });
       // Several statements give several results, which the driver's types do not know.
