@@ -30,6 +30,7 @@ export type Outcome = 'done' | 'already' | 'checked AWSCURRENT only';
 /** Fills in as the step finds out, so that a failure too can be logged with it. */
 export type Report = { strategy?: string; warnings: Set<string> };
 
+/** One step of a rotation, and what it has to work with. */
 export type Step<S extends Session> = {
   engine: Engine<S>;
   versions: SecretVersions;
@@ -195,6 +196,7 @@ function rotation<S extends Session>(
     secretArn,
     versions,
     admin: new AdminSecret({ engine, versions, databases, deadline, secretArn, current: current.value, warnings }),
+    // Read by who needs it alone: a setting that cannot be used stops nothing else.
     get adminMaySetPasswords() {
       return settings.adminMaySetPasswords;
     },
