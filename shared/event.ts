@@ -1,7 +1,7 @@
 import { InvalidEventError, UnknownStepError } from './errors.ts';
 import { Secret } from './secret.ts';
 
-export const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
+const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
 export type StepName = (typeof STEPS)[number];
 
 /** What Secrets Manager sends, https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
