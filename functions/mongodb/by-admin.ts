@@ -41,17 +41,19 @@ async function described(admin: MongoSession, user: string, db: string): Promise
 
 /** What makes a user another one's master: https://www.mongodb.com/docs/manual/reference/privilege-actions/ */
 const POWERS = new Set([
-  ...[
-    'anyAction',
-    'internal',
-    'impersonate',
-    'applyOps',
-    'createUser',
-    'dropUser',
-    'changePassword',
-    'changeCustomData',
-  ],
-  ...['grantRole', 'revokeRole', 'createRole', 'dropRole', 'setAuthenticationRestriction'],
+  'anyAction',
+  'internal',
+  'impersonate',
+  'applyOps',
+  'createUser',
+  'dropUser',
+  'changePassword',
+  'changeCustomData',
+  'grantRole',
+  'revokeRole',
+  'createRole',
+  'dropRole',
+  'setAuthenticationRestriction',
 ]);
 
 /** For servers that do not list privileges: https://www.mongodb.com/docs/manual/reference/built-in-roles/ */
