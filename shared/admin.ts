@@ -143,9 +143,7 @@ export class AdminSecret<S extends Session> {
       throw new SecretsManagerError(
         `${error.message} It was asked for the admin secret ("masterarn").`,
         error.retryHelps,
-        {
-          code: error.code,
-        },
+        error,
       );
     }
     if (version === undefined)
@@ -161,9 +159,8 @@ export class AdminSecret<S extends Session> {
       if (value.endpoint.tls === 'off') warnings.add(CLEAR_TEXT);
       return value;
     } catch (error) {
-      if (UNFIT.some((unfit) => error instanceof unfit))
-        throw new AdminSecretError(`The admin secret of "masterarn" cannot be used. ${(error as Error).message}`);
-      throw error;
+      if (!isOfUnfitSecret(error)) throw error;
+      throw new AdminSecretError(`The admin secret of "masterarn" cannot be used. ${error.message}`);
     }
   }
 
@@ -186,16 +183,20 @@ export class AdminSecret<S extends Session> {
     const { current, databases } = this.#given;
     const { host, port } = current.endpoint;
     if (sameHost(admin, current) && admin.endpoint.port === port) return;
-    const hosts = `The secret's host is ${host}:${port}, that of its admin secret ("masterarn") ${admin.endpoint.host}:${admin.endpoint.port}`;
     if (!sameHost(admin, current) && (await databases.sameFamily(host, admin.endpoint.host))) return;
     throw new AdminSecretError(
-      `${hosts}: they are not the same server, nor of the same RDS cluster or replicas, so nothing was sent to either.`,
+      `The secret's host is ${host}:${port}, that of its admin secret ("masterarn") ${admin.endpoint.host}:${admin.endpoint.port}: they are not ` +
+        'the same server, nor of the same RDS cluster or replicas, so nothing was sent to either.',
       { host },
     );
   }
 }
 
-const UNFIT = [InvalidSecretError, EngineMismatchError, UserNameError, UnsupportedHostError];
+/** What parseSecret throws. */
+function isOfUnfitSecret(error: unknown): error is RotationError {
+  const classes = [InvalidSecretError, EngineMismatchError, UserNameError, UnsupportedHostError];
+  return classes.some((unfit) => error instanceof unfit);
+}
 
 /** A version that cannot be used is no candidate. */
 function unlessUnfit(error: unknown): undefined {

@@ -122,12 +122,14 @@ async function change<S extends Session>(work: Change<S>): Promise<SecretValue> 
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
   const state = await twins.state(session, pair);
   requireUsable(work, state);
-  const isOurs = await belongsToSecret(work, state, pending);
+  requireNoOtherOwner(work, state, pending);
+  const bearsMark = state.twin?.owner === pair.owner;
+  if (!bearsMark) await requireOurs(work, state, pending);
   if (dormant === 'base') await requireNothingMore(work);
   await rotation.readyToChange();
   if (dormant === 'twin') {
     if (state.twin === undefined) await create(work, pending);
-    await bringInLine(work, () => (isOurs.marked || state.twin === undefined ? undefined : twins.adopt(session, pair)));
+    await bringInLine(work, { adopt: state.twin !== undefined && !bearsMark });
   }
   await enable(work, dormant, pending);
   return pending;
@@ -165,20 +167,14 @@ function requireUsable<S extends Session>({ rotation, pair }: Change<S>, { base 
     );
 }
 
-/**
- * The user about to get a password is this secret's, by its mark or by a password that the secret knows; or it is empty.
- * @throws {ForeignUserError} if not
- */
-async function belongsToSecret<S extends Session>(
-  work: Change<S>,
+/** @throws {ForeignUserError} if the pair, or one of the two, is another secret's by its mark */
+function requireNoOtherOwner<S extends Session>(
+  { twins, session, pair }: Change<S>,
   { base, twin }: PairState,
   pending: SecretValue,
-): Promise<{ marked: boolean }> {
-  const { rotation, twins, session, pair } = work;
-  const details = { user: pending.username, host: pending.endpoint.host };
+): void {
   const adoption = twins.adoption(session, pair);
-  const isByStatement = typeof adoption === 'string';
-  const cure = isByStatement ? ` If that secret will not rotate them again, run: ${adoption}` : '';
+  const cure = typeof adoption === 'string' ? ` If that secret will not rotate them again, run: ${adoption}` : '';
   // The twin first: its mark names the base, too, and is the one that the statement replaces.
   for (const [owner, mark, remedy] of [
     [twin?.owner, `the mark at "${pair.twin.username}"`, cure],
@@ -188,16 +184,25 @@ async function belongsToSecret<S extends Session>(
       throw new ForeignUserError(
         `The pair "${pair.base.username}" and "${pair.twin.username}" is in the hands of another secret, ${owner}, by ${mark}; ` +
           `two secrets cannot rotate one user. Nothing was changed.${remedy}`,
-        details,
+        { user: pending.username, host: pending.endpoint.host },
       );
-  if (twin?.owner === pair.owner) return { marked: true };
+}
+
+/**
+ * The user about to get a password, of a pair without a mark, is this secret's by a password that the secret knows; or it is empty.
+ * @throws {ForeignUserError} if not
+ */
+async function requireOurs<S extends Session>(
+  work: Change<S>,
+  { twin }: PairState,
+  pending: SecretValue,
+): Promise<void> {
+  const { rotation, twins, session, pair } = work;
   const isEmptyTwin = pending.username === pair.twin.username && (twin === undefined || twin.inert);
-  if (isEmptyTwin || (await rotation.logins.knows(pending, rotation.current, rotation.versions)))
-    return { marked: false };
-  if (!isByStatement && rotation.adminMaySetPasswords) {
-    await requireHarmless(work, pending);
-    return { marked: false };
-  }
+  if (isEmptyTwin || (await rotation.logins.knows(pending, rotation.current, rotation.versions))) return;
+  const adoption = twins.adoption(session, pair);
+  const isByStatement = typeof adoption === 'string';
+  if (!isByStatement && rotation.adminMaySetPasswords) return requireHarmless(work, pending);
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
       `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
@@ -205,7 +210,7 @@ async function belongsToSecret<S extends Session>(
       (isByStatement
         ? `run: ${adoption}`
         : 'set the function’s ADMIN_MAY_SET_PASSWORDS to true until it has rotated this secret.'),
-    details,
+    { user: pending.username, host: pending.endpoint.host },
   );
 }
 
@@ -245,14 +250,14 @@ async function requireNothingMore<S extends Session>(work: Change<S>): Promise<v
 /** Additions first: what the twin is to have does not wait for what it is to lose. */
 const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
 
-async function bringInLine<S extends Session>(work: Change<S>, adopt: () => Promise<void> | undefined): Promise<void> {
+async function bringInLine<S extends Session>(work: Change<S>, { adopt }: { adopt: boolean }): Promise<void> {
   const { twins, session, pair } = work;
   const found = await visibleDifferences(work);
   const apply = async (which: (difference: Difference) => boolean) => {
     for (const difference of found.filter(which)) await twins.apply(session, pair, difference);
   };
   await apply(({ elsewhere }) => elsewhere === true);
-  await adopt();
+  if (adopt) await twins.adopt(session, pair);
   for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.elsewhere);
   // Some servers answer that all is well and do nothing.
   const left = found.length === 0 ? [] : await visibleDifferences(work);

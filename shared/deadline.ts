@@ -15,6 +15,12 @@ const SHARES: Record<Spending | 'reserve', { most: number; part: number }> = {
   reserve: { most: 10_000, part: 1 / 6 },
 };
 
+/** A server must give up before its client does: the rest is for the answer's way back. */
+const SERVER_SHARE = 0.9;
+
+/** How long a server gets to see a session out, in milliseconds. */
+export const GOODBYE = 500;
+
 /** The time of one invocation, handed out by kind. All figures are milliseconds on the monotonic clock. */
 export class Deadline {
   readonly #total: number;
@@ -31,6 +37,11 @@ export class Deadline {
   left(kind: Spending): number {
     const rest = Math.min(this.#share(kind) - this.#spent[kind], this.#end - performance.now());
     return Math.max(0, Math.floor(rest));
+  }
+
+  /** The longest that a server may work on statements from now on; never 0, which servers take for no limit at all. */
+  serverLimit(): number {
+    return Math.max(1, Math.floor(this.left('statements') * SERVER_SHARE));
   }
 
   /**

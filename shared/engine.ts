@@ -100,9 +100,9 @@ export interface ByAdmin<S extends Session> {
 export type AccountFacts = {
   account: Account;
   /** What makes the account too powerful to be handled for somebody else, as the end of a sentence: "is a superuser". */
-  privileged?: string;
+  privileged?: string | undefined;
   /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
-  barred?: string;
+  barred?: string | undefined;
   /** The ARNs of the secrets whose twin, or whose base, it is by a mark, where the engine has a place for one. */
   owners: readonly string[];
 };
@@ -114,11 +114,11 @@ export type PairState = { base: UserState | undefined; twin: UserState | undefin
 
 export type UserState = {
   /** The ARN in the twin's mark; of a base, the ARN in the mark of some other twin that works as it. */
-  owner?: string;
+  owner?: string | undefined;
   /** Of a twin: it cannot log in, owns nothing, is granted to nobody and holds nothing that the base lacks. */
   inert: boolean;
   /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
-  barred?: string;
+  barred?: string | undefined;
 };
 
 /** Seen from the twin. */

@@ -25,7 +25,10 @@ export type Layer =
   | 'deadline'
   | 'internal';
 
-/** What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. */
+/**
+ * What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. An error that takes another's
+ * place is given that one, and has the same.
+ */
 export type Details = { user?: string | undefined; host?: string | undefined; code?: string | undefined };
 
 export abstract class RotationError extends Error {
@@ -60,7 +63,7 @@ export class UnknownStepError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** An environment variable of the function cannot be used. */
+/** An environment variable of the function cannot be used, or does not allow what the strategy does. */
 export class ConfigurationError extends RotationError {
   readonly layer = 'configuration';
   readonly retryHelps = false;
@@ -150,7 +153,7 @@ export class TokenNotPendingError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** The pending version is not the successor of AWSCURRENT as it is now: somebody edited the secret in mid-rotation. */
+/** What the step rests on is not so, or no more: the pending version has no value or does not fit AWSCURRENT as it is now, a label moved, a user changed. */
 export class PendingMismatchError extends RotationError {
   readonly layer = 'rotation';
   readonly retryHelps = true;
@@ -247,7 +250,7 @@ export class ReadOnlyServerError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** The server answered with an error that has no class of its own here; `code` tells which. */
+/** The server answered with an error that has no class of its own here, which `code` then tells; or behaves so that nothing can be proven. */
 export class DatabaseError extends RotationError {
   readonly layer = 'database';
   readonly retryHelps = true;

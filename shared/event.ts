@@ -1,11 +1,11 @@
 import { InvalidEventError, UnknownStepError } from './errors.ts';
 import { Secret } from './secret.ts';
 
-export const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
-export type Step = (typeof STEPS)[number];
+const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
+export type StepName = (typeof STEPS)[number];
 
 /** What Secrets Manager sends, https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
-export type RotationEvent = { step: Step; secretId: string; token: string; rotationToken: Secret | undefined };
+export type RotationEvent = { step: StepName; secretId: string; token: string; rotationToken: Secret | undefined };
 
 /** Printable ASCII only: these fields stand in log lines, and a line break there would forge one. */
 const PRINTABLE = /^[ -~]+$/;
@@ -26,11 +26,11 @@ export function parseEvent(event: unknown): RotationEvent {
     fields['RotationToken'] === undefined || fields['RotationToken'] === null
       ? undefined
       : new Secret(text(fields, 'RotationToken', 1, 4096));
-  if (!isStep(step)) throw new UnknownStepError(`Step is none of ${STEPS.join(', ')}.`);
+  if (!isStepName(step)) throw new UnknownStepError(`Step is none of ${STEPS.join(', ')}.`);
   return { step, secretId, token, rotationToken };
 }
 
-function isStep(text: string): text is Step {
+function isStepName(text: string): text is StepName {
   return (STEPS as readonly string[]).includes(text);
 }
 

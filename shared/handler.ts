@@ -30,7 +30,7 @@ export function rotationHandler<S extends Session>(engine: Engine<S>) {
     const deadline = new Deadline(context.getRemainingTimeInMillis());
     return await runStep({
       engine: trusting(engine, () => settings.privateCa),
-      versions: new SecretVersions(connectSecretsManager(settings.endpoint), event.secretId, deadline),
+      versions: new SecretVersions(connectSecretsManager(settings.secretsManagerEndpoint), event.secretId, deadline),
       databases: new Rds(deadline),
       deadline,
       event,

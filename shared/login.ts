@@ -98,15 +98,18 @@ export class Logins<S extends Session> {
     if (asPending) return asPending;
     const known = [current.version.id, pending.version.id];
     const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
-    while (others.length > 0 && this.#refusals < MOST_REFUSALS) {
-      const version = await versions.byId(others.shift() as string);
+    let untried = others.length;
+    for (const id of others) {
+      if (this.#refusals >= MOST_REFUSALS) break;
+      untried--;
+      const version = await versions.byId(id);
       const value = version && this.#readable(version);
       const found = value && (await attempt(value));
       if (found) return found;
     }
-    const untried = others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : '';
+    const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
     throw new LoginRefusedError(
-      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${untried}): set AWSCURRENT’s ` +
+      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${andNot}): set AWSCURRENT’s ` +
         'password in the database, or put the right one into the secret.',
       { user: target.username, host: target.endpoint.host, code: why?.code },
     );

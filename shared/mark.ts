@@ -13,21 +13,21 @@ export function markOf({ base, owner }: Pair): Mark {
 /** A mark and the user who bears it. */
 export type Borne = Mark & { username: string };
 
-type Owner = { owner?: string };
-
 /**
- * In whose hands the two of a pair are.
+ * In whose hands the two of a pair are; undefined where no mark says.
  * @param marks those at the two, and those that name one of them as their base
  */
-export function ownersOf({ base, twin, owner }: Pair, marks: readonly Borne[]): { base: Owner; twin: Owner } {
+export function ownersOf(
+  { base, twin, owner }: Pair,
+  marks: readonly Borne[],
+): Record<'base' | 'twin', string | undefined> {
   const at = (name: string) => marks.find(({ username }) => username === name);
-  const owned = (by: string | undefined): Owner => (by === undefined ? {} : { owner: by });
   const mark = at(twin.username);
   const ofTwin = mark && (mark.base === base.username ? mark.secret : `${mark.secret}, for the base "${mark.base}"`);
   const claim = marks.find((other) => other.base === base.username && other.secret !== owner)?.secret;
   const asTwin = at(base.username);
   return {
-    base: owned(claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`)),
-    twin: owned(ofTwin),
+    base: claim ?? (asTwin && `${asTwin.secret}, as the twin of "${asTwin.base}"`),
+    twin: ofTwin,
   };
 }

@@ -13,6 +13,9 @@ export type PasswordRules = {
   requireEachIncludedType: boolean;
 };
 
+/** RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell. */
+export const UNRESERVED = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~';
+
 /** Fewer bits than these could be guessed offline from a verifier that a server's log or backup shows. */
 const FEWEST_BITS = 64;
 

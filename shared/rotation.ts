@@ -30,6 +30,7 @@ export type Outcome = 'done' | 'already' | 'checked AWSCURRENT only';
 /** Fills in as the step finds out, so that a failure too can be logged with it. */
 export type Report = { strategy?: string; warnings: Set<string> };
 
+/** One step of a rotation, and what it has to work with. */
 export type Step<S extends Session> = {
   engine: Engine<S>;
   versions: SecretVersions;
@@ -145,7 +146,7 @@ async function testWithoutPending<S extends Session>(step: Step<S>): Promise<Out
   if (result.is === 'refused')
     throw new PendingMismatchError(
       'The pending version has no value yet, and the server refuses the password in AWSCURRENT: nothing can be tested.',
-      { user: result.why.user, host: result.why.host, code: result.why.code },
+      result.why,
     );
   if (result.is !== 'accepted') throw result.why;
   await result.session.close();
@@ -195,6 +196,7 @@ function rotation<S extends Session>(
     secretArn,
     versions,
     admin: new AdminSecret({ engine, versions, databases, deadline, secretArn, current: current.value, warnings }),
+    // Read by who needs it alone: a setting that cannot be used stops nothing else.
     get adminMaySetPasswords() {
       return settings.adminMaySetPasswords;
     },

@@ -23,7 +23,7 @@ export class Settings {
    * Secrets Manager's address, where it is not the Region's public one.
    * @throws {ConfigurationError}
    */
-  get endpoint(): string | undefined {
+  get secretsManagerEndpoint(): string | undefined {
     const text = this.#text('SECRETS_MANAGER_ENDPOINT');
     if (text === undefined || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return text;
     throw new ConfigurationError('SECRETS_MANAGER_ENDPOINT is no URL that begins with https:// (or http://).');

@@ -298,7 +298,7 @@ async function prove<S extends Session>(
   await undo(rotation, by, pending, result.why);
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
-    { user: result.why.user, host: result.why.host, code: result.why.code },
+    result.why,
   );
 }
 

@@ -1,6 +1,6 @@
 import { alternatingUsers } from './alternating-users.ts';
 import { dualPassword } from './dual-password.ts';
-import type { Engine } from './engine.ts';
+import type { Capability, Engine } from './engine.ts';
 import { UnknownStrategyError } from './errors.ts';
 import { namesIn } from './pair.ts';
 import type { SecretValue } from './secret-value.ts';
@@ -26,6 +26,9 @@ export function isStrategyName(name: string): name is StrategyName {
 
 export type Chosen = { name: Exclude<StrategyName, 'auto'>; strategy: Strategy };
 
+const SINGLE_USER: Chosen = { name: 'single-user', strategy: singleUser };
+const ALTERNATING_USERS: Chosen = { name: 'alternating-users', strategy: alternatingUsers };
+
 /** @throws {UnknownStrategyError} for a name that is none (the tag's; settings are checked before), and for one that this engine does not have, with the reason */
 export function chooseStrategy(current: SecretValue, named: string, engine: Engine): Chosen {
   if (!isStrategyName(named))
@@ -33,13 +36,13 @@ export function chooseStrategy(current: SecretValue, named: string, engine: Engi
   const name = named !== 'auto' ? named : current.masterarn === undefined ? 'single-user' : 'alternating-users';
   switch (name) {
     case 'single-user':
-      return { name, strategy: singleUser };
+      return SINGLE_USER;
     case 'single-user-by-admin':
       requireSupport(name, engine, engine.byAdmin(current.engineKey));
       return { name, strategy: singleUserByAdmin };
     case 'alternating-users':
       requireSupport(name, engine, engine.twins(current.engineKey));
-      return { name, strategy: alternatingUsers };
+      return ALTERNATING_USERS;
     case 'dual-password':
       requireSupport(name, engine, engine.overlap(current.engineKey));
       return { name, strategy: dualPassword };
@@ -50,24 +53,19 @@ export function chooseStrategy(current: SecretValue, named: string, engine: Engi
 export function strategyOf(value: SecretValue): Chosen {
   const names = value.baseusername === undefined ? undefined : namesIn(value);
   return names === undefined || (value.username !== names.base && value.username !== names.twin)
-    ? { name: 'single-user', strategy: singleUser }
-    : { name: 'alternating-users', strategy: alternatingUsers };
+    ? SINGLE_USER
+    : ALTERNATING_USERS;
 }
 
 /** That by which this pending version follows AWSCURRENT: with another user, or the same. */
 export function strategyBetween(current: SecretValue, pending: SecretValue): Chosen {
-  return current.username === pending.username
-    ? { name: 'single-user', strategy: singleUser }
-    : { name: 'alternating-users', strategy: alternatingUsers };
+  return current.username === pending.username ? SINGLE_USER : ALTERNATING_USERS;
 }
 
-function requireSupport(name: StrategyName, engine: Engine, capability: object): void {
-  if ('unsupported' in capability) throw unsupported(name, engine, String(capability.unsupported));
-}
-
-function unsupported(name: StrategyName, engine: Engine, reason: string): UnknownStrategyError {
-  return new UnknownStrategyError(
-    `The strategy ${name} cannot be had for ${engine.name}: ${reason}. To let the user change its own password, even where ` +
+function requireSupport<T extends object>(name: StrategyName, engine: Engine, capability: Capability<T>): void {
+  if (!('unsupported' in capability)) return;
+  throw new UnknownStrategyError(
+    `The strategy ${name} cannot be had for ${engine.name}: ${capability.unsupported}. To let the user change its own password, even where ` +
       `the secret has a "masterarn", tag the secret ${STRATEGY_TAG}=single-user.`,
   );
 }

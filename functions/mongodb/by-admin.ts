@@ -20,11 +20,10 @@ async function facts(admin: MongoSession, username: string, to: Endpoint): Promi
   const realm = realmOf(to);
   const found = await described(admin, username, realm);
   if (found === undefined) return undefined;
-  const privileged = powerIn(found);
   const marks = (await hasCustomData(admin, realm)) ? await marksAbout(admin, realm, [username]) : [];
   return {
     account: { username, realm },
-    ...(privileged !== undefined && { privileged }),
+    privileged: powerIn(found),
     owners: marks.map(({ secret }) => secret),
   };
 }
@@ -42,17 +41,19 @@ async function described(admin: MongoSession, user: string, db: string): Promise
 
 /** What makes a user another one's master: https://www.mongodb.com/docs/manual/reference/privilege-actions/ */
 const POWERS = new Set([
-  ...[
-    'anyAction',
-    'internal',
-    'impersonate',
-    'applyOps',
-    'createUser',
-    'dropUser',
-    'changePassword',
-    'changeCustomData',
-  ],
-  ...['grantRole', 'revokeRole', 'createRole', 'dropRole', 'setAuthenticationRestriction'],
+  'anyAction',
+  'internal',
+  'impersonate',
+  'applyOps',
+  'createUser',
+  'dropUser',
+  'changePassword',
+  'changeCustomData',
+  'grantRole',
+  'revokeRole',
+  'createRole',
+  'dropRole',
+  'setAuthenticationRestriction',
 ]);
 
 /** For servers that do not list privileges: https://www.mongodb.com/docs/manual/reference/built-in-roles/ */

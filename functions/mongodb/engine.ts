@@ -1,4 +1,5 @@
 import type { Engine } from '../../shared/engine.ts';
+import { UNRESERVED } from '../../shared/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login, type MongoSession } from './session.ts';
 import { twins } from './twins.ts';
@@ -9,9 +10,9 @@ export const mongodb: Engine<MongoSession> = {
   engineKeys: ['mongo', 'mongodb', 'documentdb'],
   defaultPort: 27017,
   optionKeys: ['authSource'],
-  // RFC 3986's unreserved characters: nothing to escape in a URL or a shell, and none of the three that DocumentDB forbids. It takes 100 at most,
+  // None of these is one of the three characters that DocumentDB forbids. It takes 100 at most,
   // https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html
-  password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 100 },
+  password: { alphabet: UNRESERVED, longest: 100 },
   usernameProblem,
   login,
   /** There are neither locks nor transactions for users: each command about one is atomic, and that is all. */

@@ -29,6 +29,9 @@ export type Attempt = {
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
+/** What an error of the driver means, in one of ours. */
+export type Failure = (error: unknown, attempt: Attempt) => RotationError;
+
 export const CODES = {
   badValue: 2,
   userNotFound: 11,

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Document, MongoClient, type Timestamp } from 'mongodb';
-import type { Deadline } from '../../shared/deadline.ts';
+import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
   type Attempt,
+  type Failure,
   loginFailure,
   mayNotChangeOwn,
   NotPrimary,
@@ -16,12 +16,6 @@ import {
   statementFailure,
 } from './errors.ts';
 import { mechanismsOf, setPassword } from './users.ts';
-
-/** The server must give up before the client does: the rest is for the answer's way back. */
-const SERVER_SHARE = 0.9;
-
-/** How long the server gets to see us out, in milliseconds. */
-const GOODBYE = 500;
 
 /** The database in which users are, unless the secret says otherwise. DocumentDB has no other. */
 const ADMIN = 'admin';
@@ -145,7 +139,7 @@ export class MongoSession implements Session {
     let seen: LastWrite | undefined = await this.#lastWrite();
     const then = seen?.opTime;
     while (then !== undefined && seen?.majorityOpTime !== undefined && isBefore(seen.majorityOpTime, then)) {
-      if (this.#milliseconds() < PATIENCE) throw notDurable(this.#attempt);
+      if (this.#until.serverLimit() < PATIENCE) throw notDurable(this.#attempt);
       await sleep(PATIENCE);
       seen = await this.#lastWrite();
     }
@@ -164,22 +158,17 @@ export class MongoSession implements Session {
 
   /** @param database in which the command is run: a user's is that where it authenticates */
   async read(command: Document, database: string, failure: Failure = statementFailure): Promise<Document> {
-    return this.#run({ ...command, maxTimeMS: this.#milliseconds() }, database, failure);
+    return this.#run({ ...command, maxTimeMS: this.#until.serverLimit() }, database, failure);
   }
 
   /** Known to a majority of the replica set when it returns. */
   async write(command: Document, database: string, failure: Failure = statementFailure): Promise<void> {
-    const ms = this.#milliseconds();
+    const ms = this.#until.serverLimit();
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }
 
   close(): Promise<void> {
     return farewell(this.#client);
-  }
-
-  /** 0 would mean no limit at all. */
-  #milliseconds(): number {
-    return Math.max(1, Math.floor(this.#until.left('statements') * SERVER_SHARE));
   }
 
   async #run(command: Document, database: string, failure: Failure): Promise<Document> {
@@ -199,5 +188,3 @@ export class MongoSession implements Session {
 function isBefore(one: OpTime, other: OpTime): boolean {
   return one.t < other.t || (one.t === other.t && one.ts.lessThan(other.ts));
 }
-
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;

@@ -3,9 +3,9 @@ import type { Account, Pair, PairState, Twins, UserState } from '../../shared/en
 import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/errors.ts';
 import { ownersOf } from '../../shared/mark.ts';
 import { differencesIn, type MongoDifference } from './differences.ts';
-import { passwordFailure, statementFailure } from './errors.ts';
+import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { customDataWith, marksAbout } from './mark.ts';
-import type { Failure, MongoSession } from './session.ts';
+import type { MongoSession } from './session.ts';
 import { hasCustomData, mayNotSee, mechanismsOf, type Role, setPassword, shell, type User, userOf } from './users.ts';
 
 /**
@@ -128,6 +128,6 @@ async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
 }
 
 /** Whoever is there can log in. */
-function stateOf(user: User | undefined, owner: { owner?: string }): UserState | undefined {
-  return user && { inert: false, ...owner };
+function stateOf(user: User | undefined, owner: string | undefined): UserState | undefined {
+  return user && { owner, inert: false };
 }

@@ -3,8 +3,8 @@ import type { Document } from 'mongodb';
 import type { Account } from '../../shared/engine.ts';
 import { PrivilegeError, RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
-import { CODES, isUnknownThere } from './errors.ts';
-import type { Failure, MongoSession } from './session.ts';
+import { CODES, type Failure, isUnknownThere } from './errors.ts';
+import type { MongoSession } from './session.ts';
 
 export type Role = { role: string; db: string };
 export type Restriction = { clientSource?: string[]; serverAddress?: string[] };

@@ -3,15 +3,12 @@ import type { Account, AccountFacts, ByAdmin } from '../../shared/engine.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { accountOf, quoted } from './accounts.ts';
 import { described, grantsOf } from './description.ts';
-import { passwordFailure } from './errors.ts';
+import { type Failure, passwordFailure } from './errors.ts';
 import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
-import { type Failure, type MySqlSession, nativeHash } from './session.ts';
+import { type MySqlSession, nativeHash } from './session.ts';
 
-export const byAdmin: ByAdmin<MySqlSession> = {
-  setPassword: (admin, account, to) => setPassword(admin, account, to),
-  facts,
-};
+export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
 
 /**
  * The statement's last part; on MariaDB the hash, as its general log leaves nothing out.
@@ -36,11 +33,10 @@ async function facts(admin: MySqlSession, username: string): Promise<AccountFact
   const account = await accountOf(admin, username);
   const found = account && (await described(admin, account));
   if (found === undefined) return undefined;
-  const privileged = await powerOf(admin, found.grants);
   return {
     account: found.account,
-    ...(privileged !== undefined && { privileged }),
-    ...(found.barred !== undefined && { barred: found.barred }),
+    privileged: await powerOf(admin, found.grants),
+    barred: found.barred,
     owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
   };
 }

@@ -2,7 +2,7 @@ import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/engine.ts';
 import { PrivilegeError } from '../../shared/errors.ts';
 import { mayNotSee } from './accounts.ts';
-import { type Grants, grantsIn, named } from './grants.ts';
+import { type Grants, grantsIn, holderOf } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
 /** What the server says of an account, without its password's hash. */
@@ -15,7 +15,7 @@ export type Description = {
   plugin: string;
   isLocked: boolean;
   /** Why it could not log in with a password, as the end of a sentence. */
-  barred?: string;
+  barred?: string | undefined;
 };
 
 /** Clauses of ALTER USER. Neither password nor lock nor expiry: these are the account's own. Nor what people note in COMMENT or ATTRIBUTE. */
@@ -26,19 +26,18 @@ export type Options = { requirement: string; limits: readonly string[]; password
  * @throws {PrivilegeError} in a session without SELECT on mysql.*
  */
 export async function describe(session: MySqlSession, account: Account): Promise<Description | undefined> {
-  const [row] = await session.rows<Row>(query(session, account));
+  const [row] = await session.rows<MySqlRow | MariaDbRow>(query(session, account));
   if (row === undefined) return undefined;
-  const barred = barredBy(session, row);
-  const grants = await grantsOf(session, named(account));
+  const grants = await grantsOf(session, holderOf(account));
   return {
     account,
     grants,
-    options: options(row, session.isMariaDb),
+    options: options(row),
     // MariaDB keeps one that was revoked, and gives nothing for it.
     defaultRoles: (row.roles ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
-    ...(barred !== undefined && { barred }),
+    barred: barredBy(session, row),
   };
 }
 
@@ -113,7 +112,7 @@ function query(session: MySqlSession, { username, realm }: Account): string {
     FROM mysql.user u WHERE ${where}`;
 }
 
-function options(row: Row, isMariaDb: boolean): Options {
+function options(row: MySqlRow | MariaDbRow): Options {
   const limits = [
     `MAX_QUERIES_PER_HOUR ${row.queries}`,
     `MAX_UPDATES_PER_HOUR ${row.updates}`,
@@ -124,8 +123,8 @@ function options(row: Row, isMariaDb: boolean): Options {
     requirement: `REQUIRE ${requirement(row)}`,
     passwords: [`PASSWORD EXPIRE ${lifetime(row.lifetime)}`],
   };
-  if (isMariaDb) return { ...common, limits: [...limits, `MAX_STATEMENT_TIME ${(row as MariaDbRow).statementTime}`] };
-  return { ...common, limits, passwords: [...common.passwords, ...passwordRules(row as MySqlRow)] };
+  if ('statementTime' in row) return { ...common, limits: [...limits, `MAX_STATEMENT_TIME ${row.statementTime}`] };
+  return { ...common, limits, passwords: [...common.passwords, ...passwordRules(row)] };
 }
 
 function requirement({ tls, issuer, subject, cipher }: Row): string {

@@ -1,7 +1,17 @@
 import type { Difference } from '../../shared/engine.ts';
 import { quoted } from './accounts.ts';
 import type { Description } from './description.ts';
-import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, named, revoke } from './grants.ts';
+import {
+  EVERYTHING,
+  EVERYWHERE,
+  type Grants,
+  grant,
+  holderOf,
+  isHeld,
+  isOfColumn,
+  type Level,
+  revoke,
+} from './grants.ts';
 
 export type MySqlDifference = Difference & {
   /** In this order, they settle it. None: only a person can. */
@@ -134,11 +144,10 @@ function restrictions({ base, twin, names }: Seen): MySqlDifference[] {
   const isOfBoth = (name: string) =>
     [base, twin].every(({ grants }) => grants.levels.get(EVERYWHERE)?.privileges.has(name));
   return union(base.grants.restrictions, twin.grants.restrictions).flatMap((object) => {
-    const [want, have] = [base, twin].map(({ grants }) =>
-      [...(grants.restrictions.get(object) ?? [])].filter(isOfBoth),
-    );
-    const excess = want?.filter((name) => !have?.includes(name)) ?? [];
-    const missing = have?.filter((name) => !want?.includes(name)) ?? [];
+    const revoked = ({ grants }: Description) => [...(grants.restrictions.get(object) ?? [])].filter(isOfBoth);
+    const [want, have] = [revoked(base), revoked(twin)];
+    const excess = want.filter((name) => !have.includes(name));
+    const missing = have.filter((name) => !want.includes(name));
     const lift = (privileges: string[], of: string) => grant(privileges, object, of);
     const found: MySqlDifference[] = [];
     if (missing.length > 0) {
@@ -175,7 +184,7 @@ function roles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
     const statement = want === undefined ? take : takeOption;
     const what = `the role ${role}${have ? ' WITH ADMIN OPTION' : ''}`;
     // The base as a role gives nothing that the base lacks.
-    if (role === named(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
+    if (role === holderOf(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
     return [{ kind: 'more', what, cure, remedies: [give(names.base, have), statement], statements: [statement] }];
   });
 }

@@ -1,4 +1,5 @@
 import type { Engine } from '../../shared/engine.ts';
+import { UNRESERVED } from '../../shared/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { overlap } from './overlap.ts';
 import { login, type MySqlSession } from './session.ts';
@@ -10,9 +11,8 @@ export const mysql: Engine<MySqlSession> = {
   engineKeys: ['mysql', 'aurora-mysql', 'mariadb'],
   defaultPort: 3306,
   optionKeys: [],
-  // RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell. Without TLS the server's RSA key has room for
-  // 214 bytes.
-  password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 200 },
+  // Without TLS the server's RSA key has room for 214 bytes.
+  password: { alphabet: UNRESERVED, longest: 200 },
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.alone(account, work),

@@ -34,6 +34,9 @@ export type Attempt = {
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
+/** What an error of the driver means, in one of ours. */
+export type Failure = (error: unknown, attempt: Attempt) => RotationError;
+
 /** After the password was found right; each was seen to be refused with 1045 for a wrong one. */
 const BARRED: Readonly<Record<number, string>> = {
   1044: 'it has no right on the database in the secret’s "dbname"',

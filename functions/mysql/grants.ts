@@ -202,7 +202,7 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
   return onDatabase.length === 1 && onDatabase.every(holds);
 }
 
-/** As SHOW GRANTS names it. */
-export function named({ username, realm }: Account): string {
+/** `user`@`host`, as SHOW GRANTS names an account. */
+export function holderOf({ username, realm }: Account): string {
   return [username, realm].map((name) => `\`${name.replaceAll('`', '``')}\``).join('@');
 }

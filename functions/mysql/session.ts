@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
-import type { Deadline } from '../../shared/deadline.ts';
+import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { RotationError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import { requireOneAccount } from './accounts.ts';
 import {
   type Attempt,
+  type Failure,
   isConflict,
   isOptionPrevents,
   lockLost,
@@ -21,16 +21,10 @@ import {
   statementFailure,
 } from './errors.ts';
 
-/** The server must give up before the client does: the rest is for the answer's way back. */
-const SERVER_SHARE = 0.9;
-
-/** How long the server gets to see us out, in milliseconds. */
-const GOODBYE = 500;
-
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
   const socket = new Socket();
   const connection = connect(to, as, socket);
-  const attempt: Attempt = { to, username: as.username, socket, ...seenBy(connection), farewell: undefined };
+  const attempt: Attempt = { to, username: as.username, socket, tls: () => tlsOf(connection), farewell: undefined };
   // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
   connection.on('error', (error) => (attempt.farewell ??= error));
   try {
@@ -74,9 +68,9 @@ function certified({ host, tls }: Endpoint): string {
 }
 
 /** The driver's own stream is the socket, or TLS over it once the server has agreed. */
-function seenBy(connection: Connection): Pick<Attempt, 'tls'> {
-  const driver = connection as unknown as { stream: Socket };
-  return { tls: () => (driver.stream instanceof TLSSocket ? driver.stream : undefined) };
+function tlsOf(connection: Connection): TLSSocket | undefined {
+  const { stream } = connection as unknown as { stream: Socket };
+  return stream instanceof TLSSocket ? stream : undefined;
 }
 
 function opened(connection: Connection): Promise<void> {
@@ -199,7 +193,7 @@ export class MySqlSession implements Session {
     const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
     // MariaDB ends every statement in time, MySQL only waits.
     const limits = this.isMariaDb
-      ? `max_statement_time = ${this.#milliseconds() / 1000}`
+      ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
     await this.#query(
       `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${limits}, wait_timeout = ${seconds + 1}`,
@@ -207,14 +201,9 @@ export class MySqlSession implements Session {
     );
   }
 
-  /** 0 would mean no limit at all. */
-  #milliseconds(): number {
-    return Math.max(1, Math.floor(this.#until.left('statements') * SERVER_SHARE));
-  }
-
   /** Whole ones, and at least one: the server knows no less. */
   #seconds(): number {
-    return Math.max(1, Math.floor(this.#milliseconds() / 1000));
+    return Math.max(1, Math.floor(this.#until.serverLimit() / 1000));
   }
 
   async #query(sql: string, failure: Failure): Promise<QueryResult> {
@@ -230,8 +219,6 @@ export class MySqlSession implements Session {
     }
   }
 }
-
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;
 
 /** What mysql_native_password stores, https://mariadb.com/docs/server/reference/plugins/authentication-plugins/authentication-plugin-mysql_native_password */
 export function nativeHash(password: Secret): string {

@@ -13,10 +13,10 @@ import { accountOf, mayNotSee, quoted } from './accounts.ts';
 import { identifiedBy } from './by-admin.ts';
 import { type Description, describe, described, grantsOf } from './description.ts';
 import { createUser, differencesIn, type MySqlDifference } from './differences.ts';
-import { passwordFailure, statementFailure } from './errors.ts';
+import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { holdsEverywhere } from './grants.ts';
 import { attributeOf, marksAbout } from './mark.ts';
-import type { Failure, MySqlSession } from './session.ts';
+import type { MySqlSession } from './session.ts';
 
 /**
  * The twin is granted what the base is granted. Not the base itself, although MySQL takes an account as a role: the twin's session would
@@ -169,13 +169,12 @@ function settingPassword(admin: MySqlSession, account: Account, what: string): F
 
 async function state(admin: MySqlSession, pair: Pair): Promise<PairState> {
   for (const account of [pair.base, pair.twin]) await requireSameHost(admin, account);
-  const found = { base: await described(admin, pair.base), twin: await described(admin, pair.twin) };
+  const base = await described(admin, pair.base);
+  const twin = await described(admin, pair.twin);
   const owners = ownersOf(pair, await marksAbout(admin, [pair.base.username, pair.twin.username]));
-  const userState = (description: Description | undefined, owner: { owner?: string }, inert: boolean) =>
-    description && { inert, ...owner, ...(description.barred !== undefined && { barred: description.barred }) };
   return {
-    base: userState(found.base, owners.base, false),
-    twin: userState(found.twin, owners.twin, await isInert(admin, found)),
+    base: base && { owner: owners.base, inert: false, barred: base.barred },
+    twin: twin && { owner: owners.twin, inert: await isInert(admin, { base, twin }), barred: twin.barred },
   };
 }
 

@@ -23,7 +23,8 @@ type Membership = { role: string; grantor: string | null; options: Readonly<Reco
 type Setting = { role: string; database: string; entry: string };
 type Holding = {
   database: string;
-  kind: 'o' | 'a' | 'r' | string;
+  /** pg_shdepend.deptype: one of HOLDINGS, or another. */
+  kind: string;
   count: number;
   examples: readonly (string | null)[];
 };
@@ -151,7 +152,7 @@ const LISTS = new Set([
 ]);
 
 function settings({ picture, base, twin }: Seen): PostgresDifference[] {
-  const [wanted, present] = [base, twin].map((role) => settingsOf(picture, role)) as [Settings, Settings];
+  const [wanted, present] = [settingsOf(picture, base), settingsOf(picture, twin)];
   for (const entry of wanted.values()) if (entry.key === 'role' && entry.value === 'none') entry.value = base;
   const own = placeOf('', 'role');
   if (!wanted.has(own)) wanted.set(own, { database: '', key: 'role', value: base });

@@ -3,14 +3,16 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
-import type { Deadline } from '../../shared/deadline.ts';
+import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, Engine, LoginResult, Session, Tls } from '../../shared/engine.ts';
+import { UNRESERVED } from '../../shared/password.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
   type AdminsWork,
   type Attempt,
   adminFailure,
+  type Failure,
   lockTaken,
   loginFailure,
   openingFailure,
@@ -22,14 +24,8 @@ import {
 import { scramVerifier } from './scram.ts';
 import { byAdmin, twins } from './twins.ts';
 
-/** The server must give up before the client does: the rest is for the answer's way back. */
-const SERVER_SHARE = 0.9;
-
 /** Of the server's time for a statement. Less than all of it, so that a wait for a lock ends as what it is. */
 const LOCK_SHARE = 0.9;
-
-/** How long the server gets to see us out, in milliseconds. */
-const GOODBYE = 500;
 
 /** The driver's own default is a database of the user's name. */
 const DEFAULT_DATABASE = 'postgres';
@@ -41,8 +37,7 @@ export const postgres: Engine<PostgresSession> = {
   defaultPort: 5432,
   defaultDatabase: DEFAULT_DATABASE,
   optionKeys: [],
-  // RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell.
-  password: { alphabet: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~', longest: 512 },
+  password: { alphabet: UNRESERVED, longest: 512 },
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.transaction(account, work),
@@ -79,7 +74,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
   };
   const { socket } = attempt;
   if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
-  const limit = serverLimit(until);
+  const limit = until.serverLimit();
   const client = new pg.Client({
     host: to.host,
     port: to.port,
@@ -107,7 +102,7 @@ async function login(to: Endpoint, as: Credential, until: Deadline): Promise<Log
     return result;
   }
   const elsewhere = (database: string) => login({ ...to, database }, as, until);
-  const session = new PostgresSession(client, socket, attempt, until, elsewhere);
+  const session = new PostgresSession(client, attempt, until, elsewhere);
   if (attempt.askedForPassword) return { is: 'accepted', session };
   await session.close();
   return unproven(attempt);
@@ -133,11 +128,6 @@ function containParser(client: pg.Client): void {
       }
     });
   };
-}
-
-/** Milliseconds. 0 would mean no limit at all. */
-function serverLimit(until: Deadline): number {
-  return Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));
 }
 
 function named({ to, username }: Attempt): string {
@@ -187,7 +177,6 @@ type Opened = { role: string; version: number };
 export class PostgresSession implements Session {
   readonly account: Account;
   readonly #client: pg.Client;
-  readonly #socket: Socket;
   readonly #attempt: Attempt;
   readonly #until: Deadline;
   readonly #elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>;
@@ -195,14 +184,12 @@ export class PostgresSession implements Session {
 
   constructor(
     client: pg.Client,
-    socket: Socket,
     attempt: Attempt,
     until: Deadline,
     elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>,
   ) {
     this.account = { username: attempt.username, realm: '' };
     this.#client = client;
-    this.#socket = socket;
     this.#attempt = attempt;
     this.#until = until;
     this.#elsewhere = elsewhere;
@@ -219,7 +206,7 @@ export class PostgresSession implements Session {
   async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
     const itself = account.username === this.account.username;
-    const end = performance.now() + serverLimit(this.#until) * LOCK_SHARE;
+    const end = performance.now() + this.#until.serverLimit() * LOCK_SHARE;
     for (;;) {
       const done = await this.#transaction(
         itself ? 'SET LOCAL ROLE NONE' : ABLE_ROLE,
@@ -301,27 +288,27 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#socket.destroy(), GOODBYE);
+    const timer = setTimeout(() => this.#attempt.socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
     clearTimeout(timer);
   }
 
   /** Anew before whatever may have to wait: less is left than there was at login. */
   #limits(longestWait = Number.POSITIVE_INFINITY): string {
-    const limit = serverLimit(this.#until);
+    const limit = this.#until.serverLimit();
     const wait = Math.min(Math.ceil(limit * LOCK_SHARE), longestWait);
     return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${wait}`;
   }
 
   /** @returns the last statement's command tag */
-  async #run(statements: string, failure: typeof statementFailure): Promise<string | undefined> {
+  async #run(statements: string, failure: Failure): Promise<string | undefined> {
     return (await this.#query(statements, failure)).at(-1)?.command;
   }
 
-  async #query(statements: string, failure: typeof statementFailure): Promise<pg.QueryResult[]> {
+  async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
     try {
       const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
-        signal.addEventListener('abort', () => this.#socket.destroy());
+        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
         return this.#client.query(statements);
       });
       // Several statements give several results, which the driver's types do not know.

@@ -25,14 +25,17 @@ export type Attempt = {
   readonly to: Endpoint;
   readonly username: string;
   readonly socket: Socket;
-  /** the server's answer to the wish for TLS; undefined if it was none, or none that PostgreSQL gives */
+  /** The server's answer to the wish for TLS; undefined if it was none, or none that PostgreSQL gives */
   offersTls: boolean | undefined;
   askedForPassword: boolean;
-  /** what the connection broke with, perhaps while nothing was asked of it */
+  /** What the connection broke with, perhaps while nothing was asked of it */
   farewell: Error | undefined;
 };
 
-type Failure = Exclude<LoginResult<never>, { is: 'accepted' }>;
+type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
+
+/** What an error of the driver means, in one of ours. */
+export type Failure = (error: unknown, attempt: Attempt) => RotationError;
 
 /** After the password was found right, https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c */
 const BARRED: Record<string, string> = {
@@ -44,7 +47,7 @@ const BARRED: Record<string, string> = {
   '42501': 'it has no CONNECT right on the database',
 };
 
-export function loginFailure(error: unknown, attempt: Attempt): Failure {
+export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
   if (!isAnswer(error)) return { is: 'unknown', why: networkFailure(error, attempt) };
   const details = about(error, attempt);
   const user = `user "${attempt.username}"`;
@@ -90,7 +93,7 @@ export function loginFailure(error: unknown, attempt: Attempt): Failure {
 }
 
 /** The server let the user in without asking for the password, so nothing is known about it. */
-export function unproven(attempt: Attempt): Failure {
+export function unproven(attempt: Attempt): Unsuccessful {
   return {
     is: 'unknown',
     why: new DatabaseError(

@@ -126,9 +126,9 @@ async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
   const [base, twin] = [pair.base.username, pair.twin.username];
   const roles = await rolesNamed(admin, [base, twin]);
   const owners = ownersOf(pair, [...roles.flatMap(markAt), ...(await claimsOn(admin, base))]);
-  const found = (username: string, owner: { owner?: string }): UserState | undefined => {
+  const found = (username: string, owner: string | undefined): UserState | undefined => {
     const role = roles.find((each) => each.name === username);
-    return role && { inert: role.inert, ...owner, ...(role.barred !== null && { barred: role.barred }) };
+    return role && { owner, inert: role.inert, barred: role.barred ?? undefined };
   };
   return { base: found(base, owners.base), twin: found(twin, owners.twin) };
 }
@@ -260,8 +260,8 @@ async function facts(admin: PostgresSession, username: string): Promise<AccountF
       ORDER BY p.oid <> r.oid LIMIT 1`);
   return {
     account: { username, realm: '' },
-    ...(powerful !== undefined && { privileged: powerful.power }),
-    ...(role.barred !== null && { barred: role.barred }),
+    privileged: powerful?.power,
+    barred: role.barred ?? undefined,
     owners: [...markAt(role), ...(await claimsOn(admin, username))].map(({ secret }) => secret),
   };
 }

@@ -1,6 +1,6 @@
 /** What differs between the demo on one engine and on another. */
 import type { Engine } from '../../shared/engine.ts';
-import type { RowName } from '../servers/rows.ts';
+import type { EngineName, RowName } from '../servers/rows.ts';
 import type { ServerDescription, ServerOptions } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
 import { onMongoDb } from './on-mongodb.ts';
@@ -49,5 +49,4 @@ export const ENGINES = {
   postgres: onPostgres,
   mysql: onMySql,
   mongodb: onMongoDb,
-} as const satisfies Record<string, DemoEngine>;
-export type EngineName = keyof typeof ENGINES;
+} as const satisfies Record<EngineName, DemoEngine>;

@@ -1,5 +1,6 @@
 import type { Step } from '../secrets-manager/rotation.ts';
 import type { Logins } from '../servers/users.ts';
+import type { Answer } from './engines.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';
@@ -30,8 +31,8 @@ export type RotationFacts = {
   labels: { before: Labels; after: Labels };
   /** Whom AWSCURRENT names. */
   activeUser: { before: string; after: string };
-  newPassword: Login;
-  oldPassword: Login;
+  newPassword: Answer;
+  oldPassword: Answer;
   secretsManagerCalls: number;
   /** Where the server's log can be read, and names users. */
   logins?: Logins;
@@ -40,7 +41,6 @@ export type RotationFacts = {
   application: ApplicationFacts;
 };
 
-type Login = 'accepted' | 'refused' | 'unreachable';
 export type ApplicationFacts = {
   logins: number;
   failed: number;

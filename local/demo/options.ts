@@ -1,5 +1,6 @@
 import { parseCommandLine, UsageError, wholeNumber } from '../../scripts/usage.ts';
-import { ENGINES, type EngineName } from './engines.ts';
+import type { EngineName } from '../servers/rows.ts';
+import { ENGINES } from './engines.ts';
 import { STRATEGIES, type StrategyName } from './strategies.ts';
 
 const ENGINE_NAMES = Object.keys(ENGINES) as [EngineName, ...EngineName[]];

@@ -1,3 +1,7 @@
+import type { Chosen } from '../../shared/strategies.ts';
+
+export type StrategyName = Chosen['name'];
+
 /** What the demo has to know of a strategy. */
 type Strategy = {
   /** For people. */
@@ -66,6 +70,4 @@ export const STRATEGIES = {
       'by design: the server keeps AWSCURRENT’s old password valid beside the new one until the next rotation: by then an application ' +
       'has to have read the secret again.',
   },
-} as const satisfies Record<string, Strategy>;
-
-export type StrategyName = keyof typeof STRATEGIES;
+} as const satisfies Record<StrategyName, Strategy>;

@@ -29,7 +29,7 @@ async function identityOf(program: string): Promise<Identity> {
 }
 
 async function prepare(path: string, home: string, address: Address, settings: Settings): Promise<Program> {
-  const [data, key, pem] = ['data', 'key', 'server.pem'].map((name) => join(home, name)) as [string, string, string];
+  const [data, key, pem] = [join(home, 'data'), join(home, 'key'), join(home, 'server.pem')];
   await mkdir(data, { mode: 0o700 });
   await writeFile(key, keyOf(address.superuser), { mode: 0o400 });
   if (settings.tls) await writeFile(pem, certificateAndKey(settings.tls), { mode: 0o400 });

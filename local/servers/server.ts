@@ -14,7 +14,7 @@ import type { Address, LogPlace, Settings, Source, Started } from './source.ts';
 import { whenItAnswers } from './waiting.ts';
 
 /** In the order in which they are asked. */
-export const sourceNames = ['address', 'docker', 'path', 'embedded'] as const;
+const sourceNames = ['address', 'docker', 'path', 'embedded'] as const;
 export type SourceName = (typeof sourceNames)[number];
 
 const sources: Record<EngineName, Partial<Record<SourceName, Source>>> = {

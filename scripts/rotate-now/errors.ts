@@ -17,7 +17,7 @@ export function sentenceFor(action: string, error: unknown): string {
 }
 
 /** Services spell it with and without the suffix. */
-export function isDenied(error: unknown): boolean {
+function isDenied(error: unknown): boolean {
   return error instanceof Error && /^AccessDenied(Exception)?$/.test(error.name);
 }
 

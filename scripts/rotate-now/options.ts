@@ -2,7 +2,7 @@ import { parseCommandLine, UsageError, wholeNumber } from '../usage.ts';
 
 export type Options = { secretId: string; timeLimit: number };
 
-export const COMMAND = 'npm run rotate-now -- --help';
+const COMMAND = 'npm run rotate-now -- --help';
 
 export const HELP = `Rotates a secret now, and shows what Secrets Manager and the function do, until the rotation is over.
 

@@ -80,10 +80,12 @@ export class Secret {
       );
       return { version: VersionId ?? token };
     } catch (error) {
-      const pending = error instanceof InvalidRequestException ? await this.#incomplete() : undefined;
-      // The SDK repeated a request whose answer was lost.
-      if (pending === token) return { version: token };
-      if (pending !== undefined) return { version: pending, resumed: (error as Error).message };
+      if (error instanceof InvalidRequestException) {
+        const pending = await this.#incomplete();
+        // The SDK repeated a request whose answer was lost.
+        if (pending === token) return { version: token };
+        if (pending !== undefined) return { version: pending, resumed: error.message };
+      }
       const outcome = isFinal(error) ? NOTHING_STARTED : 'Whether a rotation was started is not known.';
       throw new Refusal(`${sentenceFor('secretsmanager:RotateSecret', error)} ${outcome}`);
     }

@@ -16,7 +16,7 @@ import type { Wire } from './wires.ts';
 
 export type User = Credential & AsyncDisposable;
 
-export const aMinute = () => new Deadline(60_000);
+const aMinute = () => new Deadline(60_000);
 
 /** A name or password that no other test uses. */
 export const unique = (what = 'user') => `${what}_${randomBytes(6).toString('hex')}`;

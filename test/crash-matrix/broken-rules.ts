@@ -138,9 +138,9 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the server has a time limit for every statement',
     edits: [
       {
-        file: 'functions/postgres/engine.ts',
-        find: "return Math.max(1, Math.floor(until.left('statements') * SERVER_SHARE));",
-        replace: "return until.left('statements') * 0;",
+        file: 'shared/deadline.ts',
+        find: "return Math.max(1, Math.floor(this.left('statements') * SERVER_SHARE));",
+        replace: "return this.left('statements') * 0;",
       },
     ],
     engine: 'postgres',

@@ -6,7 +6,7 @@ import type { Labelled, Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Milliseconds between two probes: a hundred a second, if the machine can. */
-export const PROBE_INTERVAL = 10;
+const PROBE_INTERVAL = 10;
 /** Probes under way; a server that is slow is not asked more. */
 const MOST_AT_ONCE = 8;
 

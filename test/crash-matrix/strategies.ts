@@ -93,10 +93,6 @@ export function unsupported(engine: EngineKey, strategy: StrategyName): string |
   return found === 'supported' ? undefined : found.unsupported;
 }
 
-export function strategiesOf(engine: EngineKey): StrategyName[] {
-  return strategyNames.filter((name) => unsupported(engine, name) === undefined);
-}
-
 /** Before a point's id, and what it means. */
 export const TURNS: Record<Turn, { prefix: string; means: string }> = {
   0: { prefix: '', means: 'to a twin that is not there yet' },

@@ -133,7 +133,7 @@ describeServers('postgres', 'alternating users', (server) => {
   test('AWSCURRENT that a person has given back to AWSPREVIOUS works, and the next rotation goes on from there', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     const before = rotating.value();
-    await rotated(rotating);
+    await rotating.expectRotated();
     const version = (label: string) =>
       Object.entries(rotating.labels).find(([, labels]) => labels.includes(label))?.[0];
     const [MoveToVersionId = '', RemoveFromVersionId = ''] = [version('AWSPREVIOUS'), version('AWSCURRENT')];
@@ -141,8 +141,8 @@ describeServers('postgres', 'alternating users', (server) => {
     rotating.manager.store.updateSecretVersionStage({ SecretId: 'app', ...move });
     expect(rotating.value()).toEqual(before);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
-    expect(await rotated(rotating)).toBe(rotating.twin);
-    expect(await rotated(rotating)).toBe(rotating.user);
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
   });
 
   describe('while the twin is active', () => {

@@ -11,7 +11,7 @@ describe('the settings', () => {
     ]) {
       const settings = new Settings(environment);
       expect(settings.defaultStrategy).toBe('auto');
-      expect(settings.endpoint).toBeUndefined();
+      expect(settings.secretsManagerEndpoint).toBeUndefined();
       expect(settings.passwords).toEqual({
         length: 32,
         excludeCharacters: '/@"\'\\',
@@ -37,7 +37,7 @@ describe('the settings', () => {
   test.each([['secretsmanager.eu-west-1.amazonaws.com'], ['localhost:4566'], ['ftp://host']])(
     'an endpoint of %s is refused, and not taken for a network that fails',
     (SECRETS_MANAGER_ENDPOINT) => {
-      expect(() => new Settings({ SECRETS_MANAGER_ENDPOINT }).endpoint).toThrow(ConfigurationError);
+      expect(() => new Settings({ SECRETS_MANAGER_ENDPOINT }).secretsManagerEndpoint).toThrow(ConfigurationError);
     },
   );
 

@@ -147,7 +147,13 @@ describe('the environment', () => {
 
   test('of a stack that was given no parameters is that of a function without settings', () => {
     const [deployed, bare] = [new Settings(defaultEnvironment()), new Settings({})];
-    for (const name of ['endpoint', 'defaultStrategy', 'adminMaySetPasswords', 'privateCa', 'passwords'] as const)
+    for (const name of [
+      'secretsManagerEndpoint',
+      'defaultStrategy',
+      'adminMaySetPasswords',
+      'privateCa',
+      'passwords',
+    ] as const)
       expect(deployed[name]).toEqual(bare[name]);
   });
 });

@@ -16,7 +16,7 @@ export type Login = Awaited<ReturnType<typeof postgres.login>>;
 export type Session = Extract<Login, { is: 'accepted' }>['session'];
 export type Role = Credential & AsyncDisposable;
 
-export const aMinute = () => new Deadline(60_000);
+const aMinute = () => new Deadline(60_000);
 
 /** A name or password that no other test uses. */
 export const unique = (what = 'role') => `${what}_${randomBytes(6).toString('hex')}`;
