@@ -3,8 +3,8 @@ import type { AccountFacts, ByAdmin, Pair, PairState, Twins, UserState } from '.
 import { type Borne, MARK, markOf, ownersOf } from '../../shared/mark.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { differencesIn, type Picture, type PostgresDifference, SINCE_16 } from './differences.ts';
-import type { PostgresSession } from './engine.ts';
 import { scramVerifier } from './scram.ts';
+import type { PostgresSession } from './session.ts';
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
 

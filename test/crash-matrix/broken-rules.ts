@@ -150,7 +150,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'a verifier is sent instead of the password',
-    edits: [{ file: 'functions/postgres/engine.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [{ file: 'functions/postgres/session.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
@@ -172,7 +172,9 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the server ends a transaction whose client is gone',
-    edits: [{ file: 'functions/postgres/engine.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' }],
+    edits: [
+      { file: 'functions/postgres/session.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' },
+    ],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/late',
