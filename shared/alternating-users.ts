@@ -200,7 +200,7 @@ async function belongsToSecret<S extends Session>(
   }
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
-      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
+      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
       `"${pair.base.username}" and "${pair.twin.username}" and nobody else uses them, ` +
       (isByStatement
         ? `run: ${adoption}`
