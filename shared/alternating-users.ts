@@ -128,6 +128,8 @@ async function change<S extends Session>(work: Change<S>): Promise<SecretValue> 
   if (dormant === 'twin') {
     if (state.twin === undefined) await create(work, pending);
     await bringInLine(work, () => (isOurs.marked || state.twin === undefined ? undefined : twins.adopt(session, pair)));
+    // That can take its time, in which AWSCURRENT may have been moved back to the twin: its password would be lost.
+    await rotation.requireLabels();
   }
   await enable(work, dormant, pending);
   return pending;
