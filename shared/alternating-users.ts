@@ -130,6 +130,8 @@ async function change<S extends Session>(work: Change<S>): Promise<SecretValue> 
   if (dormant === 'twin') {
     if (state.twin === undefined) await create(work, pending);
     await bringInLine(work, { adopt: state.twin !== undefined && !bearsMark });
+    // That can take its time, in which AWSCURRENT may have been moved back to the twin: its password would be lost.
+    await rotation.requireLabels();
   }
   await enable(work, dormant, pending);
   return pending;
@@ -205,7 +207,7 @@ async function requireOurs<S extends Session>(
   if (!isByStatement && rotation.adminMaySetPasswords) return requireHarmless(work, pending);
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
-      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
+      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
       `"${pair.base.username}" and "${pair.twin.username}" and nobody else uses them, ` +
       (isByStatement
         ? `run: ${adoption}`

@@ -138,7 +138,7 @@ export interface Twins<S extends Session> {
   state(admin: S, pair: Pair): Promise<PairState>;
   /** Unable to log in where the server can say so, carrying the mark where it has a place. `conflict` if it appeared meanwhile. */
   create(admin: S, pair: Pair, to: Secret): Promise<'created' | 'conflict'>;
-  /** Puts the mark on a twin that is there. */
+  /** Puts the mark on a twin that is there; it need not count before the twin is in line with the base. */
   adopt(admin: S, pair: Pair): Promise<void>;
   /** The statement with which a person puts the mark on it, or why there can be no mark. */
   adoption(admin: S, pair: Pair): Capability<string>;

@@ -191,6 +191,13 @@ function rotation<S extends Session>(
   const { engine, versions, databases, deadline, event, settings } = step;
   const secretArn = description.arn;
   const { warnings } = step.report;
+  let labels = description;
+  const requireLabels = async () => {
+    if (performance.now() - labels.readAt > LABELS_BELIEVED) labels = await versions.describe();
+    requirePending(labels, event.token);
+    if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
+      throw new PendingMismatchError('AWSCURRENT moved in mid-step: no password was changed.');
+  };
   return {
     ...proof(step, current.value),
     secretArn,
@@ -203,11 +210,9 @@ function rotation<S extends Session>(
     token: event.token,
     current,
     pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
+    requireLabels,
     async readyToChange() {
-      const labels = performance.now() - description.readAt > LABELS_BELIEVED ? await versions.describe() : description;
-      requirePending(labels, event.token);
-      if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
-        throw new PendingMismatchError('AWSCURRENT moved in mid-step: nothing was changed.');
+      await requireLabels();
       deadline.requireReserve();
     },
   };

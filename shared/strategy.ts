@@ -24,6 +24,8 @@ export type Rotation<S extends Session> = {
    * @throws if it is not, or does not fit
    */
   pending(): Promise<Readable>;
+  /** The labels still say what a change rests on. @throws if not */
+  requireLabels(): Promise<void>;
   /**
    * To be called right before a change to the database: the labels still say what the change rests on, and time is left
    * to prove it.

@@ -31,6 +31,7 @@ export const twins: Twins<PostgresSession> = {
   async adopt(admin, pair) {
     const { username } = pair.twin;
     const [found] = await rolesNamed(admin, [username]);
+    if (found?.comment?.split('\n').includes(lineOf(pair))) return;
     const comment = [found?.comment, lineOf(pair)].filter(Boolean).join('\n');
     await admin.change(`COMMENT ON ROLE ${name(username)} IS ${literal(comment)}`, {
       what: `comment on the role "${username}"`,
@@ -38,7 +39,10 @@ export const twins: Twins<PostgresSession> = {
     });
   },
 
-  adoption: (_, pair) => `COMMENT ON ROLE ${name(pair.twin.username)} IS ${literal(lineOf(pair))}`,
+  /** Beside the mark the membership without which that does not count. */
+  adoption: (_, { base, twin, owner }) =>
+    `GRANT ${name(base.username)} TO ${name(twin.username)}; ` +
+    `COMMENT ON ROLE ${name(twin.username)} IS ${literal(lineOf({ base, twin, owner }))}`,
 
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 
@@ -122,10 +126,15 @@ function rolesNamed(session: PostgresSession, names: readonly string[]): Promise
     FROM pg_roles r WHERE r.rolname IN (${names.map(literal).join(', ')}) ORDER BY r.oid`);
 }
 
+/**
+ * A mark that says that the pair is this secret's counts only at a member of the base: whoever may make roles may write anything on those, but not
+ * make them members of other people's.
+ */
 async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
   const [base, twin] = [pair.base.username, pair.twin.username];
   const roles = await rolesNamed(admin, [base, twin]);
-  const owners = ownersOf(pair, [...roles.flatMap(markAt), ...(await claimsOn(admin, base))]);
+  const others = roles.flatMap(markAt).filter((mark) => mark.secret !== pair.owner || mark.base !== base);
+  const owners = ownersOf(pair, [...others, ...(await claimsOn(admin, base))]);
   const found = (username: string, owner: string | undefined): UserState | undefined => {
     const role = roles.find((each) => each.name === username);
     return role && { owner, inert: role.inert, barred: role.barred ?? undefined };

@@ -171,7 +171,7 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
   test('is a stranger’s until somebody says otherwise, with the statement that the error has', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await stranger(rotating);
-    const statement = `COMMENT ON ROLE "${rotating.twin}" IS 'secret-rotation: {"secret":"${rotating.arn}","base":"${rotating.user}"}'`;
+    const statement = `GRANT "${rotating.user}" TO "${rotating.twin}"; COMMENT ON ROLE "${rotating.twin}" IS 'secret-rotation: {"secret":"${rotating.arn}","base":"${rotating.user}"}'`;
     await rotating.expectRefused('ForeignUserError', statement);
     expect(await rotating.logsIn('of somebody else', rotating.twin)).toBe(true);
     await rotating.sql(statement);
@@ -295,6 +295,58 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     rotating.edit(pair);
     await rotating.expectRotated(rotating.user);
     expect(rotating.value()).toMatchObject(pair);
+  });
+});
+
+/** Whoever may make roles may comment on those, and a secret's ARN is no secret. */
+describeServers('postgres', 'a mark that somebody else wrote', (server) => {
+  const isSince16 = Number.parseInt(server.version, 10) >= 16;
+  const mark = (rotating: Rotating, base: string) =>
+    `'secret-rotation: ${JSON.stringify({ secret: rotating.arn, base })}'`;
+
+  /** Who may make roles, and since PostgreSQL 16 change no others. */
+  async function maker(rotating: Rotating): Promise<{ name: string } & AsyncDisposable> {
+    const name = `maker_${rotating.user}`;
+    await rotating.sql(`CREATE ROLE ${name} CREATEROLE`);
+    return {
+      name,
+      async [Symbol.asyncDispose]() {
+        for (const role of [rotating.twin, `evil_${rotating.user}`])
+          if ((await rotating.sql('SELECT FROM pg_roles WHERE rolname = $1', [role])).length > 0)
+            await rotating.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+        await rotating.sql(`DROP OWNED BY ${name}; DROP ROLE ${name}`);
+      },
+    };
+  }
+
+  test('gives no rights of the base to whoever made the twin', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using somebody = await maker(rotating);
+    const { user, twin, admin } = rotating;
+    await rotating.sql(
+      `SET ROLE ${somebody.name}; CREATE ROLE ${twin} LOGIN PASSWORD 'of somebody else'; COMMENT ON ROLE ${twin} IS ${mark(rotating, user)}` +
+        (isSince16 ? `; GRANT ${twin} TO ${admin} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE` : ''),
+    );
+
+    await rotating.expectRefused('ForeignUserError', `"${twin}" is there already`);
+
+    expect(await rotating.sql(`SELECT pg_has_role('${twin}', '${user}', 'MEMBER') AS has`)).toEqual([{ has: false }]);
+  });
+
+  test('gives nobody the password of another user by naming it as the base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using somebody = await maker(rotating);
+    const [evil, victim] = [`evil_${rotating.user}`, `victim_${rotating.user}`];
+    await rotating.sql(
+      `SET ROLE ${somebody.name}; CREATE ROLE ${evil} LOGIN PASSWORD 'known'; COMMENT ON ROLE ${evil} IS ${mark(rotating, victim)}`,
+    );
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
+    rotating.edit({ username: evil, password: 'known', baseusername: victim, alternateusername: evil });
+
+    await rotating.expectRefused('ForeignUserError', `"${victim}" is there already`);
+
+    expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
+    await rotating.sql(`DROP ROLE ${victim}`);
   });
 });
 

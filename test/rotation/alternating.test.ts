@@ -1,8 +1,11 @@
 /** What alternating users give an application, and what they refuse, on real servers with the built function. */
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { connect } from '../../local/servers/postgres.ts';
+import { eventually } from '../conformance/bench.ts';
 import { describeServers, type SharedServer, testWithLog } from '../servers.ts';
 import { Rotating, type RotatingOptions } from './rotating.ts';
 
@@ -234,6 +237,44 @@ describeServers('postgres', 'alternating users', (server) => {
       `DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$; GRANT rds_iam TO ${rotating.user}`,
     );
     await rotating.expectRefused('DormantUserError', 'rds_iam', { attempts: 2 });
+  });
+
+  test('a user that AWSCURRENT was moved back to while it was brought in line keeps its password', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    const { twin, user } = rotating;
+    await rotating.expectRotated(twin);
+    await rotating.expectRotated(user);
+    const theTwins = rotating.value('AWSPREVIOUS');
+    const [table, schema] = [`t_${user}`, `s_${user}`];
+    await rotating.sql(`CREATE SCHEMA ${schema} AUTHORIZATION ${user}; CREATE TABLE ${schema}.${table} ();
+      ALTER TABLE ${schema}.${table} OWNER TO ${twin}`);
+    const token = rotating.begin();
+    await rotating.step('createSecret', token);
+    await using reader = await connect(server);
+    await reader.query(`BEGIN; SELECT FROM ${schema}.${table}`);
+
+    const setting = rotating.step('setSecret', token);
+    await eventually(
+      async () =>
+        (await rotating.sql(`SELECT FROM pg_locks WHERE NOT granted AND relation = '${schema}.${table}'::regclass`))
+          .length > 0,
+    );
+    const { store } = rotating.manager;
+    const idOf = (label: string) =>
+      Object.entries(rotating.labels).find(([, labels]) => labels.includes(label))?.[0] as string;
+    store.updateSecretVersionStage({
+      SecretId: 'app',
+      VersionStage: 'AWSCURRENT',
+      MoveToVersionId: idOf('AWSPREVIOUS'),
+      RemoveFromVersionId: idOf('AWSCURRENT'),
+    });
+    await sleep(1100); // older than these, labels are read again
+    await reader.query('ROLLBACK');
+
+    expect(await setting).toMatchObject({ error: { errorType: 'PendingMismatchError' } });
+    expect(rotating.value()).toEqual(theTwins);
+    expect(await rotating.logsIn(rotating.password(), twin)).toBe(true);
+    await rotating.sql(`DROP SCHEMA ${schema} CASCADE`);
   });
 
   test('a right that the admin cannot pass on is named on every retry, and nothing is promoted', async () => {

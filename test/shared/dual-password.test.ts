@@ -137,6 +137,7 @@ class World {
           if (this.pending !== token) throw new Error('pending no more');
           return this.#readable(token);
         }),
+      requireLabels: async () => {},
       readyToChange: async () => {},
     };
   }

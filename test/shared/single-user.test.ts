@@ -40,6 +40,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Rotation<Sessio
     token: 'pending',
     current,
     pending: async () => version('pending', 'new'),
+    requireLabels: async () => {},
     readyToChange: async () => {},
     released,
   };

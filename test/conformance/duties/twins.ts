@@ -142,7 +142,11 @@ function testTwins(bench: Bench, twins: Twins<Session>): void {
       expect(await owner()).toBeUndefined();
       const adoption = twins.adoption(admin, pair);
 
-      if (by === 'admin') await alone(paired, () => twins.adopt(admin, pair));
+      if (by === 'admin')
+        await alone(paired, async () => {
+          await twins.adopt(admin, pair);
+          await converge(paired);
+        });
       else if (typeof adoption === 'string') await users.run(adoption);
 
       expect(await owner()).toBe(typeof adoption === 'string' ? pair.owner : undefined);
