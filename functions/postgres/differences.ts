@@ -58,8 +58,10 @@ type Seen = { picture: Picture; base: string; twin: string };
 function membership({ picture, base, twin }: Seen): PostgresDifference[] {
   const own = picture.memberships.filter(({ role }) => role === base);
   const found: PostgresDifference[] = [];
-  const grant = `GRANT ${name(base)} TO ${name(twin)}${picture.version < SINCE_16 ? '' : ' WITH SET TRUE'}`;
-  if (!own.some(({ options }) => options['set_option'] !== false))
+  const isSince16 = picture.version >= SINCE_16;
+  const grant = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
+  // Inherited, too: what a login takes (CONNECT, options of the client) is asked of the twin, before it acts as the base.
+  if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
     found.push({ kind: 'less', what: `membership in "${base}"`, remedies: [grant], sql: grant, needs: { role: base } });
   for (const { grantor } of own.filter(({ options }) => options['admin_option'])) {
     const revoke = `REVOKE ADMIN OPTION FOR ${name(base)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
@@ -114,7 +116,9 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 /** Only what differs: naming an attribute at all can need more rights than the admin has. */
 function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
-  const [wanted = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
+  const [ofBase = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
+  // There NOINHERIT would keep the base's rights from the twin until it acts as the base: too late for CONNECT.
+  const wanted = picture.version < SINCE_16 ? { ...ofBase, rolinherit: true } : ofBase;
   const alter = (role: string, what: string) => `ALTER ROLE ${name(role)} ${what}`;
   const flags = Object.entries(FLAGS)
     .filter(([key]) => wanted[key] !== present[key])

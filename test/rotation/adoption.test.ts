@@ -109,6 +109,21 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     await expectActive(rotating, twin);
   });
 
+  test('that inherits nothing gets the base’s rights where it logs in, before it acts as the base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    const { user, twin, admin } = rotating;
+    const { username, password } = rotating.value();
+    const ofTwin = newPassword();
+    await rotating.sql(
+      `SET ROLE ${admin}; CREATE ROLE ${twin} LOGIN NOINHERIT PASSWORD '${ofTwin}'; GRANT ${user} TO ${twin}; RESET ROLE;
+       REVOKE CONNECT ON DATABASE ${own.names[0]} FROM PUBLIC; GRANT CONNECT ON DATABASE ${own.names[0]} TO ${user}`,
+    );
+    rotating.edit({ username: twin, password: ofTwin });
+    rotating.edit({ username, password, dbname: own.names[0] });
+    await expectActive(rotating, twin);
+  });
+
   test('whose tables are in use is not waited for long, and nothing changes', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await using own = await databases(rotating, 1);

@@ -116,7 +116,6 @@ describeServers('postgres', 'alternating users', (server) => {
     ['an end', "ALTER ROLE $base VALID UNTIL '2100-01-01Z'", '2100'],
     ['a setting', `ALTER ROLE $base SET search_path = "$user", 'odd, "name"', public`, 'odd'],
     ['a setting of a database', `ALTER ROLE $base IN DATABASE postgres SET work_mem = '9MB'`, '9MB'],
-    ['NOINHERIT', 'ALTER ROLE $base NOINHERIT', 'false'],
   ])('%s of the base, changed at any time, is the twin’s when it becomes active', async (_, statement, shown) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     await rotated(rotating);
@@ -124,7 +123,7 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotated(rotating);
     expect(await rotated(rotating)).toBe(rotating.twin);
     const facts = await rotating.sql(
-      `SELECT rolname = $1 AS is_twin, rolcreatedb, rolconnlimit, rolvaliduntil, rolinherit,
+      `SELECT rolname = $1 AS is_twin, rolcreatedb, rolconnlimit, rolvaliduntil,
          (SELECT json_agg(json_build_array(setdatabase, c) ORDER BY c) FROM pg_db_role_setting s, unnest(setconfig) c
            WHERE setrole = r.oid AND c NOT LIKE 'role=%') AS settings,
          (SELECT json_agg(g.rolname) FROM pg_roles g WHERE pg_has_role(r.oid, g.oid, 'MEMBER') AND g.oid <> r.oid AND g.rolname NOT LIKE 'app%') AS roles
@@ -134,6 +133,28 @@ describeServers('postgres', 'alternating users', (server) => {
     const [base, twin] = facts.map(({ is_twin, ...rest }) => rest);
     expect(twin).toEqual(base);
     expect(JSON.stringify(twin)).toContain(shown);
+  });
+
+  test('a base that inherits nothing: its twin logs in where the base alone may, and inherits nothing either', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    const [user, some] = [rotating.user, randomBytes(6).toString('hex')];
+    const [database, group] = [`db_${some}`, `group_${some}`];
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    await rotating.sql(
+      `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC; GRANT CONNECT ON DATABASE ${database} TO ${user};
+       ALTER ROLE ${user} NOINHERIT; CREATE ROLE ${group}; GRANT ${group} TO ${user}`,
+    );
+    rotating.edit({ dbname: database });
+    for (const expected of [rotating.twin, user, rotating.twin]) {
+      expect(await rotated(rotating)).toBe(expected);
+      await using own = await session(server, rotating, database);
+      const { rows } = await own.query(
+        `SELECT pg_has_role('${group}', 'MEMBER') AS may_set, pg_has_role('${group}', 'USAGE') AS inherits`,
+      );
+      expect(rows).toEqual([{ may_set: true, inherits: false }]);
+    }
+    await rotating.sql(`DROP ROLE ${group}`);
+    await rotating.sql(`DROP DATABASE ${database} WITH (FORCE)`);
   });
 
   test('what is taken from the base is taken from the dormant twin', async () => {
