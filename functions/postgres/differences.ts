@@ -28,8 +28,8 @@ type Holding = {
   examples: readonly (string | null)[];
 };
 
-/** What an admin that is no superuser may lack: ADMIN OPTION on that role, or SET on that parameter. */
-type Needs = { role: string } | { parameter: string };
+/** What an admin that is no superuser may lack: ADMIN OPTION on that role, what it takes to give that attribute, or SET on that parameter. */
+type Needs = { role: string } | { attribute: string } | { parameter: string };
 
 /** `sql` settles it; or what is in the database `holdingsIn` is handed over there. Neither: only a person can. */
 export type PostgresDifference = Difference & { sql?: string; needs?: Needs; holdingsIn?: string };
@@ -62,7 +62,13 @@ function membership({ picture, base, twin }: Seen): PostgresDifference[] {
   const grant = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
   // Inherited, too: what a login takes (CONNECT, options of the client) is asked of the twin, before it acts as the base.
   if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
-    found.push({ kind: 'less', what: `membership in "${base}"`, remedies: [grant], sql: grant, needs: { role: base } });
+    found.push({
+      kind: 'less',
+      what: `membership in "${base}"`,
+      remedies: [grant],
+      sql: grant,
+      needs: picture.roles[base]?.['rolsuper'] === true ? { attribute: 'SUPERUSER' } : { role: base },
+    });
   for (const { grantor } of own.filter(({ options }) => options['admin_option'])) {
     const revoke = `REVOKE ADMIN OPTION FOR ${name(base)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
     found.push({ kind: 'more', what: `ADMIN OPTION on "${base}"`, remedies: [revoke], sql: revoke });
@@ -124,8 +130,8 @@ function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
     .filter(([key]) => wanted[key] !== present[key])
     .map(([key, word]): PostgresDifference => {
       const sql = alter(twin, wanted[key] ? word : `NO${word}`);
-      if (key === 'rolinherit') return { kind: 'setting', what: word, remedies: [sql], sql };
-      if (wanted[key]) return { kind: 'less', what: word, remedies: [sql], sql };
+      if (key === 'rolinherit') return { kind: 'setting', what: word, remedies: [sql], sql, needs: { role: twin } };
+      if (wanted[key]) return { kind: 'less', what: word, remedies: [sql], sql, needs: { attribute: word } };
       return { kind: 'more', what: word, remedies: [alter(base, word), sql], sql };
     });
   const values: [string, string, string][] = [

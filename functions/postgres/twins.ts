@@ -48,7 +48,7 @@ export const twins: Twins<PostgresSession> = {
     if (sql === undefined) return;
     await admin.change(sql, {
       what: `settle ${what} of "${pair.twin.username}"`,
-      cure: needs === undefined ? sql : cureFor(admin, needs),
+      cure: needs === undefined ? sql : cureFor(admin, pair, needs),
     });
   },
 
@@ -69,11 +69,18 @@ async function setPassword(admin: PostgresSession, username: string, to: Secret,
   });
 }
 
-function cureFor(admin: PostgresSession, needs: NonNullable<PostgresDifference['needs']>): string {
-  return 'role' in needs
-    ? adminOption(admin, needs.role)
-    : `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.opened.role)}`;
+/** Of the admin alone: a twin that was made in this transaction is gone when a person reads it. */
+function cureFor(admin: PostgresSession, { twin }: Pair, needs: NonNullable<PostgresDifference['needs']>): string {
+  if ('role' in needs) return adminOption(admin, needs.role);
+  if ('parameter' in needs) return `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.opened.role)}`;
+  const { role, version } = admin.opened;
+  if (version >= SINCE_16)
+    return `ALTER ROLE ${name(role)} ${needs.attribute}; and if it has that, ${adminOption(admin, twin.username)}`;
+  return GIVEN_BY_CREATEROLE.has(needs.attribute) ? createRole(admin) : `ALTER ROLE ${name(role)} SUPERUSER`;
 }
+
+/** Before PostgreSQL 16, where superusers alone give the others. Since then whoever gives one has to have it. */
+const GIVEN_BY_CREATEROLE = new Set(['CREATEDB', 'CREATEROLE']);
 
 /** What a superuser has to run: since PostgreSQL 16 CREATEROLE covers only the roles that one made oneself. */
 function adminOption(admin: PostgresSession, username: string): string {

@@ -293,6 +293,23 @@ describeServers('postgres', 'alternating users', (server) => {
     expect(await rotating.sql('SELECT FROM pg_roles WHERE rolname = $1', [rotating.twin])).toEqual([]);
   });
 
+  test.each(['CREATEDB', 'REPLICATION', 'BYPASSRLS', 'SUPERUSER'])(
+    'a base that has %s is rotated, where the admin may not give it after the statement that the error names',
+    async (attribute) => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.sql(`ALTER ROLE ${rotating.admin} NOCREATEDB; ALTER ROLE ${rotating.user} ${attribute}`);
+      // Before PostgreSQL 16 CREATEROLE is enough for it.
+      if (attribute !== 'CREATEDB' || Number.parseInt(server.version, 10) >= 16) {
+        const statement = new RegExp(`ALTER ROLE "${rotating.admin}" (${attribute}|SUPERUSER)`);
+        await expectRefusal(rotating, 'PrivilegeError', statement);
+        const { error } = await rotating.rotate();
+        await rotating.sql(statement.exec(error ?? '')?.[0] ?? '');
+      }
+      expect(await rotated(rotating)).toBe(rotating.twin);
+      expect(await rotated(rotating)).toBe(rotating.user);
+    },
+  );
+
   test('a base that a superuser made is rotated, where need be after the statement that the error names', async () => {
     await using rotating = await Rotating.on(server, { admin: { madeTheUser: false } });
     if (Number.parseInt(server.version, 10) >= 16) {

@@ -152,7 +152,13 @@ describe('attributes', () => {
     ['rolbypassrls', 'BYPASSRLS'],
   ])('%s of the base alone is given, of the twin alone taken or given to the base', (key, word) => {
     expect(seen(of({ [key]: true }, {}))).toEqual([
-      { kind: 'less', what: word, remedies: [`ALTER ROLE "app_clone" ${word}`], sql: `ALTER ROLE "app_clone" ${word}` },
+      {
+        kind: 'less',
+        what: word,
+        remedies: [`ALTER ROLE "app_clone" ${word}`],
+        sql: `ALTER ROLE "app_clone" ${word}`,
+        needs: { attribute: word },
+      },
     ]);
     expect(seen(of({}, { [key]: true }))).toEqual([
       {
