@@ -23,7 +23,8 @@ type Membership = { role: string; grantor: string | null; options: Readonly<Reco
 type Setting = { role: string; database: string; entry: string };
 type Holding = {
   database: string;
-  kind: 'o' | 'a' | 'r' | string;
+  /** A key of HOLDINGS, or another deptype of pg_shdepend. */
+  kind: string;
   count: number;
   examples: readonly (string | null)[];
 };
@@ -226,7 +227,15 @@ function namesListed(key: string, text: string): string[] {
     .filter((each) => each !== '');
 }
 
-const HOLDINGS: Readonly<Record<string, string>> = { o: 'objects', a: 'grants', r: 'row security policies' };
+/** By pg_shdepend's deptype, and a letter more for what REASSIGN OWNED and REVOKE leave. */
+const HOLDINGS: Readonly<Record<string, string>> = {
+  o: 'objects',
+  od: 'default privileges',
+  om: 'user mappings',
+  a: 'grants',
+  ad: 'grants in default privileges',
+  r: 'row security policies',
+};
 
 /** Its sessions act as the base, so what it owns itself would be out of its reach. */
 function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
@@ -238,7 +247,14 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
     const shown = known.length === 0 ? '' : `: ${known.join(', ')}${count > known.length ? ', …' : ''}`;
     const remedies: Record<string, string[]> = {
       o: [`REASSIGN OWNED BY ${name(twin)} TO ${name(base)}${place}`],
+      od: [
+        `ALTER DEFAULT PRIVILEGES FOR ROLE ${name(twin)} … REVOKE …${place}, after a GRANT … FOR ROLE ${name(base)} of what is to stay`,
+      ],
+      om: [`DROP USER MAPPING FOR ${name(twin)} …${place}, after CREATE USER MAPPING FOR ${name(base)} …`],
       a: [`REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`],
+      ad: [
+        `ALTER DEFAULT PRIVILEGES … REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`,
+      ],
       r: [`ALTER POLICY … TO ${name(base)}${place}`],
     };
     const settlesIt = (kind === 'o' || kind === 'a') && !settled.has(database);

@@ -170,11 +170,12 @@ async function picture(session: PostgresSession, pair: Pair): Promise<Picture> {
       'settings', ${list(`SELECT r.rolname AS role, coalesce(d.datname, '') AS database, entry
         FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
         unnest(s.setconfig) entry WHERE r.rolname IN (${base}, ${twin})`)},
-      'holdings', ${list(`SELECT coalesce(d.datname, '') AS database, s.deptype AS kind, count(*)::int AS count,
+      'holdings', ${list(`SELECT coalesce(d.datname, '') AS database, count(*)::int AS count,
+        concat(s.deptype, CASE s.classid WHEN 'pg_default_acl'::regclass THEN 'd' WHEN 'pg_user_mapping'::regclass THEN 'm' END) AS kind,
         (array_agg(CASE WHEN s.dbid = 0 OR d.datname = current_database()
           THEN pg_describe_object(s.classid, s.objid, s.objsubid) END))[1:3] AS examples
         FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
-        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY 1, 2`)}) AS picture`);
+        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY database, kind`)}) AS picture`);
   return (row as { picture: Picture }).picture;
 }
 

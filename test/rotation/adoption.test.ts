@@ -162,6 +162,43 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     );
   });
 
+  test.each([
+    [
+      'default privileges',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $twin IN SCHEMA s GRANT SELECT ON TABLES TO pg_monitor',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE "$twin" … REVOKE …',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $twin IN SCHEMA s REVOKE SELECT ON TABLES FROM pg_monitor',
+    ],
+    [
+      'a grant in default privileges',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $base IN SCHEMA s GRANT SELECT ON TABLES TO $twin',
+      'ALTER DEFAULT PRIVILEGES … REVOKE … FROM "$twin"',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $base IN SCHEMA s REVOKE SELECT ON TABLES FROM $twin',
+    ],
+    [
+      'a user mapping',
+      'CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR $twin SERVER s',
+      'DROP USER MAPPING FOR "$twin" …',
+      'DROP USER MAPPING FOR $twin SERVER s',
+    ],
+    [
+      'a row security policy',
+      'CREATE TABLE s.t (); CREATE POLICY p ON s.t TO $twin',
+      'ALTER POLICY … TO "$base"',
+      'ALTER POLICY p ON s.t TO $base',
+    ],
+  ])('with %s of its own is refused with what a person has to do, which helps', async (_, holding, words, remedy) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const named = (text: string) => text.replaceAll('$twin', rotating.twin).replaceAll('$base', rotating.user);
+    const [database] = own.names as [string];
+    await inDatabase(server, database, `CREATE SCHEMA s AUTHORIZATION ${rotating.user}; ${named(holding)}`);
+    await expectRefusal(rotating, 'TwinRightsError', `(run ${named(words)} in database "${database}"`);
+    await inDatabase(server, database, named(remedy));
+    await expectActive(rotating, rotating.twin);
+  });
+
   test('that is active hands over to the base, and is adopted the next time', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await afterOneRotationByAws(rotating);
