@@ -43,7 +43,10 @@ export const twins: Twins<PostgresSession> = {
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 
   async apply(admin, pair, { what, sql, needs, holdingsIn }: PostgresDifference) {
-    if (holdingsIn !== undefined) return admin.inDatabase(holdingsIn, (there) => handOver(there, pair, holdingsIn));
+    if (holdingsIn !== undefined)
+      return admin.inDatabase(holdingsIn, entering(admin, pair, holdingsIn), (there) =>
+        handOver(there, pair, holdingsIn),
+      );
     // What nothing is known against stays, and is found again by whoever looks whether all is in line.
     if (sql === undefined) return;
     await admin.change(sql, {
@@ -197,7 +200,17 @@ const REVOKABLE: Readonly<Record<string, string>> = {
   database: 'DATABASE',
   tablespace: 'TABLESPACE',
   'large object': 'LARGE OBJECT',
+  'parameter ACL': 'PARAMETER',
 };
+
+function entering({ account }: PostgresSession, { twin }: Pair, database: string) {
+  return {
+    what: `enter the database "${database}", in which "${twin.username}" has something of its own`,
+    cure:
+      `GRANT CONNECT ON DATABASE ${name(database)} TO ${name(account.username)}, and where the database takes no connections ` +
+      `ALTER DATABASE ${name(database)} ALLOW_CONNECTIONS true`,
+  };
+}
 
 /**
  * In one database: what the twin owns goes to the base, and what was granted to it alone is revoked. An admin that is no superuser needs
@@ -224,13 +237,11 @@ async function handOver(there: PostgresSession, pair: Pair, database: string): P
     cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
     isBrief: true,
   });
-  for (const { type, identity } of await grantsTo(there, pair.twin.username))
-    if (type in REVOKABLE)
-      await there.change(`REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}`, {
-        what: `revoke what "${pair.twin.username}" was granted on ${identity}${place}`,
-        cure: `REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}${place}, by its owner`,
-        isBrief: true,
-      });
+  for (const { revoke, revoking } of await grantsTo(there, pair.twin.username, place))
+    await there.change(revoke, { ...revoking, isBrief: true });
+  // Who may not revoke, or what somebody else has granted, is answered with a warning.
+  const [left] = await grantsTo(there, pair.twin.username, place);
+  if (left !== undefined) throw there.notAllowed(left.revoking);
   for (const { role } of borrowed)
     await there.change(
       `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
@@ -239,11 +250,18 @@ async function handOver(there: PostgresSession, pair: Pair, database: string): P
 }
 
 /** Of this database and of none; a column's grants go with its table's. */
-function grantsTo(there: PostgresSession, twin: string): Promise<{ type: string; identity: string }[]> {
-  return there.rows(`
+async function grantsTo(there: PostgresSession, twin: string, place: string) {
+  const grants = await there.rows<{ type: string; identity: string }>(`
     SELECT DISTINCT i.type, i.identity FROM pg_shdepend s, pg_identify_object(s.classid, s.objid, 0) i
       WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'a' AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${literal(twin)})
       AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`);
+  return grants
+    .filter(({ type }) => type in REVOKABLE)
+    .map(({ type, identity }) => {
+      const revoke = `REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${name(twin)}`;
+      const cure = `${revoke}${place}, by who granted it, and what "${twin}" has granted on it to others likewise`;
+      return { revoke, revoking: { what: `revoke what "${twin}" was granted on ${identity}${place}`, cure } };
+    });
 }
 
 /** Roles that reach beyond the database. */

@@ -162,6 +162,55 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     );
   });
 
+  test('with grants that the admin may not revoke is refused with the statement, and nothing changes', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const { user, twin } = rotating;
+    const [database] = own.names as [string];
+    await inDatabase(
+      server,
+      database,
+      `CREATE SCHEMA s AUTHORIZATION ${user}; CREATE TABLE s.owned (); ALTER TABLE s.owned OWNER TO ${twin};
+       CREATE TABLE s.of_somebody (id int); GRANT SELECT ON s.of_somebody TO ${twin}`,
+    );
+    const statement = `REVOKE ALL ON TABLE s.of_somebody FROM "${twin}"`;
+    await expectRefusal(rotating, 'PrivilegeError', `${statement} in database "${database}"`);
+    expect(await inDatabase(server, database, `SELECT tableowner FROM pg_tables WHERE tablename = 'owned'`)).toEqual([
+      { tableowner: twin },
+    ]);
+    await inDatabase(server, database, statement);
+    await expectActive(rotating, twin);
+  });
+
+  test.each([
+    [
+      'that the admin may not enter',
+      'REVOKE CONNECT ON DATABASE $database FROM PUBLIC',
+      'GRANT CONNECT ON DATABASE "$database" TO "$admin"',
+    ],
+    [
+      'that takes no connections',
+      'ALTER DATABASE $database ALLOW_CONNECTIONS false',
+      'ALTER DATABASE "$database" ALLOW_CONNECTIONS true',
+    ],
+  ])('with objects in a database %s is refused with the statement, which helps', async (_, closing, opening) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const [database] = own.names as [string];
+    const named = (text: string) => text.replace('$database', database).replace('$admin', rotating.admin);
+    await inDatabase(
+      server,
+      database,
+      `CREATE SCHEMA s AUTHORIZATION ${rotating.user}; CREATE TABLE s.t (); ALTER TABLE s.t OWNER TO ${rotating.twin}`,
+    );
+    await rotating.sql(named(closing));
+    await expectRefusal(rotating, 'PrivilegeError', named(opening));
+    await rotating.sql(named(opening));
+    await expectActive(rotating, rotating.twin);
+  });
+
   test.each([
     [
       'default privileges',
