@@ -219,8 +219,11 @@ function entering({ account }: PostgresSession, { twin }: Pair, database: string
 async function handOver(there: PostgresSession, pair: Pair, database: string): Promise<void> {
   const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
   const place = database === '' ? '' : ` in database "${database}"`;
-  const borrowed = await there.rows<{ role: string }>(`
-    SELECT rolname AS role FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
+  // `own` is what the admin has granted itself (createrole_self_grant, since PostgreSQL 16): the loan takes its place.
+  const borrowed = await there.rows<{ role: string; own: string | null }>(`
+    SELECT rolname AS role, (SELECT concat('INHERIT FALSE, SET ', to_jsonb(m)->>'set_option') FROM pg_auth_members m
+        WHERE m.roleid = r.oid AND m.grantor = m.member AND m.member = (SELECT oid FROM pg_roles WHERE rolname = current_user)) AS own
+      FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
       AND NOT pg_has_role(r.oid, 'USAGE')`);
   const isSince16 = there.opened.version >= SINCE_16;
   const borrowing = {
@@ -242,9 +245,11 @@ async function handOver(there: PostgresSession, pair: Pair, database: string): P
   // Who may not revoke, or what somebody else has granted, is answered with a warning.
   const [left] = await grantsTo(there, pair.twin.username, place);
   if (left !== undefined) throw there.notAllowed(left.revoking);
-  for (const { role } of borrowed)
+  for (const { role, own } of borrowed)
     await there.change(
-      `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
+      own !== null && isSince16
+        ? `GRANT ${name(role)} TO CURRENT_USER WITH ${own}`
+        : `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
       borrowing,
     );
 }

@@ -109,6 +109,28 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     await expectActive(rotating, twin);
   });
 
+  test('is handed over by an admin that keeps what it had granted itself', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    const { user, twin, admin } = rotating;
+    // As createrole_self_grant = 'set' does.
+    if (Number.parseInt(server.version, 10) >= 16)
+      await rotating.sql(`SET ROLE ${admin}; GRANT ${user} TO ${admin} WITH INHERIT FALSE, SET TRUE`);
+    await afterTwoRotationsByAws(rotating);
+    await inDatabase(
+      server,
+      own.names[0] as string,
+      `CREATE SCHEMA s AUTHORIZATION ${user}; CREATE TABLE s.t (); ALTER TABLE s.t OWNER TO ${twin}`,
+    );
+    const memberships = () =>
+      rotating.sql(
+        `SELECT to_jsonb(m) - 'oid' AS membership FROM pg_auth_members m WHERE member = '${admin}'::regrole ORDER BY roleid, grantor`,
+      );
+    const before = await memberships();
+    await expectActive(rotating, twin);
+    expect(await memberships()).toEqual(before);
+  });
+
   test('that inherits nothing gets the base’s rights where it logs in, before it acts as the base', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await using own = await databases(rotating, 1);
