@@ -23,14 +23,14 @@ type Membership = { role: string; grantor: string | null; options: Readonly<Reco
 type Setting = { role: string; database: string; entry: string };
 type Holding = {
   database: string;
-  /** pg_shdepend.deptype: one of HOLDINGS, or another. */
+  /** A key of HOLDINGS, or another deptype of pg_shdepend. */
   kind: string;
   count: number;
   examples: readonly (string | null)[];
 };
 
-/** What an admin that is no superuser may lack: ADMIN OPTION on that role, or SET on that parameter. */
-type Needs = { role: string } | { parameter: string };
+/** What an admin that is no superuser may lack: ADMIN OPTION on that role, what it takes to give that attribute, or SET on that parameter. */
+type Needs = { role: string } | { attribute: string } | { parameter: string };
 
 /** `sql` settles it; or what is in the database `holdingsIn` is handed over there. Neither: only a person can. */
 export type PostgresDifference = Difference & { sql?: string; needs?: Needs; holdingsIn?: string };
@@ -59,9 +59,17 @@ type Seen = { picture: Picture; base: string; twin: string };
 function membership({ picture, base, twin }: Seen): PostgresDifference[] {
   const own = picture.memberships.filter(({ role }) => role === base);
   const found: PostgresDifference[] = [];
-  const grant = `GRANT ${name(base)} TO ${name(twin)}${picture.version < SINCE_16 ? '' : ' WITH SET TRUE'}`;
-  if (!own.some(({ options }) => options['set_option'] !== false))
-    found.push({ kind: 'less', what: `membership in "${base}"`, remedies: [grant], sql: grant, needs: { role: base } });
+  const isSince16 = picture.version >= SINCE_16;
+  const grant = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
+  // Inherited, too: what a login takes (CONNECT, options of the client) is asked of the twin, before it acts as the base.
+  if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
+    found.push({
+      kind: 'less',
+      what: `membership in "${base}"`,
+      remedies: [grant],
+      sql: grant,
+      needs: picture.roles[base]?.['rolsuper'] === true ? { attribute: 'SUPERUSER' } : { role: base },
+    });
   for (const { grantor } of own.filter(({ options }) => options['admin_option'])) {
     const revoke = `REVOKE ADMIN OPTION FOR ${name(base)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
     found.push({ kind: 'more', what: `ADMIN OPTION on "${base}"`, remedies: [revoke], sql: revoke });
@@ -115,14 +123,16 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 /** Only what differs: naming an attribute at all can need more rights than the admin has. */
 function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
-  const [wanted = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
+  const [ofBase = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
+  // There NOINHERIT would keep the base's rights from the twin until it acts as the base: too late for CONNECT.
+  const wanted = picture.version < SINCE_16 ? { ...ofBase, rolinherit: true } : ofBase;
   const alter = (role: string, what: string) => `ALTER ROLE ${name(role)} ${what}`;
   const flags = Object.entries(FLAGS)
     .filter(([key]) => wanted[key] !== present[key])
     .map(([key, word]): PostgresDifference => {
       const sql = alter(twin, wanted[key] ? word : `NO${word}`);
-      if (key === 'rolinherit') return { kind: 'setting', what: word, remedies: [sql], sql };
-      if (wanted[key]) return { kind: 'less', what: word, remedies: [sql], sql };
+      if (key === 'rolinherit') return { kind: 'setting', what: word, remedies: [sql], sql, needs: { role: twin } };
+      if (wanted[key]) return { kind: 'less', what: word, remedies: [sql], sql, needs: { attribute: word } };
       return { kind: 'more', what: word, remedies: [alter(base, word), sql], sql };
     });
   const values: [string, string, string][] = [
@@ -217,7 +227,15 @@ function namesListed(key: string, text: string): string[] {
     .filter((each) => each !== '');
 }
 
-const HOLDINGS: Readonly<Record<string, string>> = { o: 'objects', a: 'grants', r: 'row security policies' };
+/** By pg_shdepend's deptype, and a letter more for what REASSIGN OWNED and REVOKE leave. */
+const HOLDINGS: Readonly<Record<string, string>> = {
+  o: 'objects',
+  od: 'default privileges',
+  om: 'user mappings',
+  a: 'grants',
+  ad: 'grants in default privileges',
+  r: 'row security policies',
+};
 
 /** Its sessions act as the base, so what it owns itself would be out of its reach. */
 function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
@@ -229,7 +247,14 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
     const shown = known.length === 0 ? '' : `: ${known.join(', ')}${count > known.length ? ', …' : ''}`;
     const remedies: Record<string, string[]> = {
       o: [`REASSIGN OWNED BY ${name(twin)} TO ${name(base)}${place}`],
+      od: [
+        `ALTER DEFAULT PRIVILEGES FOR ROLE ${name(twin)} … REVOKE …${place}, after a GRANT … FOR ROLE ${name(base)} of what is to stay`,
+      ],
+      om: [`DROP USER MAPPING FOR ${name(twin)} …${place}, after CREATE USER MAPPING FOR ${name(base)} …`],
       a: [`REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`],
+      ad: [
+        `ALTER DEFAULT PRIVILEGES … REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`,
+      ],
       r: [`ALTER POLICY … TO ${name(base)}${place}`],
     };
     const settlesIt = (kind === 'o' || kind === 'a') && !settled.has(database);

@@ -153,14 +153,18 @@ export function passwordFailure(error: unknown, attempt: Attempt, user = attempt
 /** What an admin was doing to another role, as in "may not …", and what makes it possible. */
 export type AdminsWork = { what: string; cure: string; passwordOf?: string };
 
-export function adminFailure(error: unknown, attempt: Attempt, { what, cure, passwordOf }: AdminsWork): RotationError {
+export function notAllowed({ username, to }: Attempt, { what, cure }: AdminsWork, code?: string): PrivilegeError {
+  return new PrivilegeError(
+    `The admin "${username}" of PostgreSQL at ${to.host} may not ${what}; nothing was changed. A superuser has to run: ${cure}.`,
+    { user: username, host: to.host, code },
+  );
+}
+
+export function adminFailure(error: unknown, attempt: Attempt, work: AdminsWork): RotationError {
   if (!isAnswer(error)) return statementFailure(error, attempt);
+  const { what, passwordOf } = work;
   const details = about(error, attempt);
-  if (error.code === '42501')
-    return new PrivilegeError(
-      `The admin "${attempt.username}" of PostgreSQL at ${attempt.to.host} may not ${what}; nothing was changed. A superuser has to run: ${cure}.`,
-      details,
-    );
+  if (error.code === '42501') return notAllowed(attempt, work, error.code);
   if (error.code === '55P03')
     return new DeadlineError(
       `Another session of PostgreSQL at ${attempt.to.host} held a lock for too long when the admin "${attempt.username}" was to ${what}.`,

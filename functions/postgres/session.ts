@@ -5,6 +5,7 @@ import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
 import type { Account, Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/engine.ts';
+import type { PrivilegeError } from '../../shared/errors.ts';
 import type { Secret } from '../../shared/secret.ts';
 import { trustedRoots } from '../../shared/tls.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type Failure,
   lockTaken,
   loginFailure,
+  notAllowed,
   openingFailure,
   passwordFailure,
   rolledBack,
@@ -246,16 +248,29 @@ export class PostgresSession implements Session {
     await this.#run(`${limits}; ${statement}`, (error, attempt) => adminFailure(error, attempt, work));
   }
 
-  /** In a transaction in that database, which commits before this returns; in the present one if it is this session's, or ''. */
-  async inDatabase(database: string, work: (there: PostgresSession) => Promise<void>): Promise<void> {
+  /**
+   * In a transaction in that database, which commits before this returns; in the present one if it is this session's, or ''.
+   * @throws {PrivilegeError} that names `entering` if the admin may not log in there
+   */
+  async inDatabase(
+    database: string,
+    entering: AdminsWork,
+    work: (there: PostgresSession) => Promise<void>,
+  ): Promise<void> {
     if (database === '' || database === (this.#attempt.to.database ?? DEFAULT_DATABASE)) return work(this);
     const result = await this.#elsewhere(database);
+    if (result.is === 'barred') throw notAllowed(this.#attempt, entering, result.why.code);
     if (result.is !== 'accepted') throw result.why;
     try {
       await result.session.#transaction(ABLE_ROLE, '', () => work(result.session));
     } finally {
       await result.session.close();
     }
+  }
+
+  /** For a statement that the server took and did nothing about. */
+  notAllowed(work: AdminsWork): PrivilegeError {
+    return notAllowed(this.#attempt, work);
   }
 
   async close(): Promise<void> {

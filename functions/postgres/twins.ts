@@ -47,12 +47,15 @@ export const twins: Twins<PostgresSession> = {
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 
   async apply(admin, pair, { what, sql, needs, holdingsIn }: PostgresDifference) {
-    if (holdingsIn !== undefined) return admin.inDatabase(holdingsIn, (there) => handOver(there, pair, holdingsIn));
+    if (holdingsIn !== undefined)
+      return admin.inDatabase(holdingsIn, entering(admin, pair, holdingsIn), (there) =>
+        handOver(there, pair, holdingsIn),
+      );
     // What nothing is known against stays, and is found again by whoever looks whether all is in line.
     if (sql === undefined) return;
     await admin.change(sql, {
       what: `settle ${what} of "${pair.twin.username}"`,
-      cure: needs === undefined ? sql : cureFor(admin, needs),
+      cure: needs === undefined ? sql : cureFor(admin, pair, needs),
     });
   },
 
@@ -73,11 +76,18 @@ async function setPassword(admin: PostgresSession, username: string, to: Secret,
   });
 }
 
-function cureFor(admin: PostgresSession, needs: NonNullable<PostgresDifference['needs']>): string {
-  return 'role' in needs
-    ? adminOption(admin, needs.role)
-    : `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.opened.role)}`;
+/** Of the admin alone: a twin that was made in this transaction is gone when a person reads it. */
+function cureFor(admin: PostgresSession, { twin }: Pair, needs: NonNullable<PostgresDifference['needs']>): string {
+  if ('role' in needs) return adminOption(admin, needs.role);
+  if ('parameter' in needs) return `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.opened.role)}`;
+  const { role, version } = admin.opened;
+  if (version >= SINCE_16)
+    return `ALTER ROLE ${name(role)} ${needs.attribute}; and if it has that, ${adminOption(admin, twin.username)}`;
+  return GIVEN_BY_CREATEROLE.has(needs.attribute) ? createRole(admin) : `ALTER ROLE ${name(role)} SUPERUSER`;
 }
+
+/** Before PostgreSQL 16, where superusers alone give the others. Since then whoever gives one has to have it. */
+const GIVEN_BY_CREATEROLE = new Set(['CREATEDB', 'CREATEROLE']);
 
 /** What a superuser has to run: since PostgreSQL 16 CREATEROLE covers only the roles that one made oneself. */
 function adminOption(admin: PostgresSession, username: string): string {
@@ -172,11 +182,12 @@ async function picture(session: PostgresSession, pair: Pair): Promise<Picture> {
       'settings', ${list(`SELECT r.rolname AS role, coalesce(d.datname, '') AS database, entry
         FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
         unnest(s.setconfig) entry WHERE r.rolname IN (${base}, ${twin})`)},
-      'holdings', ${list(`SELECT coalesce(d.datname, '') AS database, s.deptype AS kind, count(*)::int AS count,
+      'holdings', ${list(`SELECT coalesce(d.datname, '') AS database, count(*)::int AS count,
+        concat(s.deptype, CASE s.classid WHEN 'pg_default_acl'::regclass THEN 'd' WHEN 'pg_user_mapping'::regclass THEN 'm' END) AS kind,
         (array_agg(CASE WHEN s.dbid = 0 OR d.datname = current_database()
           THEN pg_describe_object(s.classid, s.objid, s.objsubid) END))[1:3] AS examples
         FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
-        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY 1, 2`)}) AS picture`);
+        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY database, kind`)}) AS picture`);
   return (row as { picture: Picture }).picture;
 }
 
@@ -198,7 +209,17 @@ const REVOKABLE: Readonly<Record<string, string>> = {
   database: 'DATABASE',
   tablespace: 'TABLESPACE',
   'large object': 'LARGE OBJECT',
+  'parameter ACL': 'PARAMETER',
 };
+
+function entering({ account }: PostgresSession, { twin }: Pair, database: string) {
+  return {
+    what: `enter the database "${database}", in which "${twin.username}" has something of its own`,
+    cure:
+      `GRANT CONNECT ON DATABASE ${name(database)} TO ${name(account.username)}, and where the database takes no connections ` +
+      `ALTER DATABASE ${name(database)} ALLOW_CONNECTIONS true`,
+  };
+}
 
 /**
  * In one database: what the twin owns goes to the base, and what was granted to it alone is revoked. An admin that is no superuser needs
@@ -207,8 +228,11 @@ const REVOKABLE: Readonly<Record<string, string>> = {
 async function handOver(there: PostgresSession, pair: Pair, database: string): Promise<void> {
   const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
   const place = database === '' ? '' : ` in database "${database}"`;
-  const borrowed = await there.rows<{ role: string }>(`
-    SELECT rolname AS role FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
+  // `own` is what the admin has granted itself (createrole_self_grant, since PostgreSQL 16): the loan takes its place.
+  const borrowed = await there.rows<{ role: string; own: string | null }>(`
+    SELECT rolname AS role, (SELECT concat('INHERIT FALSE, SET ', to_jsonb(m)->>'set_option') FROM pg_auth_members m
+        WHERE m.roleid = r.oid AND m.grantor = m.member AND m.member = (SELECT oid FROM pg_roles WHERE rolname = current_user)) AS own
+      FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
       AND NOT pg_has_role(r.oid, 'USAGE')`);
   const isSince16 = there.opened.version >= SINCE_16;
   const borrowing = {
@@ -225,26 +249,33 @@ async function handOver(there: PostgresSession, pair: Pair, database: string): P
     cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
     isBrief: true,
   });
-  for (const { type, identity } of await grantsTo(there, pair.twin.username))
-    if (type in REVOKABLE)
-      await there.change(`REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}`, {
-        what: `revoke what "${pair.twin.username}" was granted on ${identity}${place}`,
-        cure: `REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${twin}${place}, by its owner`,
-        isBrief: true,
-      });
-  for (const { role } of borrowed)
+  for (const { revoke, revoking } of await grantsTo(there, pair.twin.username, place))
+    await there.change(revoke, { ...revoking, isBrief: true });
+  // Who may not revoke, or what somebody else has granted, is answered with a warning.
+  const [left] = await grantsTo(there, pair.twin.username, place);
+  if (left !== undefined) throw there.notAllowed(left.revoking);
+  for (const { role, own } of borrowed)
     await there.change(
-      `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
+      own !== null && isSince16
+        ? `GRANT ${name(role)} TO CURRENT_USER WITH ${own}`
+        : `REVOKE ${name(role)} FROM CURRENT_USER${isSince16 ? ' GRANTED BY CURRENT_USER' : ''}`,
       borrowing,
     );
 }
 
 /** Of this database and of none; a column's grants go with its table's. */
-function grantsTo(there: PostgresSession, twin: string): Promise<{ type: string; identity: string }[]> {
-  return there.rows(`
+async function grantsTo(there: PostgresSession, twin: string, place: string) {
+  const grants = await there.rows<{ type: string; identity: string }>(`
     SELECT DISTINCT i.type, i.identity FROM pg_shdepend s, pg_identify_object(s.classid, s.objid, 0) i
       WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'a' AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${literal(twin)})
       AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`);
+  return grants
+    .filter(({ type }) => type in REVOKABLE)
+    .map(({ type, identity }) => {
+      const revoke = `REVOKE ALL ON ${REVOKABLE[type]} ${identity} FROM ${name(twin)}`;
+      const cure = `${revoke}${place}, by who granted it, and what "${twin}" has granted on it to others likewise`;
+      return { revoke, revoking: { what: `revoke what "${twin}" was granted on ${identity}${place}`, cure } };
+    });
 }
 
 /** Roles that reach beyond the database. */

@@ -90,6 +90,43 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     await rotating.expectRotated(twin);
   });
 
+  test('is handed over by an admin that keeps what it had granted itself', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    const { user, twin, admin } = rotating;
+    // As createrole_self_grant = 'set' does.
+    if (Number.parseInt(server.version, 10) >= 16)
+      await rotating.sql(`SET ROLE ${admin}; GRANT ${user} TO ${admin} WITH INHERIT FALSE, SET TRUE`);
+    await afterTwoRotationsByAws(rotating);
+    await inDatabase(
+      server,
+      own.names[0] as string,
+      `CREATE SCHEMA s AUTHORIZATION ${user}; CREATE TABLE s.t (); ALTER TABLE s.t OWNER TO ${twin}`,
+    );
+    const memberships = () =>
+      rotating.sql(
+        `SELECT to_jsonb(m) - 'oid' AS membership FROM pg_auth_members m WHERE member = '${admin}'::regrole ORDER BY roleid, grantor`,
+      );
+    const before = await memberships();
+    await rotating.expectRotated(twin);
+    expect(await memberships()).toEqual(before);
+  });
+
+  test('that inherits nothing gets the base’s rights where it logs in, before it acts as the base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    const { user, twin, admin } = rotating;
+    const { username, password } = rotating.value();
+    const ofTwin = newPassword();
+    await rotating.sql(
+      `SET ROLE ${admin}; CREATE ROLE ${twin} LOGIN NOINHERIT PASSWORD '${ofTwin}'; GRANT ${user} TO ${twin}; RESET ROLE;
+       REVOKE CONNECT ON DATABASE ${own.names[0]} FROM PUBLIC; GRANT CONNECT ON DATABASE ${own.names[0]} TO ${user}`,
+    );
+    rotating.edit({ username: twin, password: ofTwin });
+    rotating.edit({ username, password, dbname: own.names[0] });
+    await rotating.expectRotated(twin);
+  });
+
   test('whose tables are in use is not waited for long, and nothing changes', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await using own = await databases(rotating, 1);
@@ -124,6 +161,92 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
       'PrivilegeError',
       `REASSIGN OWNED BY "${rotating.twin}" TO "${rotating.user}" in database "${own.names[0]}"`,
     );
+  });
+
+  test('with grants that the admin may not revoke is refused with the statement, and nothing changes', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const { user, twin } = rotating;
+    const [database] = own.names as [string];
+    await inDatabase(
+      server,
+      database,
+      `CREATE SCHEMA s AUTHORIZATION ${user}; CREATE TABLE s.owned (); ALTER TABLE s.owned OWNER TO ${twin};
+       CREATE TABLE s.of_somebody (id int); GRANT SELECT ON s.of_somebody TO ${twin}`,
+    );
+    const statement = `REVOKE ALL ON TABLE s.of_somebody FROM "${twin}"`;
+    await rotating.expectRefused('PrivilegeError', `${statement} in database "${database}"`);
+    expect(await inDatabase(server, database, `SELECT tableowner FROM pg_tables WHERE tablename = 'owned'`)).toEqual([
+      { tableowner: twin },
+    ]);
+    await inDatabase(server, database, statement);
+    await rotating.expectRotated(twin);
+  });
+
+  test.each([
+    [
+      'that the admin may not enter',
+      'REVOKE CONNECT ON DATABASE $database FROM PUBLIC',
+      'GRANT CONNECT ON DATABASE "$database" TO "$admin"',
+    ],
+    [
+      'that takes no connections',
+      'ALTER DATABASE $database ALLOW_CONNECTIONS false',
+      'ALTER DATABASE "$database" ALLOW_CONNECTIONS true',
+    ],
+  ])('with objects in a database %s is refused with the statement, which helps', async (_, closing, opening) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const [database] = own.names as [string];
+    const named = (text: string) => text.replace('$database', database).replace('$admin', rotating.admin);
+    await inDatabase(
+      server,
+      database,
+      `CREATE SCHEMA s AUTHORIZATION ${rotating.user}; CREATE TABLE s.t (); ALTER TABLE s.t OWNER TO ${rotating.twin}`,
+    );
+    await rotating.sql(named(closing));
+    await rotating.expectRefused('PrivilegeError', named(opening));
+    await rotating.sql(named(opening));
+    await rotating.expectRotated(rotating.twin);
+  });
+
+  test.each([
+    [
+      'default privileges',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $twin IN SCHEMA s GRANT SELECT ON TABLES TO pg_monitor',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE "$twin" … REVOKE …',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $twin IN SCHEMA s REVOKE SELECT ON TABLES FROM pg_monitor',
+    ],
+    [
+      'a grant in default privileges',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $base IN SCHEMA s GRANT SELECT ON TABLES TO $twin',
+      'ALTER DEFAULT PRIVILEGES … REVOKE … FROM "$twin"',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE $base IN SCHEMA s REVOKE SELECT ON TABLES FROM $twin',
+    ],
+    [
+      'a user mapping',
+      'CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR $twin SERVER s',
+      'DROP USER MAPPING FOR "$twin" …',
+      'DROP USER MAPPING FOR $twin SERVER s',
+    ],
+    [
+      'a row security policy',
+      'CREATE TABLE s.t (); CREATE POLICY p ON s.t TO $twin',
+      'ALTER POLICY … TO "$base"',
+      'ALTER POLICY p ON s.t TO $base',
+    ],
+  ])('with %s of its own is refused with what a person has to do, which helps', async (_, holding, words, remedy) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await using own = await databases(rotating, 1);
+    await afterTwoRotationsByAws(rotating);
+    const named = (text: string) => text.replaceAll('$twin', rotating.twin).replaceAll('$base', rotating.user);
+    const [database] = own.names as [string];
+    await inDatabase(server, database, `CREATE SCHEMA s AUTHORIZATION ${rotating.user}; ${named(holding)}`);
+    await rotating.expectRefused('TwinRightsError', `(run ${named(words)} in database "${database}"`);
+    await inDatabase(server, database, named(remedy));
+    await rotating.expectRotated(rotating.twin);
   });
 
   test('that is active hands over to the base, and is adopted the next time', async () => {

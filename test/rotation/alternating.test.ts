@@ -81,7 +81,6 @@ describeServers('postgres', 'alternating users', (server) => {
     ['an end', "ALTER ROLE $base VALID UNTIL '2100-01-01Z'", '2100'],
     ['a setting', `ALTER ROLE $base SET search_path = "$user", 'odd, "name"', public`, 'odd'],
     ['a setting of a database', `ALTER ROLE $base IN DATABASE postgres SET work_mem = '9MB'`, '9MB'],
-    ['NOINHERIT', 'ALTER ROLE $base NOINHERIT', 'false'],
   ])('%s of the base, changed at any time, is the twin’s when it becomes active', async (_, statement, shown) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     await rotating.expectRotated();
@@ -89,7 +88,7 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.expectRotated();
     await rotating.expectRotated(rotating.twin);
     const facts = await rotating.sql(
-      `SELECT rolname = $1 AS is_twin, rolcreatedb, rolconnlimit, rolvaliduntil, rolinherit,
+      `SELECT rolname = $1 AS is_twin, rolcreatedb, rolconnlimit, rolvaliduntil,
          (SELECT json_agg(json_build_array(setdatabase, c) ORDER BY c) FROM pg_db_role_setting s, unnest(setconfig) c
            WHERE setrole = r.oid AND c NOT LIKE 'role=%') AS settings,
          (SELECT json_agg(g.rolname) FROM pg_roles g WHERE pg_has_role(r.oid, g.oid, 'MEMBER') AND g.oid <> r.oid AND g.rolname NOT LIKE 'app%') AS roles
@@ -99,6 +98,28 @@ describeServers('postgres', 'alternating users', (server) => {
     const [base, twin] = facts.map(({ is_twin, ...rest }) => rest);
     expect(twin).toEqual(base);
     expect(JSON.stringify(twin)).toContain(shown);
+  });
+
+  test('a base that inherits nothing: its twin logs in where the base alone may, and inherits nothing either', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    const [user, some] = [rotating.user, randomBytes(6).toString('hex')];
+    const [database, group] = [`db_${some}`, `group_${some}`];
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    await rotating.sql(
+      `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC; GRANT CONNECT ON DATABASE ${database} TO ${user};
+       ALTER ROLE ${user} NOINHERIT; CREATE ROLE ${group}; GRANT ${group} TO ${user}`,
+    );
+    rotating.edit({ dbname: database });
+    for (const expected of [rotating.twin, user, rotating.twin]) {
+      await rotating.expectRotated(expected);
+      await using own = await session(server, rotating, database);
+      const { rows } = await own.query(
+        `SELECT pg_has_role('${group}', 'MEMBER') AS may_set, pg_has_role('${group}', 'USAGE') AS inherits`,
+      );
+      expect(rows).toEqual([{ may_set: true, inherits: false }]);
+    }
+    await rotating.sql(`DROP ROLE ${group}`);
+    await rotating.sql(`DROP DATABASE ${database} WITH (FORCE)`);
   });
 
   test('what is taken from the base is taken from the dormant twin', async () => {
@@ -290,6 +311,23 @@ describeServers('postgres', 'alternating users', (server) => {
     );
     expect(await rotating.sql('SELECT FROM pg_roles WHERE rolname = $1', [rotating.twin])).toEqual([]);
   });
+
+  test.each(['CREATEDB', 'REPLICATION', 'BYPASSRLS', 'SUPERUSER'])(
+    'a base that has %s is rotated, where the admin may not give it after the statement that the error names',
+    async (attribute) => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.sql(`ALTER ROLE ${rotating.admin} NOCREATEDB; ALTER ROLE ${rotating.user} ${attribute}`);
+      // Before PostgreSQL 16 CREATEROLE is enough for it.
+      if (attribute !== 'CREATEDB' || Number.parseInt(server.version, 10) >= 16) {
+        const statement = new RegExp(`ALTER ROLE "${rotating.admin}" (${attribute}|SUPERUSER)`);
+        await rotating.expectRefused('PrivilegeError', statement);
+        const { error } = await rotating.rotate();
+        await rotating.sql(statement.exec(error ?? '')?.[0] ?? '');
+      }
+      await rotating.expectRotated(rotating.twin);
+      await rotating.expectRotated(rotating.user);
+    },
+  );
 
   test('a base that a superuser made is rotated, where need be after the statement that the error names', async () => {
     await using rotating = await Rotating.on(server, { admin: { madeTheUser: false } });

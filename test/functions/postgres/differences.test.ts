@@ -55,8 +55,8 @@ describe('membership of the twin in the base', () => {
   const of = (options: Record<string, boolean>, more = {}) => ({ memberships: [{ ...MEMBER, options, ...more }] });
 
   test.each([
-    [180_001, 'GRANT "app" TO "app_clone" WITH SET TRUE'],
-    [160_000, 'GRANT "app" TO "app_clone" WITH SET TRUE'],
+    [180_001, 'GRANT "app" TO "app_clone" WITH INHERIT TRUE, SET TRUE'],
+    [160_000, 'GRANT "app" TO "app_clone" WITH INHERIT TRUE, SET TRUE'],
     [159_999, 'GRANT "app" TO "app_clone"'],
   ])('is granted in the grammar of %i if there is none', (version, sql) => {
     expect(statements({ version, memberships: [] })).toEqual([['less', sql]]);
@@ -64,17 +64,20 @@ describe('membership of the twin in the base', () => {
 
   test('that does not allow SET ROLE is none', () => {
     expect(statements(of({ admin_option: false, inherit_option: true, set_option: false }))).toEqual([
-      ['less', 'GRANT "app" TO "app_clone" WITH SET TRUE'],
+      ['less', 'GRANT "app" TO "app_clone" WITH INHERIT TRUE, SET TRUE'],
     ]);
   });
 
-  test('may come from several grantors, of whom one allows SET ROLE', () => {
-    const without = { ...MEMBER, options: { ...MEMBER.options, set_option: false } };
-    expect(seen({ memberships: [without, { ...MEMBER, grantor: 'other' }] })).toEqual([]);
+  test('may come from several grantors, of whom one allows SET ROLE and one is inherited from', () => {
+    const without = (option: string) => ({ ...MEMBER, options: { ...MEMBER.options, [option]: false } });
+    expect(seen({ memberships: [without('set_option'), { ...MEMBER, grantor: 'other' }] })).toEqual([]);
+    expect(seen({ memberships: [without('set_option'), without('inherit_option')] })).toEqual([]);
   });
 
-  test('need not be inherited: the twin’s sessions act as the base', () => {
-    expect(seen(of({ admin_option: false, inherit_option: false, set_option: true }))).toEqual([]);
+  test('that is not inherited is none: the twin logs in before it acts as the base', () => {
+    expect(statements(of({ admin_option: false, inherit_option: false, set_option: true }))).toEqual([
+      ['less', 'GRANT "app" TO "app_clone" WITH INHERIT TRUE, SET TRUE'],
+    ]);
   });
 
   test('before PostgreSQL 16 has no options, and always allows it', () => {
@@ -149,7 +152,13 @@ describe('attributes', () => {
     ['rolbypassrls', 'BYPASSRLS'],
   ])('%s of the base alone is given, of the twin alone taken or given to the base', (key, word) => {
     expect(seen(of({ [key]: true }, {}))).toEqual([
-      { kind: 'less', what: word, remedies: [`ALTER ROLE "app_clone" ${word}`], sql: `ALTER ROLE "app_clone" ${word}` },
+      {
+        kind: 'less',
+        what: word,
+        remedies: [`ALTER ROLE "app_clone" ${word}`],
+        sql: `ALTER ROLE "app_clone" ${word}`,
+        needs: { attribute: word },
+      },
     ]);
     expect(seen(of({}, { [key]: true }))).toEqual([
       {
@@ -175,6 +184,14 @@ describe('attributes', () => {
     [{}, { rolvaliduntil: '2030-01-01T00:00:00+00:00' }, 'ALTER ROLE "app_clone" VALID UNTIL \'infinity\''],
   ])('%j of the base and %j of the twin: the base’s hold', (base, twin, sql) => {
     expect(statements(of(base, twin))).toEqual([['setting', sql]]);
+  });
+
+  test('NOINHERIT of the base is not the twin’s before PostgreSQL 16, where it would keep the base’s rights from it', () => {
+    const version = 159_999;
+    expect(seen({ ...of({ rolinherit: false }, {}), version })).toEqual([]);
+    expect(statements({ ...of({ rolinherit: false }, { rolinherit: false }), version })).toEqual([
+      ['setting', 'ALTER ROLE "app_clone" INHERIT'],
+    ]);
   });
 
   test('VALID UNTIL infinity is as good as none', () => {
