@@ -1,7 +1,8 @@
 import type { Document } from 'mongodb';
-import type { Pair } from '../../shared/engine.ts';
+import type { Account, Pair } from '../../shared/engine.ts';
 import { type Borne, MARK, markOf } from '../../shared/mark.ts';
 import type { MongoSession } from './session.ts';
+import { unlessUnknown } from './users.ts';
 
 /** With what people keep there; a mark that is among it goes. */
 export function customDataWith(kept: Document, pair: Pair): Document {
@@ -16,4 +17,19 @@ export async function marksAbout(session: MongoSession, realm: string, names: re
     const { secret, base } = customData?.[MARK] ?? {};
     return typeof secret === 'string' && typeof base === 'string' ? [{ username: user, secret, base }] : [];
   });
+}
+
+/** https://www.mongodb.com/docs/manual/reference/privilege-actions/#database-management-actions */
+const WRITE_MARKS = new Set(['changeOwnCustomData', 'changeCustomData', 'anyAction']);
+
+/** Whether this user could have written its mark itself; also where the server does not tell. */
+export async function mayMarkItself(session: MongoSession, { username, realm }: Account): Promise<boolean> {
+  const query = { usersInfo: { user: username, db: realm }, showPrivileges: true };
+  const answer = await unlessUnknown(session.read(query, realm));
+  if (answer?.['users'] === undefined) return true;
+  const privileges = (answer['users'] as Document[]).map(({ inheritedPrivileges }) => inheritedPrivileges);
+  return privileges.some(
+    (each?: Document[]) =>
+      each === undefined || each.some(({ actions }) => actions.some((action: string) => WRITE_MARKS.has(action))),
+  );
 }

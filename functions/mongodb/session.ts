@@ -106,8 +106,10 @@ const PATIENCE = 50;
 
 export class MongoSession implements Session {
   readonly account: Account;
-  /** Whether users have a place for a mark: known once the pair was looked at. */
+  /** Whether a mark at the twin shows whose it is: known once the pair was looked at. */
   keepsMarks = false;
+  /** Why not, as the end of a sentence. */
+  whyNoMarks = 'the pair was not looked at';
   readonly #client: MongoClient;
   readonly #attempt: Attempt;
   readonly #until: Deadline;

@@ -4,7 +4,7 @@ import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from
 import { ownersOf } from '../../shared/mark.ts';
 import { differencesIn, type MongoDifference } from './differences.ts';
 import { type Failure, passwordFailure, statementFailure } from './errors.ts';
-import { customDataWith, marksAbout } from './mark.ts';
+import { customDataWith, marksAbout, mayMarkItself } from './mark.ts';
 import type { MongoSession } from './session.ts';
 import { hasCustomData, mayNotSee, mechanismsOf, type Role, setPassword, shell, type User, userOf } from './users.ts';
 
@@ -51,7 +51,7 @@ export const twins: Twins<MongoSession> = {
   adoption: (admin, pair) =>
     admin.keepsMarks
       ? shell(pair.twin.realm, 'updateUser', pair.twin.username, { customData: customDataWith({}, pair) })
-      : { unsupported: 'this server has no customData for a mark' },
+      : { unsupported: admin.whyNoMarks },
 
   async differences(session, pair) {
     try {
@@ -114,16 +114,23 @@ function denied(
   };
 }
 
+/** Who may write its own customData may write there whose twin it is, and of whom: such a mark is believed only where it is another secret's. */
 async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
   const { realm } = pair.base;
-  admin.keepsMarks = await hasCustomData(admin, realm).catch((error) => {
+  const hasPlace = await hasCustomData(admin, realm).catch((error) => {
     throw error instanceof PrivilegeError ? mayNotSee(admin, realm) : error;
   });
+  const marksItself = hasPlace && (await mayMarkItself(admin, pair.twin));
+  admin.keepsMarks = hasPlace && !marksItself;
+  admin.whyNoMarks = marksItself
+    ? `"${pair.twin.username}" may change its own customData, so that a mark in it proves nothing`
+    : 'this server has no customData for a mark';
   const names = [pair.base.username, pair.twin.username];
-  const owners = ownersOf(pair, admin.keepsMarks ? await marksAbout(admin, realm, names) : []);
+  const owners = ownersOf(pair, hasPlace ? await marksAbout(admin, realm, names) : []);
+  const ofTwin = marksItself && owners.twin === pair.owner ? undefined : owners.twin;
   return {
     base: stateOf(await userOf(admin, pair.base), owners.base),
-    twin: stateOf(await userOf(admin, pair.twin), owners.twin),
+    twin: stateOf(await userOf(admin, pair.twin), ofTwin),
   };
 }
 

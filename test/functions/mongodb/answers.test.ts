@@ -282,7 +282,7 @@ describe('what a played MongoDB does not know', () => {
     await using server = await played((command) => {
       if (typeof command['customData'] === 'string') return error(14, 'TypeMismatch', 'played');
       if ('updateUser' in command) return error(11, 'UserNotFound', 'played');
-      return 'usersInfo' in command ? { users: [base], ok: 1 } : undefined;
+      return 'usersInfo' in command ? { users: [{ ...base, inheritedPrivileges: [] }], ok: 1 } : undefined;
     });
     await using admin = await session(server);
 
@@ -290,6 +290,33 @@ describe('what a played MongoDB does not know', () => {
 
     expect(twins.adoption(admin, PAIR)).toContain('updateUser');
   });
+
+  // https://www.mongodb.com/docs/manual/tutorial/change-own-password-and-custom-data/ gives this right together with that to the own password.
+  test.each([
+    ['may not', [{ resource: { db: '', collection: '' }, actions: ['changeOwnPassword'] }], true],
+    ['may', [{ resource: { db: '', collection: '' }, actions: ['changeOwnPassword', 'changeOwnCustomData'] }], false],
+    ['may, for all that the server says,', undefined, false],
+  ])(
+    'of a twin that %s change its own customData, a mark counts accordingly',
+    async (_, inheritedPrivileges, counts) => {
+      const marked = (secret: string) => ({ 'secret-rotation': { secret, base: PAIR.base.username } });
+      let secret = PAIR.owner;
+      await using server = await played((command) => {
+        if (typeof command['customData'] === 'string') return error(14, 'TypeMismatch', 'played');
+        if ('updateUser' in command) return error(11, 'UserNotFound', 'played');
+        if (!('usersInfo' in command)) return undefined;
+        const twin = { ...base, user: PAIR.twin.username, customData: marked(secret), inheritedPrivileges };
+        return { users: [command['usersInfo'].user === PAIR.base.username ? base : twin], ok: 1 };
+      });
+      await using admin = await session(server);
+
+      expect((await twins.state(admin, PAIR)).twin?.owner).toBe(counts ? PAIR.owner : undefined);
+      expect(typeof twins.adoption(admin, PAIR) === 'string').toBe(counts);
+      // Another secret's is left alone in any case.
+      secret = 'arn:other';
+      expect((await twins.state(admin, PAIR)).twin?.owner).toBe(secret);
+    },
+  );
 
   // Taken for a server without marks, one in trouble would have another secret's pair changed.
   test.each([
