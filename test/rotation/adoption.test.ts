@@ -79,7 +79,13 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
          CREATE TABLE s.granted (id int, note text); ALTER TABLE s.granted OWNER TO ${user};
          GRANT SELECT ON s.granted TO ${twin}; GRANT UPDATE (note) ON s.granted TO ${twin}; GRANT USAGE ON SCHEMA s TO ${twin};
          CREATE FUNCTION s.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION s.f(int) OWNER TO ${user};
-         GRANT EXECUTE ON FUNCTION s.f(int) TO ${twin}`,
+         GRANT EXECUTE ON FUNCTION s.f(int) TO ${twin}; GRANT CREATE ON SCHEMA s TO ${user}; SET ROLE ${user};
+         CREATE VIEW s.v AS SELECT 1 AS one; CREATE MATERIALIZED VIEW s.m AS SELECT 1 AS one; CREATE SEQUENCE s.n; GRANT SELECT ON s.v, s.m, s.n TO ${twin};
+         CREATE PROCEDURE s.p() LANGUAGE sql AS 'SELECT 1'; CREATE AGGREGATE s.a(int) (SFUNC = int4pl, STYPE = int);
+         GRANT EXECUTE ON ALL ROUTINES IN SCHEMA s TO ${twin}; CREATE DOMAIN s.d AS int; CREATE TYPE s.e AS ENUM ('so');
+         GRANT USAGE ON TYPE s.d TO ${twin}; GRANT USAGE ON TYPE s.e TO ${twin}; SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO ${twin};
+         RESET ROLE; CREATE FOREIGN DATA WRAPPER w; GRANT USAGE ON FOREIGN DATA WRAPPER w TO ${user}; CREATE SERVER fs FOREIGN DATA WRAPPER w; ALTER SERVER fs OWNER TO ${twin};
+         ALTER DATABASE ${name} OWNER TO ${user}; GRANT CREATE ON DATABASE ${name} TO ${twin}`,
       );
 
     await expectActive(rotating, twin);
@@ -89,7 +95,7 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
         await inDatabase(
           server,
           name,
-          `SELECT relname, relowner::regrole::text AS owner FROM pg_class WHERE relnamespace = 's'::regnamespace ORDER BY 1`,
+          `SELECT relname, relowner::regrole::text AS owner FROM pg_class WHERE relnamespace = 's'::regnamespace AND relkind = 'r' ORDER BY 1`,
         ),
       ).toEqual([
         { relname: 'granted', owner: user },
@@ -159,11 +165,25 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     {
       await using reader = await connect({ ...server, database });
       await reader.query('BEGIN; SELECT FROM t');
-      await expectRefusal(
+      let [isOver, longest] = [false, 0];
+      const refusal = expectRefusal(
         rotating,
         'DeadlineError',
         `held a lock for too long when the admin "${rotating.admin}" was to hand`,
-      );
+      ).finally(() => {
+        isOver = true;
+      });
+      // As long as it waits, whoever comes after it waits too.
+      while (!isOver) {
+        const [waiting] = await rotating.sql(
+          `SELECT max(extract(epoch FROM clock_timestamp() - waitstart))::float AS seconds
+            FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = '${database}'`,
+        );
+        longest = Math.max(longest, Number(waiting?.['seconds']));
+      }
+      await refusal;
+      expect(longest).toBeGreaterThan(0);
+      expect(longest).toBeLessThan(4);
     }
     await expectActive(rotating, rotating.twin);
   });
@@ -335,6 +355,21 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
     await rotating.sql(`DROP ROLE other_${rotating.user}`);
   });
 
+  test.each([
+    ['owns something', 'CREATE TABLE $twin (); ALTER TABLE $twin OWNER TO $twin', 'DROP TABLE $twin'],
+    ['was granted something', 'CREATE TABLE $twin (); GRANT SELECT ON $twin TO $twin', 'DROP TABLE $twin'],
+    ['is a member of a role', 'GRANT pg_monitor TO $twin', 'SELECT'],
+    ['has a member', 'CREATE ROLE $twin_member; GRANT $twin TO $twin_member', 'DROP ROLE $twin_member'],
+    ['has an attribute', 'ALTER ROLE $twin CREATEDB', 'SELECT'],
+  ])('is a stranger’s also if it cannot log in, but %s', async (_, statements, cleaning) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const named = (text: string) => text.replaceAll('$twin', rotating.twin);
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${rotating.twin}`);
+    await rotating.sql(named(statements));
+    await expectRefusal(rotating, 'ForeignUserError', `"${rotating.twin}" is there already`);
+    await rotating.sql(named(cleaning));
+  });
+
   test('and cannot do anything is taken, with its comment kept', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await rotating.sql(
@@ -414,6 +449,16 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     await rotating.sql(`DROP ROLE ${victim}`);
   });
 
+  test('nor does a user of one’s own give away another one, called its base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const victim = `victim_${rotating.user}`;
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
+    rotating.edit({ baseusername: victim, alternateusername: rotating.user });
+    await expectRefusal(rotating, 'ForeignUserError', `The user "${victim}" is there already`);
+    expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
+    await rotating.sql(`DROP ROLE ${victim}`);
+  });
+
   test('or another user cannot be had by naming it in the secret', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const victim = `victim_${rotating.user}`;
@@ -462,5 +507,18 @@ describeServers('postgres', 'an admin that alternates itself', (server) => {
     await rotating
       .sql(`DROP OWNED BY ${rotating.admin}_clone CASCADE; DROP ROLE ${rotating.admin}_clone`)
       .catch(() => {});
+  });
+});
+
+describeServers('postgres', 'an admin whose sessions act as another role', (server) => {
+  test('works as itself where that role may not make roles', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const plain = `plain_${rotating.user}`;
+    await rotating.sql(
+      `CREATE ROLE ${plain}; GRANT ${plain} TO ${rotating.admin}; ALTER ROLE ${rotating.admin} SET role = '${plain}'`,
+    );
+    await expectActive(rotating, rotating.twin);
+    await expectActive(rotating, rotating.user);
+    await rotating.sql(`DROP ROLE ${plain}`);
   });
 });

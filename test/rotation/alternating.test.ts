@@ -175,6 +175,19 @@ describeServers('postgres', 'alternating users', (server) => {
     ).toEqual([{ rolcreatedb: false, rolconnlimit: -1, rolconfig: [`role=${rotating.user}`] }]);
   });
 
+  test('who was made a member of the dormant twin is none when it becomes active', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await rotated(rotating);
+    await rotated(rotating);
+    const other = `other_${rotating.user}`;
+    await rotating.sql(`CREATE ROLE ${other}; SET ROLE ${rotating.admin}; GRANT ${rotating.twin} TO ${other}`);
+    expect(await rotated(rotating)).toBe(rotating.twin);
+    expect(await rotating.sql(`SELECT pg_has_role('${other}', '${rotating.twin}', 'MEMBER') AS is`)).toEqual([
+      { is: false },
+    ]);
+    await rotating.sql(`DROP ROLE ${other}`);
+  });
+
   test('what is made while the twin is active belongs to the base', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     const schema = `s_${randomBytes(6).toString('hex')}`;
@@ -219,7 +232,10 @@ describeServers('postgres', 'alternating users', (server) => {
       await rotating.sql(`ALTER ROLE ${rotating.user} CREATEDB`);
       await rotated(rotating);
       await rotating.sql(`ALTER ROLE ${rotating.user} NOCREATEDB`);
-      await expectRefusal(rotating, 'TwinRightsError', `ALTER ROLE "${rotating.twin}" NOCREATEDB`);
+      const [taking, giving] = [`ALTER ROLE "${rotating.twin}" NOCREATEDB`, `ALTER ROLE "${rotating.user}" CREATEDB`];
+      await expectRefusal(rotating, 'TwinRightsError', taking, giving);
+      await rotating.sql(taking);
+      expect(await rotated(rotating)).toBe(rotating.user);
     });
 
     test('a table of its own stops the rotation, with the statement that hands it over', async () => {
@@ -273,12 +289,15 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.expectComplete(token);
   });
 
-  test('a member of rds_iam is refused: RDS would not take its password', async () => {
+  test.each([
+    ['', 'GRANT rds_iam TO $base'],
+    [' by way of another role', 'CREATE ROLE $base_via; GRANT rds_iam TO $base_via; GRANT $base_via TO $base'],
+  ])('a member of rds_iam%s is refused: RDS would not take its password', async (_, statements) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    await rotating.sql(
-      `DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$; GRANT rds_iam TO ${rotating.user}`,
-    );
+    await rotating.sql('DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$');
+    await rotating.sql(statements.replaceAll('$base', rotating.user));
     await expectRefusal(rotating, 'DormantUserError', 'rds_iam');
+    await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_via`);
   });
 
   test('a right that the admin cannot pass on is named on every retry, and nothing is promoted', async () => {
