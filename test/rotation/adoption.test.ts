@@ -1,6 +1,7 @@
 /** Whose user a twin is: AWS's functions', a stranger's, another secret's. On real servers with the built function. */
 
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { connect } from '../../local/servers/postgres.ts';
 import { describeServers, type SharedServer } from '../servers.ts';
@@ -60,7 +61,13 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
          CREATE TABLE s.granted (id int, note text); ALTER TABLE s.granted OWNER TO ${user};
          GRANT SELECT ON s.granted TO ${twin}; GRANT UPDATE (note) ON s.granted TO ${twin}; GRANT USAGE ON SCHEMA s TO ${twin};
          CREATE FUNCTION s.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION s.f(int) OWNER TO ${user};
-         GRANT EXECUTE ON FUNCTION s.f(int) TO ${twin}`,
+         GRANT EXECUTE ON FUNCTION s.f(int) TO ${twin}; GRANT CREATE ON SCHEMA s TO ${user}; SET ROLE ${user};
+         CREATE VIEW s.v AS SELECT 1 AS one; CREATE MATERIALIZED VIEW s.m AS SELECT 1 AS one; CREATE SEQUENCE s.n; GRANT SELECT ON s.v, s.m, s.n TO ${twin};
+         CREATE PROCEDURE s.p() LANGUAGE sql AS 'SELECT 1'; CREATE AGGREGATE s.a(int) (SFUNC = int4pl, STYPE = int);
+         GRANT EXECUTE ON ALL ROUTINES IN SCHEMA s TO ${twin}; CREATE DOMAIN s.d AS int; CREATE TYPE s.e AS ENUM ('so');
+         GRANT USAGE ON TYPE s.d TO ${twin}; GRANT USAGE ON TYPE s.e TO ${twin}; SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO ${twin};
+         RESET ROLE; CREATE FOREIGN DATA WRAPPER w; GRANT USAGE ON FOREIGN DATA WRAPPER w TO ${user}; CREATE SERVER fs FOREIGN DATA WRAPPER w; ALTER SERVER fs OWNER TO ${twin};
+         ALTER DATABASE ${name} OWNER TO ${user}; GRANT CREATE ON DATABASE ${name} TO ${twin}`,
       );
 
     await rotating.expectRotated(twin);
@@ -70,7 +77,7 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
         await inDatabase(
           server,
           name,
-          `SELECT relname, relowner::regrole::text AS owner FROM pg_class WHERE relnamespace = 's'::regnamespace ORDER BY 1`,
+          `SELECT relname, relowner::regrole::text AS owner FROM pg_class WHERE relnamespace = 's'::regnamespace AND relkind = 'r' ORDER BY 1`,
         ),
       ).toEqual([
         { relname: 'granted', owner: user },
@@ -140,10 +147,24 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     {
       await using reader = await connect({ ...server, database });
       await reader.query('BEGIN; SELECT FROM t');
-      await rotating.expectRefused(
-        'DeadlineError',
-        `held a lock for too long when the admin "${rotating.admin}" was to hand`,
-      );
+      let [isOver, longest] = [false, 0];
+      const refusal = rotating
+        .expectRefused('DeadlineError', `held a lock for too long when the admin "${rotating.admin}" was to hand`)
+        .finally(() => {
+          isOver = true;
+        });
+      // As long as it waits, whoever comes after it waits too.
+      while (!isOver) {
+        const [waiting] = await rotating.sql(
+          `SELECT max(extract(epoch FROM clock_timestamp() - waitstart))::float AS seconds
+            FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = '${database}'`,
+        );
+        longest = Math.max(longest, Number(waiting?.['seconds']));
+        await sleep(50);
+      }
+      await refusal;
+      expect(longest).toBeGreaterThan(0);
+      expect(longest).toBeLessThan(6); // two, of the eight that a statement may wait
     }
     await rotating.expectRotated(rotating.twin);
   });
@@ -314,6 +335,21 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
     await rotating.sql(`DROP ROLE other_${rotating.user}`);
   });
 
+  test.each([
+    ['owns something', 'CREATE TABLE $twin (); ALTER TABLE $twin OWNER TO $twin', 'DROP TABLE $twin'],
+    ['was granted something', 'CREATE TABLE $twin (); GRANT SELECT ON $twin TO $twin', 'DROP TABLE $twin'],
+    ['is a member of a role', 'GRANT pg_monitor TO $twin', 'SELECT'],
+    ['has a member', 'CREATE ROLE $twin_member; GRANT $twin TO $twin_member', 'DROP ROLE $twin_member'],
+    ['has an attribute', 'ALTER ROLE $twin CREATEDB', 'SELECT'],
+  ])('is a stranger’s also if it cannot log in, but %s', async (_, statements, cleaning) => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const named = (text: string) => text.replaceAll('$twin', rotating.twin);
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${rotating.twin}`);
+    await rotating.sql(named(statements));
+    await rotating.expectRefused('ForeignUserError', `"${rotating.twin}" is there already`);
+    await rotating.sql(named(cleaning));
+  });
+
   test('and cannot do anything is taken, with its comment kept', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await rotating.sql(
@@ -389,6 +425,16 @@ describeServers('postgres', 'a pair of another secret', (server) => {
     );
     rotating.edit({ baseusername: victim });
     await rotating.expectRefused('ForeignUserError', rotating.arn);
+    expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
+    await rotating.sql(`DROP ROLE ${victim}`);
+  });
+
+  test('nor does a user of one’s own give away another one, called its base', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const victim = `victim_${rotating.user}`;
+    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
+    rotating.edit({ baseusername: victim, alternateusername: rotating.user });
+    await rotating.expectRefused('ForeignUserError', `The user "${victim}" is there already`);
     expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
     await rotating.sql(`DROP ROLE ${victim}`);
   });
@@ -501,5 +547,18 @@ describeServers('postgres', 'an admin that alternates itself', (server) => {
     await rotating
       .sql(`DROP OWNED BY ${rotating.admin}_clone CASCADE; DROP ROLE ${rotating.admin}_clone`)
       .catch(() => {});
+  });
+});
+
+describeServers('postgres', 'an admin whose sessions act as another role', (server) => {
+  test('works as itself where that role may not make roles', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const plain = `plain_${rotating.user}`;
+    await rotating.sql(
+      `CREATE ROLE ${plain}; GRANT ${plain} TO ${rotating.admin}; ALTER ROLE ${rotating.admin} SET role = '${plain}'`,
+    );
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
+    await rotating.sql(`DROP ROLE ${plain}`);
   });
 });

@@ -4,15 +4,20 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { connect } from '../../local/servers/postgres.ts';
-import { eventually } from '../conformance/bench.ts';
 import { describeServers, type SharedServer, testWithLog } from '../servers.ts';
+import { proxy } from './proxy.ts';
 import { Rotating, type RotatingOptions } from './rotating.ts';
 
 const MADE_BY_ADMIN = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 
 function active(rotating: Rotating): string {
   return String(rotating.value()['username']);
+}
+
+/** From AWSCURRENT to AWSPREVIOUS, as UpdateSecretVersionStage has it. */
+function backwards({ labels }: Rotating) {
+  const version = (label: string) => Object.keys(labels).find((id) => labels[id]?.includes(label)) ?? '';
+  return { MoveToVersionId: version('AWSPREVIOUS'), RemoveFromVersionId: version('AWSCURRENT') };
 }
 
 async function session(server: SharedServer, rotating: Rotating, database = server.database) {
@@ -140,6 +145,19 @@ describeServers('postgres', 'alternating users', (server) => {
     ).toEqual([{ rolcreatedb: false, rolconnlimit: -1, rolconfig: [`role=${rotating.user}`] }]);
   });
 
+  test('who was made a member of the dormant twin is none when it becomes active', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await rotating.expectRotated();
+    await rotating.expectRotated();
+    const other = `other_${rotating.user}`;
+    await rotating.sql(`CREATE ROLE ${other}; SET ROLE ${rotating.admin}; GRANT ${rotating.twin} TO ${other}`);
+    await rotating.expectRotated(rotating.twin);
+    expect(await rotating.sql(`SELECT pg_has_role('${other}', '${rotating.twin}', 'MEMBER') AS is`)).toEqual([
+      { is: false },
+    ]);
+    await rotating.sql(`DROP ROLE ${other}`);
+  });
+
   test('what is made while the twin is active belongs to the base', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     const schema = `s_${randomBytes(6).toString('hex')}`;
@@ -158,11 +176,11 @@ describeServers('postgres', 'alternating users', (server) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     const before = rotating.value();
     await rotating.expectRotated();
-    const version = (label: string) =>
-      Object.entries(rotating.labels).find(([, labels]) => labels.includes(label))?.[0];
-    const [MoveToVersionId = '', RemoveFromVersionId = ''] = [version('AWSPREVIOUS'), version('AWSCURRENT')];
-    const move = { VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId };
-    rotating.manager.store.updateSecretVersionStage({ SecretId: 'app', ...move });
+    rotating.manager.store.updateSecretVersionStage({
+      SecretId: 'app',
+      VersionStage: 'AWSCURRENT',
+      ...backwards(rotating),
+    });
     expect(rotating.value()).toEqual(before);
     expect(await rotating.logsIn(rotating.password())).toBe(true);
     await rotating.expectRotated(rotating.twin);
@@ -199,7 +217,10 @@ describeServers('postgres', 'alternating users', (server) => {
       await rotating.sql(`ALTER ROLE ${rotating.user} CREATEDB`);
       await rotating.expectRotated();
       await rotating.sql(`ALTER ROLE ${rotating.user} NOCREATEDB`);
-      await rotating.expectRefused('TwinRightsError', `ALTER ROLE "${rotating.twin}" NOCREATEDB`, { attempts: 2 });
+      const [taking, giving] = [`ALTER ROLE "${rotating.twin}" NOCREATEDB`, `ALTER ROLE "${rotating.user}" CREATEDB`];
+      await rotating.expectRefused('TwinRightsError', [taking, giving], { attempts: 2 });
+      await rotating.sql(taking);
+      await rotating.expectRotated(rotating.user);
     });
 
     test('a table of its own stops the rotation, with the statement that hands it over', async () => {
@@ -252,50 +273,44 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.expectComplete(token);
   });
 
-  test('a member of rds_iam is refused: RDS would not take its password', async () => {
+  test.each([
+    ['', 'GRANT rds_iam TO $base'],
+    [' by way of another role', 'CREATE ROLE $base_via; GRANT rds_iam TO $base_via; GRANT $base_via TO $base'],
+  ])('a member of rds_iam%s is refused: RDS would not take its password', async (_, statements) => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    await rotating.sql(
-      `DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$; GRANT rds_iam TO ${rotating.user}`,
-    );
+    await rotating.sql('DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$');
+    await rotating.sql(statements.replaceAll('$base', rotating.user));
     await rotating.expectRefused('DormantUserError', 'rds_iam', { attempts: 2 });
+    await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_via`);
   });
 
   test('a user that AWSCURRENT was moved back to while it was brought in line keeps its password', async () => {
-    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    const { twin, user } = rotating;
+    const reached = Promise.withResolvers<void>();
+    const moved = Promise.withResolvers<void>();
+    await using between = await proxy(server, async (from, bytes) => {
+      if (from !== 'client' || !bytes.includes('CONNECTION LIMIT 7')) return;
+      reached.resolve();
+      await moved.promise;
+    });
+    const secret = between.endpoint;
+    await using rotating = await Rotating.on(server, { secret, admin: { madeTheUser: true, secret } });
+    const { twin, user, manager } = rotating;
     await rotating.expectRotated(twin);
     await rotating.expectRotated(user);
     const theTwins = rotating.value('AWSPREVIOUS');
-    const [table, schema] = [`t_${user}`, `s_${user}`];
-    await rotating.sql(`CREATE SCHEMA ${schema} AUTHORIZATION ${user}; CREATE TABLE ${schema}.${table} ();
-      ALTER TABLE ${schema}.${table} OWNER TO ${twin}`);
+    await rotating.sql(`ALTER ROLE ${user} CONNECTION LIMIT 7`);
     const token = rotating.begin();
     await rotating.step('createSecret', token);
-    await using reader = await connect(server);
-    await reader.query(`BEGIN; SELECT FROM ${schema}.${table}`);
 
     const setting = rotating.step('setSecret', token);
-    await eventually(
-      async () =>
-        (await rotating.sql(`SELECT FROM pg_locks WHERE NOT granted AND relation = '${schema}.${table}'::regclass`))
-          .length > 0,
-    );
-    const { store } = rotating.manager;
-    const idOf = (label: string) =>
-      Object.entries(rotating.labels).find(([, labels]) => labels.includes(label))?.[0] as string;
-    store.updateSecretVersionStage({
-      SecretId: 'app',
-      VersionStage: 'AWSCURRENT',
-      MoveToVersionId: idOf('AWSPREVIOUS'),
-      RemoveFromVersionId: idOf('AWSCURRENT'),
-    });
+    await reached.promise;
+    manager.store.updateSecretVersionStage({ SecretId: 'app', VersionStage: 'AWSCURRENT', ...backwards(rotating) });
     await sleep(1100); // older than these, labels are read again
-    await reader.query('ROLLBACK');
+    moved.resolve();
 
     expect(await setting).toMatchObject({ error: { errorType: 'PendingMismatchError' } });
     expect(rotating.value()).toEqual(theTwins);
     expect(await rotating.logsIn(rotating.password(), twin)).toBe(true);
-    await rotating.sql(`DROP SCHEMA ${schema} CASCADE`);
   });
 
   test('a right that the admin cannot pass on is named on every retry, and nothing is promoted', async () => {

@@ -44,7 +44,8 @@ async function furnish(rotating: Rotating, server: SharedServer): Promise<{ data
   const [{ user, admin }, some] = [rotating, randomBytes(6).toString('hex')];
   const [database, third] = [`db_${some}`, `third_${some}`];
   await rotating.sql(
-    `CREATE ROLE ${third}; GRANT ${third} TO ${user} WITH ADMIN OPTION; GRANT pg_read_all_stats TO ${user}`,
+    `CREATE ROLE ${third}; GRANT ${third} TO ${user} WITH ADMIN OPTION; GRANT pg_read_all_stats TO ${user};
+     GRANT SET ON PARAMETER log_duration TO ${user}`,
   );
   await rotating.sql(`CREATE DATABASE ${database}`);
   await rotating.sql(
@@ -105,6 +106,9 @@ const PRIVILEGES = [
   `SELECT 'tablespace ' || spcname, has_tablespace_privilege(oid, 'CREATE') FROM pg_tablespace`,
   `SELECT 'wrapper ' || fdwname, has_foreign_data_wrapper_privilege(oid, 'USAGE') FROM pg_foreign_data_wrapper`,
   `SELECT 'server ' || srvname, has_server_privilege(oid, 'USAGE') FROM pg_foreign_server`,
+  ...['SET', 'ALTER SYSTEM'].map(
+    (each) => `SELECT 'parameter ' || name || ' ${each}', has_parameter_privilege(name, '${each}') FROM pg_settings`,
+  ),
   ...['MEMBER', 'USAGE', 'MEMBER WITH ADMIN OPTION'].map(
     (each) => `SELECT 'role ' || rolname || ' ${each}', pg_has_role(oid, '${each}') FROM pg_roles`,
   ),
