@@ -55,10 +55,13 @@ export function differencesIn(picture: Picture, { base, twin }: Pair, user: stri
 
 type Seen = { picture: Picture; base: string; twin: string };
 
-function membership({ picture, base, twin }: Seen): PostgresDifference[] {
+function membership(seen: Seen): PostgresDifference[] {
+  const { picture, base, twin } = seen;
   const own = picture.memberships.filter(({ role }) => role === base);
   const found: PostgresDifference[] = [];
-  const grant = `GRANT ${name(base)} TO ${name(twin)}${picture.version < SINCE_16 ? '' : ' WITH SET TRUE'}`;
+  const giving = `GRANT ${name(base)} TO ${name(twin)}${picture.version < SINCE_16 ? '' : ' WITH SET TRUE'}`;
+  // The server makes no circles: the base, or a role that it is in, may be a member of the twin.
+  const grant = [...members(seen).map(({ sql }) => sql), giving].join('; ');
   if (!own.some(({ options }) => options['set_option'] !== false))
     found.push({ kind: 'less', what: `membership in "${base}"`, remedies: [grant], sql: grant, needs: { role: base } });
   for (const { grantor } of own.filter(({ options }) => options['admin_option'])) {
