@@ -56,11 +56,14 @@ export function differencesIn(picture: Picture, { base, twin }: Pair, user: stri
 
 type Seen = { picture: Picture; base: string; twin: string };
 
-function membership({ picture, base, twin }: Seen): PostgresDifference[] {
+function membership(seen: Seen): PostgresDifference[] {
+  const { picture, base, twin } = seen;
   const own = picture.memberships.filter(({ role }) => role === base);
   const found: PostgresDifference[] = [];
   const isSince16 = picture.version >= SINCE_16;
-  const grant = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
+  const giving = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
+  // The server makes no circles: the base, or a role that it is in, may be a member of the twin.
+  const grant = [...members(seen).map(({ sql }) => sql), giving].join('; ');
   // Inherited, too: what a login takes (CONNECT, options of the client) is asked of the twin, before it acts as the base.
   if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
     found.push({

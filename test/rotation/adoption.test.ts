@@ -270,6 +270,14 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
     await rotating.expectRotated(rotating.twin);
   });
 
+  test('of which people made the base a member, is adopted: the other way round it is', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    await afterTwoRotationsByAws(rotating);
+    const { user, twin, admin } = rotating;
+    await rotating.sql(`SET ROLE ${admin}; REVOKE ${user} FROM ${twin}; GRANT ${twin} TO ${user}`);
+    await rotating.expectRotated(twin);
+  });
+
   test('that is active hands over to the base, and is adopted the next time', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     await afterOneRotationByAws(rotating);
