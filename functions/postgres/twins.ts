@@ -40,9 +40,10 @@ export const twins: Twins<PostgresSession> = {
   },
 
   /** Beside the mark the membership without which that does not count. */
-  adoption: (_, { base, twin, owner }) =>
-    `GRANT ${name(base.username)} TO ${name(twin.username)}; ` +
-    `COMMENT ON ROLE ${name(twin.username)} IS ${literal(lineOf({ base, twin, owner }))}`,
+  adoption: (_, pair) => {
+    const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
+    return `GRANT ${base} TO ${twin}; COMMENT ON ROLE ${twin} IS ${literal(lineOf(pair))}`;
+  },
 
   differences: async (session, pair) => differencesIn(await picture(session, pair), pair, session.account.username),
 
