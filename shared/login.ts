@@ -1,6 +1,6 @@
 import type { Deadline } from './deadline.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
-import { LoginRefusedError, type RotationError } from './errors.ts';
+import { LoginRefusedError, type RotationError, SecretsManagerError } from './errors.ts';
 import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
 import type { Readable } from './strategy.ts';
 import type { SecretVersions, Version } from './versions.ts';
@@ -98,15 +98,16 @@ export class Logins<S extends Session> {
     if (asPending) return asPending;
     const known = [current.version.id, pending.version.id];
     const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
+    const closed: SecretsManagerError[] = [];
     while (others.length > 0 && this.#refusals < MOST_REFUSALS) {
-      const version = await versions.byId(others.shift() as string);
-      const value = version && this.#readable(version);
+      const value = await this.#older(versions, others.shift() as string, closed);
       const found = value && (await attempt(value));
       if (found) return found;
     }
     const untried = others.length > 0 ? `, ${others.length} versions not tried lest the account be locked` : '';
+    const unread = closed.length > 0 ? `, ${closed.length} that cannot be read (${closed[0]?.code})` : '';
     throw new LoginRefusedError(
-      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${untried}): set AWSCURRENT’s ` +
+      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${unread}${untried}): set AWSCURRENT’s ` +
         'password in the database, or put the right one into the secret.',
       { user: target.username, host: target.endpoint.host, code: why?.code },
     );
@@ -131,11 +132,22 @@ export class Logins<S extends Session> {
       if (value !== undefined && (await attempt(value))) return true;
     for (const id of await versions.newestFirst()) {
       if (this.#refusals >= MOST_REFUSALS) return false;
-      const version = id === current.version.id ? undefined : await versions.byId(id);
-      const value = version && this.#readable(version);
+      const value = id === current.version.id ? undefined : await this.#older(versions, id, []);
       if (value !== undefined && (await attempt(value))) return true;
     }
     return false;
+  }
+
+  /** A version without a label stays under the key that it was encrypted with, which may be no more: it is no candidate. @param closed takes it then */
+  async #older(versions: SecretVersions, id: string, closed: SecretsManagerError[]): Promise<SecretValue | undefined> {
+    try {
+      const version = await versions.byId(id);
+      return version && this.#readable(version);
+    } catch (error) {
+      if (!(error instanceof SecretsManagerError) || error.retryHelps) throw error;
+      closed.push(error);
+      return undefined;
+    }
   }
 
   /** An old version may hold anything; one that cannot be read is no candidate. */
