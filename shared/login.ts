@@ -1,6 +1,6 @@
 import type { Deadline } from './deadline.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
-import { LoginRefusedError, type RotationError } from './errors.ts';
+import { LoginRefusedError, type RotationError, SecretsManagerError } from './errors.ts';
 import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
 import type { Readable } from './strategy.ts';
 import type { SecretVersions, Version } from './versions.ts';
@@ -99,17 +99,18 @@ export class Logins<S extends Session> {
     const known = [current.version.id, pending.version.id];
     const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
     let untried = others.length;
+    const closed: SecretsManagerError[] = [];
     for (const id of others) {
       if (this.#refusals >= MOST_REFUSALS) break;
       untried--;
-      const version = await versions.byId(id);
-      const value = version && this.#readable(version);
+      const value = await this.#older(versions, id, closed);
       const found = value && (await attempt(value));
       if (found) return found;
     }
+    const unread = closed.length > 0 ? `, ${closed.length} that cannot be read (${closed[0]?.code})` : '';
     const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
     throw new LoginRefusedError(
-      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${andNot}): set AWSCURRENT’s ` +
+      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${unread}${andNot}): set AWSCURRENT’s ` +
         'password in the database, or put the right one into the secret.',
       { user: target.username, host: target.endpoint.host, code: why?.code },
     );
@@ -134,11 +135,22 @@ export class Logins<S extends Session> {
       if (value !== undefined && (await attempt(value))) return true;
     for (const id of await versions.newestFirst()) {
       if (this.#refusals >= MOST_REFUSALS) return false;
-      const version = id === current.version.id ? undefined : await versions.byId(id);
-      const value = version && this.#readable(version);
+      const value = id === current.version.id ? undefined : await this.#older(versions, id, []);
       if (value !== undefined && (await attempt(value))) return true;
     }
     return false;
+  }
+
+  /** A version without a label stays under the key that it was encrypted with, which may be no more: it is no candidate. @param closed takes it then */
+  async #older(versions: SecretVersions, id: string, closed: SecretsManagerError[]): Promise<SecretValue | undefined> {
+    try {
+      const version = await versions.byId(id);
+      return version && this.#readable(version);
+    } catch (error) {
+      if (!(error instanceof SecretsManagerError) || error.retryHelps) throw error;
+      closed.push(error);
+      return undefined;
+    }
   }
 
   /** An old version may hold anything; one that cannot be read is no candidate. */

@@ -196,6 +196,31 @@ describeServers('postgres', 'setSecret', (server) => {
     expect([first, second]).not.toContain(token);
   });
 
+  test('finds what works behind a version that cannot be decrypted any more', async () => {
+    await using rotating = await Rotating.on(server);
+    const first = await changedButNotPromoted(rotating);
+    removePendingLabel(rotating, first);
+    const second = rotating.begin();
+    await rotating.step('createSecret', second); // abandoned before it reached the database
+    removePendingLabel(rotating, second);
+    const undecryptable = (id: string): void => {
+      const denied = new ServiceError('DecryptionFailure', 'Secrets Manager can’t decrypt the protected secret text.');
+      rotating.manager.hooks = {
+        before: ({ operation, request }) =>
+          operation === 'GetSecretValue' && request['VersionId'] === id ? denied : undefined,
+      };
+    };
+    undecryptable(first);
+    const { error, token } = await rotating.rotate();
+    expect(error).toMatch(/LoginRefusedError.*3 tried, 1 that cannot be read \(DecryptionFailure\)/);
+
+    undecryptable(second);
+    const { succeeded } = await rotating.rotate({ token });
+
+    expect(succeeded).toBe(true);
+    await rotating.expectComplete(token);
+  });
+
   test('finds that AWSPREVIOUS is what works: the database was restored', async () => {
     await using rotating = await Rotating.on(server);
     await rotating.rotate();
