@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deadline } from './deadline.ts';
 import type { Engine, Session } from './engine.ts';
 import {
@@ -5,8 +6,10 @@ import {
   AdminSecretError,
   EngineMismatchError,
   InvalidSecretError,
+  LoginRefusedError,
   type RotationError,
   SecretsManagerError,
+  TwinRightsError,
   UnsupportedHostError,
   UserNameError,
 } from './errors.ts';
@@ -190,6 +193,25 @@ export class AdminSecret<S extends Session> {
       { host },
     );
   }
+}
+
+/** Pauses in milliseconds in which a replica catches up with what the admin has just written. */
+const REPLICATION = [250, 500, 1000];
+
+/** A proof that a replica gives when it has caught up. */
+export async function onceReplicated(
+  { isElsewhere }: { isElsewhere: boolean },
+  work: () => Promise<void>,
+): Promise<void> {
+  for (const pause of isElsewhere ? REPLICATION : []) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoginRefusedError || error instanceof TwinRightsError)) throw error;
+      await sleep(pause);
+    }
+  }
+  return work();
 }
 
 /** What parseSecret throws. */

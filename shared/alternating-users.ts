@@ -1,13 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin } from './admin.ts';
+import { type Admin, onceReplicated } from './admin.ts';
 import { type Difference, type Pair, type PairState, type Session, supported, type Twins } from './engine.ts';
 import {
   DormantUserError,
   ForeignUserError,
-  LoginRefusedError,
   PasswordPolicyError,
   PendingMismatchError,
   PrivilegeError,
+  ReadOnlyServerError,
   TwinRightsError,
 } from './errors.ts';
 import { type Names, namesIn, namesOf, otherOf } from './pair.ts';
@@ -72,15 +71,28 @@ export const alternatingUsers: Strategy = {
     await (names === undefined ? proof.logins.prove(pending) : prove(proof, pending, names));
   },
 
-  async withdraw({ engine, logins, current }, pending, release) {
+  async withdraw({ engine, logins, admin, current }, pending, release) {
     const session = await logins.accepted(current.value);
-    const { base } = namesIn(pending ?? current.value) ?? { base: current.value.username };
-    try {
-      // Under the lock no attempt is on its way to the database, and none that comes later finds the label.
-      await engine.exclusively(session, { ...session.account, username: base }, async (stillAlone) => {
+    const names = namesIn(pending ?? current.value);
+    const base = { ...session.account, username: names?.base ?? current.value.username };
+    // Under the lock no attempt is on its way to the database, and none that comes later finds the label.
+    const alone = (by: typeof session) =>
+      engine.exclusively(by, base, async (stillAlone) => {
         await stillAlone();
         await release();
       });
+    try {
+      await alone(session);
+    } catch (error) {
+      if (!(error instanceof ReadOnlyServerError)) throw error;
+      // A replica. The lock is where the admin makes the changes.
+      const users = names === undefined ? [base.username] : [names.base, names.twin];
+      const writer = await (await admin.guarded(users)).login();
+      try {
+        await alone(writer);
+      } finally {
+        await writer.close();
+      }
     } finally {
       await session.close();
     }
@@ -315,19 +327,4 @@ async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, n
   } finally {
     await session.close();
   }
-}
-
-/** Pauses in milliseconds in which a replica catches up with what the admin has just written. */
-const REPLICATION = [250, 500, 1000];
-
-async function onceReplicated<S extends Session>({ isElsewhere }: Admin<S>, work: () => Promise<void>): Promise<void> {
-  for (const pause of isElsewhere ? REPLICATION : []) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof LoginRefusedError || error instanceof TwinRightsError)) throw error;
-      await sleep(pause);
-    }
-  }
-  return work();
 }

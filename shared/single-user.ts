@@ -1,4 +1,4 @@
-import type { Admin } from './admin.ts';
+import { type Admin, onceReplicated } from './admin.ts';
 import { type Account, type Session, supported } from './engine.ts';
 import {
   ConfigurationError,
@@ -8,6 +8,7 @@ import {
   PasswordPolicyError,
   PendingMismatchError,
   PrivilegeError,
+  ReadOnlyServerError,
   type RotationError,
 } from './errors.ts';
 import type { Secret } from './secret.ts';
@@ -55,16 +56,23 @@ export function oneUser(means: Means): Strategy {
     async withdraw(rotation, pending, release) {
       const { engine, logins, current } = rotation;
       const own = await logins.unlessRefused(current.value);
-      const { session, account } = own ? itself(rotation, own, current.value) : await restore(rotation, means, pending);
-      try {
-        // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
-        await engine.exclusively(session, account, async (stillAlone) => {
-          await logins.provePassword(current.value);
+      let by = own ? itself(rotation, own, current.value) : await restore(rotation, means, pending);
+      // Proven under the lock: now no attempt is on its way to the database, and none that comes later finds the label.
+      const alone = ({ session, account, isElsewhere }: typeof by) =>
+        engine.exclusively(session, account, async (stillAlone) => {
+          await onceReplicated({ isElsewhere }, () => logins.provePassword(current.value));
           await stillAlone();
           await release();
         });
+      try {
+        await alone(by).catch(async (error) => {
+          if (own === undefined || !(error instanceof ReadOnlyServerError)) throw error;
+          // A replica, which may still accept what was replaced at the writer: there AWSCURRENT's password is set again.
+          by = await setCurrent(rotation, means, current.value, own);
+          await alone(by);
+        });
       } finally {
-        await session.close();
+        await by.session.close();
       }
     },
   };
@@ -87,13 +95,15 @@ type Changer<S extends Session> = {
   account: Account;
   /** The version whose password was accepted, if one was. */
   replacing: SecretValue | undefined;
+  /** The password is proven at another host than it is set at: that may be a replica, which lags. */
+  isElsewhere: boolean;
   /** Compare-and-set, where the server can. */
   change(from: Secret, to: Secret): Promise<'set' | 'conflict'>;
 };
 
 export function itself<S extends Session>({ engine }: Rotation<S>, session: S, replacing: SecretValue): Changer<S> {
   const change = (from: Secret, to: Secret) => engine.changeOwnPassword(session, from, to);
-  return { session, account: session.account, replacing, change };
+  return { session, account: session.account, replacing, isElsewhere: false, change };
 }
 
 /** The user itself, with whichever password of the secret's versions is accepted. */
@@ -187,7 +197,7 @@ async function asAdmin<S extends Session>(
       await byAdmin.setPassword(session, facts.account, to);
       return 'set' as const;
     };
-    return { session, account: facts.account, replacing, change };
+    return { session, account: facts.account, replacing, isElsewhere: admin.isElsewhere, change };
   } catch (error) {
     await session.close();
     throw error;
@@ -286,6 +296,8 @@ async function prove<S extends Session>(
   pending: SecretValue,
 ): Promise<void> {
   const { logins, current } = rotation;
+  // Nor is the old one put back: that a replica refuses the new one says nothing, and later it would accept it for a while.
+  if (by.isElsewhere) return onceReplicated(by, () => logins.prove(pending).then(() => {}));
   const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
   if (result.is === 'barred') {
@@ -341,15 +353,26 @@ async function restore<S extends Session>(
   means: Means,
   pending: SecretValue | undefined,
 ): Promise<Changer<S>> {
-  const { engine, logins, current } = rotation;
+  const { logins, current } = rotation;
   const session =
     pending !== undefined && sameTarget(pending, current.value) ? await logins.unlessRefused(pending) : undefined;
   if (pending === undefined || session === undefined) throw nothingBetterKnown(current.value);
-  const by = await means.changerFrom(rotation, pending, session);
+  return setCurrent(rotation, means, pending, session);
+}
+
+/** @param accepted the version whose password `session` logged in with */
+async function setCurrent<S extends Session>(
+  rotation: Rotation<S>,
+  means: Means,
+  accepted: SecretValue,
+  session: S,
+): Promise<Changer<S>> {
+  const { engine, current } = rotation;
+  const by = await means.changerFrom(rotation, accepted, session);
   try {
     await engine.exclusively(by.session, by.account, async () => {
       await rotation.readyToChange();
-      return setAgain(by, pending, current.value);
+      return setAgain(by, accepted, current.value);
     });
     return by;
   } catch (error) {

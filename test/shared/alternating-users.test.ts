@@ -4,11 +4,12 @@ import fc from 'fast-check';
 import { postgres } from '../../functions/postgres/engine.ts';
 import type { AdminSecret } from '../../shared/admin.ts';
 import { alternatingUsers } from '../../shared/alternating-users.ts';
-import type { Session } from '../../shared/engine.ts';
-import { PairError } from '../../shared/errors.ts';
+import type { Engine, Session, Twins } from '../../shared/engine.ts';
+import { LoginRefusedError, PairError, ReadOnlyServerError } from '../../shared/errors.ts';
+import type { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
-import { parseSecret, writeSuccessor } from '../../shared/secret-value.ts';
-import type { Check } from '../../shared/strategy.ts';
+import { parseSecret, type SecretValue, writeSuccessor } from '../../shared/secret-value.ts';
+import type { Check, Rotation } from '../../shared/strategy.ts';
 
 type Json = Record<string, unknown>;
 
@@ -152,4 +153,59 @@ test('the reason names the keys, and no values', () => {
   const current = { ...GOOD, username: 'app', note: 'a', port: 1 };
   const pending = { ...GOOD, username: 'app_clone', note: 'p4ss', port: 2 };
   expect(fits(current, pending)).toBe('differs from AWSCURRENT in "note", "port"');
+});
+
+describe('where the secret’s host is a replica of the admin’s', () => {
+  const session = (username: string): Session => ({ account: { username, realm: '' }, close: async () => {} });
+  const [own, asAdmin] = [session('app'), session('admin')];
+
+  /** @param refusals of the pending password, until the replica has caught up */
+  function onReplica(refusals = 0): Rotation<Session> {
+    const twins = {
+      state: async () => ({ base: { inert: false }, twin: { owner: 'arn', inert: false } }),
+      adoption: () => 'COMMENT',
+      differences: async () => [],
+      enable: async () => {},
+    } as unknown as Twins<Session>;
+    const engine = {
+      twins: () => twins,
+      exclusively: async (by: Session, _account: unknown, work: (stillAlone: () => Promise<void>) => unknown) => {
+        if (by !== asAdmin) throw new ReadOnlyServerError('a replica');
+        return work(async () => {});
+      },
+    } as unknown as Engine;
+    const logins = {
+      prove: async () => own.account,
+      accepted: async (as: SecretValue) => {
+        if (as.username !== 'app' && refusals-- > 0) throw new LoginRefusedError('refused');
+        return as.username === 'app' ? own : session(as.username);
+      },
+    } as unknown as Logins<Session>;
+    const admin = {
+      guarded: async () => ({ isElsewhere: true, login: async () => asAdmin }),
+    } as unknown as AdminSecret<Session>;
+    const pending = { value: parse({ ...GOOD, username: 'app_clone', password: 'new' }) };
+    return {
+      engine,
+      logins,
+      admin,
+      secretArn: 'arn',
+      current: { value: parse({ ...GOOD, username: 'app' }) },
+      pending: async () => pending,
+      readyToChange: async () => {},
+    } as unknown as Rotation<Session>;
+  }
+
+  test('the pending version is proven when that has caught up', async () => {
+    await alternatingUsers.set(onReplica(2));
+    await expect(alternatingUsers.set(onReplica(9))).rejects.toThrow('refused');
+  });
+
+  test('a pending version that no longer fits is let go of under the lock at the writer', async () => {
+    let isReleased = false;
+    await alternatingUsers.withdraw(onReplica(), undefined, async () => {
+      isReleased = true;
+    });
+    expect(isReleased).toBe(true);
+  });
 });

@@ -3,12 +3,12 @@ import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../functions/postgres/engine.ts';
 import type { AdminSecret } from '../../shared/admin.ts';
 import { Deadline } from '../../shared/deadline.ts';
-import type { Session } from '../../shared/engine.ts';
-import { PasswordPolicyError } from '../../shared/errors.ts';
+import type { ByAdmin, Session } from '../../shared/engine.ts';
+import { PasswordPolicyError, ReadOnlyServerError } from '../../shared/errors.ts';
 import { Logins } from '../../shared/login.ts';
 import { Secret } from '../../shared/secret.ts';
 import { parseSecret } from '../../shared/secret-value.ts';
-import { singleUser } from '../../shared/single-user.ts';
+import { singleUser, singleUserByAdmin } from '../../shared/single-user.ts';
 import type { Readable, Rotation } from '../../shared/strategy.ts';
 import type { SecretVersions } from '../../shared/versions.ts';
 import { Account } from './account.ts';
@@ -166,5 +166,59 @@ describe('a pending version that no longer fits', () => {
       throw new Error('released');
     };
     await expect(singleUser.withdraw(rotation(account), undefined, release)).rejects.toThrow('lost');
+  });
+});
+
+describe('an admin that sets the password at the writer, where the secret’s host is a replica,', () => {
+  /** `known` is the password that the replica has; the writer has the account's. */
+  function onReplica(account: Account, replica: { known: string }) {
+    const asAdmin: Session = { account: { username: 'admin', realm: '' }, close: async () => {} };
+    const byAdmin: ByAdmin<Session> = {
+      facts: async () => ({ account: { username: 'app', realm: '' }, owners: [] }),
+      setPassword: async (_admin, _account, to) => {
+        account.password = to.reveal();
+        account.changes++;
+      },
+    };
+    const { login } = new Account('').engine;
+    Object.assign(account.engine, {
+      byAdmin: () => byAdmin,
+      login: (...[to, as, until]: Parameters<typeof login>) => {
+        account.beforeLogin(as.password.reveal());
+        return new Account(replica.known).engine.login(to, as, until);
+      },
+      exclusively: async (session: Session, _account: unknown, work: (stillAlone: () => Promise<void>) => unknown) => {
+        if (session !== asAdmin) throw new ReadOnlyServerError('a replica');
+        return work(async () => {});
+      },
+    });
+    const guarded = async () => ({ isElsewhere: true, login: async () => asAdmin });
+    const admin = { guarded } as unknown as AdminSecret<Session>;
+    return { ...rotation(account), admin, adminMaySetPasswords: true };
+  }
+
+  test('waits until that has caught up', async () => {
+    const [account, replica] = [new Account('old'), { known: 'old' }];
+    let refusals = 2;
+    account.beforeLogin = (password) => {
+      if (password === 'new' && refusals-- === 0) replica.known = account.password;
+    };
+    await singleUserByAdmin.set(onReplica(account, replica));
+    expect(account).toMatchObject({ password: 'new', changes: 1 });
+  });
+
+  test('does not put the old one back if that has not: it would accept the new one later, for a while', async () => {
+    const [account, replica] = [new Account('old'), { known: 'old' }];
+    await expect(singleUserByAdmin.set(onReplica(account, replica))).rejects.toThrow('refused');
+    expect(account).toMatchObject({ password: 'new', changes: 1 });
+  });
+
+  test('sets AWSCURRENT’s again before a pending version that no longer fits is let go of: the replica may not know what was set', async () => {
+    const [account, replica] = [new Account('new'), { known: 'old' }];
+    let ofWriter = '';
+    await singleUserByAdmin.withdraw(onReplica(account, replica), version('pending', 'new').value, async () => {
+      ofWriter = account.password;
+    });
+    expect(ofWriter).toBe('old');
   });
 });
