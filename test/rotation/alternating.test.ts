@@ -48,7 +48,7 @@ describeServers('postgres', 'alternating users', (server) => {
       for (let n = 1; n <= ROTATIONS; n++) {
         const [log, calls] = [(await server.log()).length, rotating.calls.length];
         let failed = 0;
-        await rotating.rotate({
+        const { attempts } = await rotating.rotate({
           onStep: {
             after: async () => {
               // At every moment, so whenever it logs in.
@@ -63,7 +63,11 @@ describeServers('postgres', 'alternating users', (server) => {
         failures.push(failed);
         read(readsBetween);
         expect(active(rotating)).toBe(n % 2 === 1 ? rotating.twin : rotating.user);
-        expect(rotating.calls.length - calls).toBe(13);
+        const made = rotating.calls.slice(calls);
+        // Labels that were read more than a second ago are read again before a change.
+        const isSlow = attempts[0]?.steps.some(({ ms }) => ms > 1000);
+        const readAgain = made.filter((call) => call === 'DescribeSecret').length - 2;
+        expect(made.length - (isSlow ? readAgain : 0)).toBe(13);
         const ofFunction = (await server.log()).slice(log);
         const users = `(${[rotating.user, rotating.twin, rotating.admin].join('|')})`;
         const accepted = `connection authorized: user=${users} .*application_name=secret-rotation\\b`;
