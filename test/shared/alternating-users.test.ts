@@ -192,6 +192,7 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       secretArn: 'arn',
       current: { value: parse({ ...GOOD, username: 'app' }) },
       pending: async () => pending,
+      requireLabels: async () => {},
       readyToChange: async () => {},
     } as unknown as Rotation<Session>;
   }
