@@ -135,14 +135,18 @@ export class Logins<S extends Session> {
       if (value !== undefined && (await attempt(value))) return true;
     for (const id of await versions.newestFirst()) {
       if (this.#refusals >= MOST_REFUSALS) return false;
-      const value = id === current.version.id ? undefined : await this.#older(versions, id, []);
+      const value = id === current.version.id ? undefined : await this.#older(versions, id);
       if (value !== undefined && (await attempt(value))) return true;
     }
     return false;
   }
 
   /** A version without a label stays under the key that it was encrypted with, which may be no more: it is no candidate. @param closed takes it then */
-  async #older(versions: SecretVersions, id: string, closed: SecretsManagerError[]): Promise<SecretValue | undefined> {
+  async #older(
+    versions: SecretVersions,
+    id: string,
+    closed: SecretsManagerError[] = [],
+  ): Promise<SecretValue | undefined> {
     try {
       const version = await versions.byId(id);
       return version && this.#readable(version);
