@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
-import type { AccountFacts, ByAdmin, Endpoint } from '../../shared/engine.ts';
-import { PrivilegeError } from '../../shared/errors.ts';
+import type { AccountFacts, ByAdmin, Endpoint } from '../../shared/database/engine.ts';
+import { PrivilegeError } from '../../shared/database/errors.ts';
 import { passwordFailure } from './errors.ts';
 import { marksAbout } from './mark.ts';
 import { type MongoSession, realmOf } from './session.ts';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
-import type { Difference, Pair } from '../../shared/engine.ts';
-import { MARK } from '../../shared/mark.ts';
+import type { Difference, Pair } from '../../shared/database/engine.ts';
+import { MARK } from '../../shared/database/mark.ts';
 import { type Restriction, type Role, shell, type User } from './users.ts';
 
 export type MongoDifference = Difference & {

@@ -1,8 +1,9 @@
-import type { Engine } from '../../shared/engine.ts';
-import { UNRESERVED } from '../../shared/password.ts';
+import type { Engine } from '../../shared/database/engine.ts';
+import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login, type MongoSession } from './session.ts';
 import { twins } from './twins.ts';
+import { changeOwnPassword } from './users.ts';
 
 /** MongoDB and Amazon DocumentDB. */
 export const mongodb: Engine<MongoSession> = {
@@ -17,7 +18,7 @@ export const mongodb: Engine<MongoSession> = {
   login,
   /** There are neither locks nor transactions for users: each command about one is atomic, and that is all. */
   exclusively: (_session, _account, work) => work(async () => {}),
-  changeOwnPassword: (session, _from, to) => session.changeOwnPassword(to),
+  changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({

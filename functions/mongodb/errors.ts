@@ -1,18 +1,17 @@
 import { type Document, MongoError, MongoServerError } from 'mongodb';
-import { connectionFailure } from '../../shared/connection-failure.ts';
-import type { Endpoint, LoginResult } from '../../shared/engine.ts';
+import { DeadlineError, RotationError } from '../../shared/core/errors.ts';
+import { connectionFailure } from '../../shared/database/connection-failure.ts';
+import type { Endpoint, LoginResult } from '../../shared/database/engine.ts';
 import {
   ConnectionError,
   DatabaseError,
-  DeadlineError,
   HostNotFoundError,
   LoginRefusedError,
   PasswordPolicyError,
   PrivilegeError,
   ReadOnlyServerError,
-  RotationError,
   TlsError,
-} from '../../shared/errors.ts';
+} from '../../shared/database/errors.ts';
 
 /**
  * What a failure of the driver means, decided by the server's code and by Node's error codes, never by a message. Codes:

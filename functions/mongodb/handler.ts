@@ -1,4 +1,4 @@
-import { rotationHandler } from '../../shared/handler.ts';
+import { rotationHandler } from '../../shared/database/handler.ts';
 import { mongodb } from './engine.ts';
 
 export const handler = rotationHandler(mongodb);

@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
-import type { Account, Pair } from '../../shared/engine.ts';
-import { type Borne, MARK, markOf } from '../../shared/mark.ts';
+import type { Account, Pair } from '../../shared/database/engine.ts';
+import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
 import type { MongoSession } from './session.ts';
 import { unlessUnknown } from './users.ts';
 

@@ -1,21 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Document, MongoClient, type Timestamp } from 'mongodb';
-import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { Secret } from '../../shared/secret.ts';
-import { trustedRoots } from '../../shared/tls.ts';
+import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/database/engine.ts';
+import { trustedRoots } from '../../shared/database/tls.ts';
 import {
   type Attempt,
   type Failure,
   loginFailure,
-  mayNotChangeOwn,
   NotPrimary,
   notDurable,
   notItself,
-  passwordFailure,
   statementFailure,
 } from './errors.ts';
-import { mechanismsOf, setPassword } from './users.ts';
 
 /** The database in which users are, unless the secret says otherwise. DocumentDB has no other. */
 const ADMIN = 'admin';
@@ -149,13 +145,6 @@ export class MongoSession implements Session {
 
   async #lastWrite(): Promise<LastWrite | undefined> {
     return (await this.read({ hello: 1 }, ADMIN))['lastWrite'];
-  }
-
-  async changeOwnPassword(to: Secret): Promise<'set'> {
-    const failure: Failure = (error, attempt) =>
-      mayNotChangeOwn(passwordFailure(error, attempt), attempt, this.account.realm);
-    await setPassword(this, this.account, to, await mechanismsOf(this, this.account), failure);
-    return 'set';
   }
 
   /** @param database in which the command is run: a user's is that where it authenticates */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Account, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
-import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/errors.ts';
-import { ownersOf } from '../../shared/mark.ts';
+import type { Account, Pair, PairState, Twins, UserState } from '../../shared/database/engine.ts';
+import { DatabaseError, DormantUserError, PrivilegeError, TwinRightsError } from '../../shared/database/errors.ts';
+import { ownersOf } from '../../shared/database/mark.ts';
 import { differencesIn, type MongoDifference } from './differences.ts';
 import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { customDataWith, marksAbout, mayMarkItself } from './mark.ts';

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
-import type { Account } from '../../shared/engine.ts';
-import { PrivilegeError, RotationError } from '../../shared/errors.ts';
-import type { Secret } from '../../shared/secret.ts';
-import { CODES, type Failure, isUnknownThere } from './errors.ts';
+import { RotationError } from '../../shared/core/errors.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { Account } from '../../shared/database/engine.ts';
+import { PrivilegeError } from '../../shared/database/errors.ts';
+import { CODES, type Failure, isUnknownThere, mayNotChangeOwn, passwordFailure } from './errors.ts';
 import type { MongoSession } from './session.ts';
 
 export type Role = { role: string; db: string };
@@ -79,6 +80,13 @@ export async function setPassword(
   failure: Failure,
 ): Promise<void> {
   await session.write({ updateUser: username, pwd: to.reveal(), ...(mechanisms && { mechanisms }) }, realm, failure);
+}
+
+export async function changeOwnPassword(session: MongoSession, to: Secret): Promise<'set'> {
+  const { account } = session;
+  const failure: Failure = (error, attempt) => mayNotChangeOwn(passwordFailure(error, attempt), attempt, account.realm);
+  await setPassword(session, account, to, await mechanismsOf(session, account), failure);
+  return 'set';
 }
 
 /** Those that the user has. */

@@ -1,6 +1,6 @@
 import { escape as literal } from 'mysql2';
-import type { Account } from '../../shared/engine.ts';
-import { PrivilegeError, SeveralAccountsError } from '../../shared/errors.ts';
+import type { Account } from '../../shared/database/engine.ts';
+import { PrivilegeError, SeveralAccountsError } from '../../shared/database/errors.ts';
 import type { MySqlSession } from './session.ts';
 
 /** 'user'@'host', as statements and messages name an account. */

@@ -1,23 +1,14 @@
-import { escape as literal } from 'mysql2';
-import type { Account, AccountFacts, ByAdmin } from '../../shared/engine.ts';
-import type { Secret } from '../../shared/secret.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { Account, AccountFacts, ByAdmin } from '../../shared/database/engine.ts';
 import { accountOf, quoted } from './accounts.ts';
 import { described, grantsOf } from './description.ts';
 import { type Failure, passwordFailure } from './errors.ts';
 import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
-import { type MySqlSession, nativeHash } from './session.ts';
+import { identifiedBy } from './password.ts';
+import type { MySqlSession } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
-
-/**
- * The statement's last part; on MariaDB the hash, as its general log leaves nothing out.
- * @param plugin MySQL's, if it is to be another than the account has
- */
-export function identifiedBy({ isMariaDb }: MySqlSession, to: Secret, plugin?: string): string {
-  if (isMariaDb) return `IDENTIFIED BY PASSWORD ${literal(nativeHash(to))}`;
-  return `IDENTIFIED ${plugin === undefined ? '' : `WITH ${literal(plugin)} `}BY ${literal(to.reveal())}`;
-}
 
 /**
  * A password that was retained beside the replaced one goes, too; only after it, for it may be AWSCURRENT's, which then is no sooner gone than

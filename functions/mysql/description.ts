@@ -1,6 +1,6 @@
 import { escape as literal } from 'mysql2';
-import type { Account } from '../../shared/engine.ts';
-import { PrivilegeError } from '../../shared/errors.ts';
+import type { Account } from '../../shared/database/engine.ts';
+import { PrivilegeError } from '../../shared/database/errors.ts';
 import { mayNotSee } from './accounts.ts';
 import { type Grants, grantsIn, holderOf } from './grants.ts';
 import type { MySqlSession } from './session.ts';

@@ -1,4 +1,4 @@
-import type { Difference } from '../../shared/engine.ts';
+import type { Difference } from '../../shared/database/engine.ts';
 import { quoted } from './accounts.ts';
 import type { Description } from './description.ts';
 import {

@@ -1,7 +1,8 @@
-import type { Engine } from '../../shared/engine.ts';
-import { UNRESERVED } from '../../shared/password.ts';
+import type { Engine } from '../../shared/database/engine.ts';
+import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { overlap } from './overlap.ts';
+import { changeOwnPassword } from './password.ts';
 import { login, type MySqlSession } from './session.ts';
 import { twins } from './twins.ts';
 
@@ -16,7 +17,7 @@ export const mysql: Engine<MySqlSession> = {
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.alone(account, work),
-  changeOwnPassword: (session, from, to) => session.changeOwnPassword(from, to),
+  changeOwnPassword,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: (engineKey) =>

@@ -1,4 +1,4 @@
-import type { Account } from '../../shared/engine.ts';
+import type { Account } from '../../shared/database/engine.ts';
 
 /**
  * What SHOW GRANTS says, and the statements that say it again. Names stay as the server writes them, in their quotes, so `\_`, `%` and

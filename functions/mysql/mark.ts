@@ -1,6 +1,6 @@
 import { escape as literal } from 'mysql2';
-import type { Pair } from '../../shared/engine.ts';
-import { type Borne, MARK, markOf } from '../../shared/mark.ts';
+import type { Pair } from '../../shared/database/engine.ts';
+import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
 import type { MySqlSession } from './session.ts';
 
 /** For CREATE USER and ALTER USER, which merge it with what people keep in an account's ATTRIBUTE. */

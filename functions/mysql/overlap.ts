@@ -1,12 +1,8 @@
 import { escape as literal } from 'mysql2';
-import type { Overlap } from '../../shared/engine.ts';
-import {
-  PrivilegeError,
-  RetainedPasswordError,
-  type RotationError,
-  UnknownStrategyError,
-} from '../../shared/errors.ts';
-import type { Secret } from '../../shared/secret.ts';
+import { type RotationError, UnknownStrategyError } from '../../shared/core/errors.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { Overlap } from '../../shared/database/engine.ts';
+import { PrivilegeError, RetainedPasswordError } from '../../shared/database/errors.ts';
 import { quoted, requireOneAccount } from './accounts.ts';
 import { isConflict, passwordFailure } from './errors.ts';
 import type { MySqlSession } from './session.ts';

@@ -2,21 +2,17 @@ import { createHash } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
-import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/engine.ts';
-import type { Secret } from '../../shared/secret.ts';
-import { trustedRoots } from '../../shared/tls.ts';
-import { requireOneAccount } from './accounts.ts';
+import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/database/engine.ts';
+import { trustedRoots } from '../../shared/database/tls.ts';
 import {
   type Attempt,
   type Failure,
-  isConflict,
   isOptionPrevents,
   lockLost,
   lockTaken,
   loginFailure,
   notItself,
-  passwordFailure,
   readOnlyServer,
   statementFailure,
 } from './errors.ts';
@@ -131,24 +127,6 @@ export class MySqlSession implements Session {
     }
   }
 
-  /**
-   * MySQL's is compare-and-set, and its logs leave the passwords out (https://dev.mysql.com/doc/refman/9.7/en/password-logging.html). MariaDB has
-   * neither: it gets the hash, which is no password.
-   */
-  async changeOwnPassword(from: Secret, to: Secret): Promise<'set' | 'conflict'> {
-    await requireOneAccount(this, this.account.username);
-    const statement = this.isMariaDb
-      ? `SET PASSWORD = ${literal(nativeHash(to))}`
-      : `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(from.reveal())}`;
-    try {
-      await this.change(statement, (error, attempt) => passwordFailure(error, attempt, this));
-      return 'set';
-    } catch (error) {
-      if (isConflict(error)) return 'conflict';
-      throw error;
-    }
-  }
-
   /** What a query answers. */
   async rows<Row>(query: string, failure: Failure = statementFailure): Promise<Row[]> {
     return (await this.#query(query, failure)) as unknown as Row[];
@@ -218,10 +196,4 @@ export class MySqlSession implements Session {
       throw failure(error, this.#attempt);
     }
   }
-}
-
-/** What mysql_native_password stores, https://mariadb.com/docs/server/reference/plugins/authentication-plugins/authentication-plugin-mysql_native_password */
-export function nativeHash(password: Secret): string {
-  const once = createHash('sha1').update(password.reveal()).digest();
-  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
 }

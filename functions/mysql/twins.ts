@@ -1,21 +1,16 @@
 import { escape as literal } from 'mysql2';
-import type { Account, Pair, PairState, Twins } from '../../shared/engine.ts';
-import {
-  DormantUserError,
-  ForeignUserError,
-  PrivilegeError,
-  RotationError,
-  TwinRightsError,
-} from '../../shared/errors.ts';
-import { ownersOf } from '../../shared/mark.ts';
-import type { Secret } from '../../shared/secret.ts';
+import { RotationError } from '../../shared/core/errors.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { Account, Pair, PairState, Twins } from '../../shared/database/engine.ts';
+import { DormantUserError, ForeignUserError, PrivilegeError, TwinRightsError } from '../../shared/database/errors.ts';
+import { ownersOf } from '../../shared/database/mark.ts';
 import { accountOf, mayNotSee, quoted } from './accounts.ts';
-import { identifiedBy } from './by-admin.ts';
 import { type Description, describe, described, grantsOf } from './description.ts';
 import { createUser, differencesIn, type MySqlDifference } from './differences.ts';
 import { type Failure, passwordFailure, statementFailure } from './errors.ts';
 import { holdsEverywhere } from './grants.ts';
 import { attributeOf, marksAbout } from './mark.ts';
+import { identifiedBy } from './password.ts';
 import type { MySqlSession } from './session.ts';
 
 /**

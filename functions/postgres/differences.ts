@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Difference, Pair } from '../../shared/engine.ts';
+import type { Difference, Pair } from '../../shared/database/engine.ts';
 
 /** What the server's catalogs say of base and twin; any role may read them. */
 export type Picture = {

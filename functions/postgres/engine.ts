@@ -1,5 +1,5 @@
-import type { Engine } from '../../shared/engine.ts';
-import { UNRESERVED } from '../../shared/password.ts';
+import type { Engine } from '../../shared/database/engine.ts';
+import { UNRESERVED } from '../../shared/database/password.ts';
 import { DEFAULT_DATABASE, login, type PostgresSession } from './session.ts';
 import { byAdmin, twins } from './twins.ts';
 

@@ -1,19 +1,18 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { connectionFailure } from '../../shared/connection-failure.ts';
-import type { Endpoint, LoginResult } from '../../shared/engine.ts';
+import { DeadlineError, RotationError } from '../../shared/core/errors.ts';
+import { connectionFailure } from '../../shared/database/connection-failure.ts';
+import type { Endpoint, LoginResult } from '../../shared/database/engine.ts';
 import {
   ConnectionError,
   DatabaseError,
-  DeadlineError,
   LoginBarredError,
   LoginRefusedError,
   PasswordPolicyError,
   PrivilegeError,
   ReadOnlyServerError,
-  RotationError,
   UnsupportedHostError,
-} from '../../shared/errors.ts';
+} from '../../shared/database/errors.ts';
 
 /**
  * What a failure of the driver means, decided by SQLSTATE, by the server's `routine` field and by Node's error codes, never by a

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import saslprep from '@mongodb-js/saslprep';
-import type { Secret } from '../../shared/secret.ts';
+import type { Secret } from '../../shared/core/secret.ts';
 
 const derive = promisify(pbkdf2);
 

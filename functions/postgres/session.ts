@@ -3,11 +3,11 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
-import { type Deadline, GOODBYE } from '../../shared/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/engine.ts';
-import type { PrivilegeError } from '../../shared/errors.ts';
-import type { Secret } from '../../shared/secret.ts';
-import { trustedRoots } from '../../shared/tls.ts';
+import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { Account, Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/database/engine.ts';
+import type { PrivilegeError } from '../../shared/database/errors.ts';
+import { trustedRoots } from '../../shared/database/tls.ts';
 import {
   type AdminsWork,
   type Attempt,

@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { AccountFacts, ByAdmin, Pair, PairState, Twins, UserState } from '../../shared/engine.ts';
-import { type Borne, MARK, markOf, ownersOf } from '../../shared/mark.ts';
-import type { Secret } from '../../shared/secret.ts';
+import type { Secret } from '../../shared/core/secret.ts';
+import type { AccountFacts, ByAdmin, Pair, PairState, Twins, UserState } from '../../shared/database/engine.ts';
+import { type Borne, MARK, markOf, ownersOf } from '../../shared/database/mark.ts';
 import { differencesIn, type Picture, type PostgresDifference, SINCE_16 } from './differences.ts';
 import { scramVerifier } from './scram.ts';
 import type { PostgresSession } from './session.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Database } from './database.ts';
-import type { Credential } from './engines.ts';
+import type { Credential } from './engine.ts';
 import { credentialIn, SECRET } from './secret.ts';
 
 /** Milliseconds between two logins. */

@@ -1,7 +1,8 @@
 import { rows } from '../servers/rows.ts';
 import { introduction, type Server, startServer } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
-import { type Answer, type Credential, type DemoEngine, ENGINES, type Roles, type Visitor } from './engines.ts';
+import type { Answer, Credential, DemoEngine, Roles, Visitor } from './engine.ts';
+import { ENGINES } from './engines.ts';
 import type { Options } from './options.ts';
 
 /** A server with an application's user and the admin that made it. It is the demo's own, unless somebody else's address was given. */

@@ -1,6 +1,6 @@
 import type { Step } from '../secrets-manager/rotation.ts';
 import type { Logins } from '../servers/users.ts';
-import type { Answer } from './engines.ts';
+import type { Answer } from './engine.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';

@@ -8,7 +8,7 @@ import type { Step } from '../secrets-manager/rotation.ts';
 import { FUNCTION_ACCESS_KEY_ID, type SecretsManagerEmulator, startSecretsManager } from '../secrets-manager/server.ts';
 import { Application } from './application.ts';
 import { Database } from './database.ts';
-import type { Credential } from './engines.ts';
+import type { Credential } from './engine.ts';
 import type { ApplicationFacts, Facts, RotationFacts, Scene } from './facts.ts';
 import type { Options } from './options.ts';
 import { lockOutIn, Prober } from './prober.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mongodb as rotates } from '../../functions/mongodb/engine.ts';
 import { CODES, connect, isOneOf, unlessUnknownCommand } from '../servers/mongodb.ts';
 import { CHANGES_OWN_PASSWORD, loginsIn } from '../servers/mongodb-users.ts';
-import { usersOf } from '../servers/users.ts';
-import type { DemoEngine, Visitor } from './engines.ts';
+import { usersOf } from '../servers/users-of.ts';
+import type { DemoEngine, Visitor } from './engine.ts';
 
 const DATABASE: Visitor = 'application';
 /** The user's, where there are roles. */

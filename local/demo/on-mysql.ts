@@ -2,8 +2,8 @@ import mysql from 'mysql2/promise';
 import { mysql as rotates } from '../../functions/mysql/engine.ts';
 import { isAccessDenied } from '../servers/mysql.ts';
 import { ROLE_OF_MASTER } from '../servers/mysql-users.ts';
-import { usersOf } from '../servers/users.ts';
-import { type DemoEngine, VISITORS, type Visitor } from './engines.ts';
+import { usersOf } from '../servers/users-of.ts';
+import { type DemoEngine, VISITORS, type Visitor } from './engine.ts';
 import { STRATEGIES } from './strategies.ts';
 
 /** With rights on the database: whoever logs in has to have the same as whoever did before. */

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { postgres } from '../../functions/postgres/engine.ts';
-import { usersOf } from '../servers/users.ts';
-import { type DemoEngine, VISITORS, type Visitor } from './engines.ts';
+import { usersOf } from '../servers/users-of.ts';
+import { type DemoEngine, VISITORS, type Visitor } from './engine.ts';
 
 /** Only its owner may drop a table: whoever logs in has to have the same rights as whoever did before. */
 const WORK = `

@@ -1,5 +1,5 @@
 import type { SecretStore } from '../secrets-manager/store.ts';
-import type { Credential } from './engines.ts';
+import type { Credential } from './engine.ts';
 
 export const SECRET = 'orders/database';
 export const ADMIN_SECRET = 'orders/admin';

@@ -1,6 +1,6 @@
-import type { Chosen } from '../../shared/strategies.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 
-export type StrategyName = Chosen['name'];
+export type { StrategyName };
 
 /** What the demo has to know of a strategy. */
 type Strategy = {

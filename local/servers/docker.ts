@@ -7,11 +7,11 @@ import {
   Wait,
 } from 'testcontainers';
 import { owner } from '../owner.ts';
-import type { ServerEngine } from './engine.ts';
+import { newAddress, type ServerEngine } from './engine.ts';
 import { engines } from './engines.ts';
 import { withFreePort } from './free-port.ts';
 import type { Row } from './rows.ts';
-import { newAddress, type Settings, type Started, type Unavailable } from './source.ts';
+import type { Settings, Started, Unavailable } from './source.ts';
 import { whenItHasStarted } from './waiting.ts';
 
 const LABEL = 'secret-rotation-functions';

@@ -1,4 +1,5 @@
 /** What differs between the servers of one engine and another's, wherever they come from; one module each says it. */
+import { randomBytes } from 'node:crypto';
 import type { Address, Settings } from './source.ts';
 
 export interface ServerEngine {
@@ -47,3 +48,9 @@ export type Container = {
   /** Put there before it starts. */
   files?: { target: string; content: string; mode?: number }[];
 };
+
+/** Of a server that is to be started. */
+export function newAddress(engine: ServerEngine, { tls }: Settings, host: string, port: number): Address {
+  const superuser = { username: engine.superuser, password: randomBytes(18).toString('base64url') };
+  return { host, port, database: engine.database, superuser, ...(tls && engine.tlsOnly && { tlsOnly: true }) };
+}

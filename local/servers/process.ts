@@ -5,8 +5,8 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandLineOf, temporaryDirectory } from '../owner.ts';
-import type { ServerEngine } from './engine.ts';
-import { type Address, newAddress, type Settings, type Started } from './source.ts';
+import { newAddress, type ServerEngine } from './engine.ts';
+import type { Address, Settings, Started } from './source.ts';
 import { whenItHasStarted } from './waiting.ts';
 
 export type User = { uid?: number; gid?: number };

@@ -1,6 +1,4 @@
 /** What every source of servers (address, Docker, binary on PATH, npm) is asked and answers. */
-import { randomBytes } from 'node:crypto';
-import type { ServerEngine } from './engine.ts';
 import type { Row } from './rows.ts';
 
 export type Address = {
@@ -38,11 +36,5 @@ export type Started = {
 
 /** `remedy` completes the sentence "to have this server, …"; absent where nothing can be done. */
 export type Unavailable = { remedy?: string };
-
-/** Of a server that is to be started. */
-export function newAddress(engine: ServerEngine, { tls }: Settings, host: string, port: number): Address {
-  const superuser = { username: engine.superuser, password: randomBytes(18).toString('base64url') };
-  return { host, port, database: engine.database, superuser, ...(tls && engine.tlsOnly && { tlsOnly: true }) };
-}
 
 export type Source = (row: Row, settings: Settings) => Promise<Started | Unavailable>;

@@ -1,9 +1,4 @@
 /** What people do on a database server, past the function: tests, the demo and the crash matrix make and inspect users with it. */
-import { mongodbUsers } from './mongodb-users.ts';
-import { mysqlUsers } from './mysql-users.ts';
-import { postgresUsers } from './postgres-users.ts';
-import { type EngineName, type RowName, rows } from './rows.ts';
-import type { Address } from './source.ts';
 
 export type Login = { username: string; password: string };
 
@@ -33,15 +28,4 @@ export interface Users {
 
   /** One login, and out again. @throws whatever says nothing about the password, as the driver has it */
   logIn(user: Login): Promise<'accepted' | 'refused'>;
-}
-
-const users: Readonly<Record<EngineName, (server: Address) => Users>> = {
-  postgres: postgresUsers,
-  mysql: mysqlUsers,
-  mongodb: mongodbUsers,
-};
-
-/** With another `host` and `port`, through a proxy: `usersOf({ ...server, host, port })`. */
-export function usersOf(server: Address & { row: RowName }): Users {
-  return users[rows[server.row].engine](server);
 }

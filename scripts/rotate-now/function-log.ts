@@ -2,7 +2,7 @@ import { CloudWatchLogsClient, paginateFilterLogEvents } from '@aws-sdk/client-c
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { isFinal, sentenceFor } from './errors.ts';
 
-/** What the function logs of a step, one JSON line each: shared/handler.ts. */
+/** What the function logs of a step, one JSON line each: shared/core/handler.ts. */
 export type Line = {
   level: string;
   message: string;

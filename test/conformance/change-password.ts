@@ -3,9 +3,9 @@ import { mongodb } from '../../functions/mongodb/engine.ts';
 import { mysql } from '../../functions/mysql/engine.ts';
 import { postgres } from '../../functions/postgres/engine.ts';
 import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
-import { Deadline } from '../../shared/deadline.ts';
-import type { Endpoint, Engine } from '../../shared/engine.ts';
-import { Secret } from '../../shared/secret.ts';
+import { Deadline } from '../../shared/core/deadline.ts';
+import { Secret } from '../../shared/core/secret.ts';
+import type { Endpoint, Engine } from '../../shared/database/engine.ts';
 
 export type Order = {
   row: RowName;

@@ -5,7 +5,7 @@ import { BSON, type Document } from 'mongodb';
 import { mongodb as engine } from '../../functions/mongodb/engine.ts';
 import { CODES, connect, isOneOf, isPrimary } from '../../local/servers/mongodb.ts';
 import { rows } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { answering, error, isHello, lettingIn, message, PRIMARY, reply } from '../functions/mongodb/fake.ts';
 import type { SharedServer } from '../servers.ts';
 import { eventually, unique } from './bench.ts';

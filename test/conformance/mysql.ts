@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mysql as engine } from '../../functions/mysql/engine.ts';
 import { connect } from '../../local/servers/mysql.ts';
 import { rows } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { authSwitch, error, greeting, greets, letsIn, packet, untilTls } from '../functions/mysql/fake.ts';
 import type { SharedServer } from '../servers.ts';
 import { unique } from './bench.ts';

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { postgres as engine } from '../../functions/postgres/engine.ts';
 import { connect } from '../../local/servers/postgres.ts';
 import { rows } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { accepting, done, errorResponse, inTurn, message, quoting, READY } from '../functions/postgres/fake.ts';
 import type { SharedServer } from '../servers.ts';
 import { unique } from './bench.ts';

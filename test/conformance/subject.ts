@@ -1,7 +1,7 @@
 /** What differs by engine where its duties are tested: how its servers are brought into a state, asked, and listened to. */
 import type { Socket } from 'node:net';
 import type { Login } from '../../local/servers/users.ts';
-import type { Endpoint, Engine } from '../../shared/engine.ts';
+import type { Endpoint, Engine } from '../../shared/database/engine.ts';
 
 /** There is no such thing on this server, and this is why: it shows in the test's title. */
 export type None = { none: string };

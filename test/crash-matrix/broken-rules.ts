@@ -20,9 +20,9 @@ export type BrokenRule = {
 };
 
 const PENDING_TRUSTED = {
-  file: 'shared/alternating-users.ts',
+  file: 'shared/database/strategies/alternating-users.ts',
   find: 'const state = await twins.state(session, pair);',
-  replace: `const earlier = await rotation.logins.unlessRefused(pending);
+  replace: `const earlier = await work.logins.unlessRefused(pending);
     await earlier?.close();
     if (earlier) return pending;
     const state = await twins.state(session, pair);`,
@@ -32,9 +32,9 @@ const NOTHING_UNPROVEN: BrokenRule = {
   rule: 'nothing is promoted that has not logged in',
   edits: [
     {
-      file: 'shared/single-user.ts',
-      find: 'async test({ logins }, pending) {',
-      replace: 'async test({ logins }, pending) { if (pending) return;',
+      file: 'shared/database/strategies/one-user.ts',
+      find: 'async test(pending, at) {',
+      replace: 'async test(pending, at) { if (pending) return;',
     },
   ],
   engine: 'postgres',
@@ -48,12 +48,12 @@ export const brokenRules: BrokenRule[] = [
     rule: 'createSecret keeps the pending value that an earlier attempt stored',
     edits: [
       {
-        file: 'shared/rotation.ts',
+        file: 'shared/core/rotation.ts',
         find: 'const stored = await versions.pending(event.token);',
         replace: 'const stored = undefined as Version | undefined;',
       },
       {
-        file: 'shared/versions.ts',
+        file: 'shared/core/versions.ts',
         find: "=== 'ResourceExistsException') return 'exists';",
         replace: "=== '') return 'exists';",
       },
@@ -67,12 +67,12 @@ export const brokenRules: BrokenRule[] = [
     rule: 'after a time-out or a network fault the old password is not put back',
     edits: [
       {
-        file: 'shared/single-user.ts',
+        file: 'shared/database/strategies/one-user.ts',
         find: "if (result.is !== 'refused' || by.replacing",
         replace: 'if (by.replacing',
       },
       {
-        file: 'shared/single-user.ts',
+        file: 'shared/database/strategies/one-user.ts',
         find: 'const again = await logins.unlessRefused(pending);',
         replace: 'const again = undefined as S | undefined; void logins;',
       },
@@ -85,7 +85,9 @@ export const brokenRules: BrokenRule[] = [
   NOTHING_UNPROVEN,
   {
     rule: 'finishSecret logs in again if AWSCURRENT was edited since',
-    edits: [{ file: 'shared/rotation.ts', find: 'if (version.createdAt >= stored.createdAt)', replace: 'if (false)' }],
+    edits: [
+      { file: 'shared/core/rotation.ts', find: 'if (version.createdAt >= stored.createdAt)', replace: 'if (false)' },
+    ],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'after-testSecret/edit-password',
@@ -95,7 +97,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'a pending version is not trusted after AWSCURRENT was edited',
     edits: [
       {
-        file: 'shared/single-user.ts',
+        file: 'shared/database/strategies/one-user.ts',
         find: 'const keys = differingKeys(current, pending);',
         replace: 'const keys: string[] = []; void differingKeys;',
       },
@@ -109,10 +111,9 @@ export const brokenRules: BrokenRule[] = [
     rule: 'AWSPENDING is taken off only when AWSCURRENT works',
     edits: [
       {
-        file: 'shared/rotation.ts',
-        find: 'await withdrawing(strategy, current.value, readable).withdraw(',
-        replace:
-          'void withdrawing; await (async (_: unknown, __: unknown, released: () => Promise<void>) => released())(',
+        file: 'shared/core/rotation.ts',
+        find: 'await withdrawing.withdraw(',
+        replace: 'void withdrawing; await (async (given: Rotation<V>, _: unknown) => given.release())(',
       },
     ],
     engine: 'postgres',
@@ -124,7 +125,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'a refused AWSCURRENT leads on to AWSPENDING',
     edits: [
       {
-        file: 'shared/login.ts',
+        file: 'shared/database/logins.ts',
         find: 'const asPending = await attempt(pending.value);',
         replace: 'const asPending = undefined as Found<S> | undefined;',
       },
@@ -138,7 +139,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the server has a time limit for every statement',
     edits: [
       {
-        file: 'shared/deadline.ts',
+        file: 'shared/core/deadline.ts',
         find: "return Math.max(1, Math.floor(this.left('statements') * SERVER_SHARE));",
         replace: "return this.left('statements') * 0;",
       },
@@ -160,7 +161,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the event is never logged',
     edits: [
       {
-        file: 'shared/handler.ts',
+        file: 'shared/core/handler.ts',
         find: 'const event = parseEvent(input);',
         replace: 'const event = parseEvent(input); console.log(JSON.stringify(input));',
       },
@@ -192,11 +193,11 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the password comes last, and in one transaction with the rights',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
-        find: 'await bringInLine(work,',
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'await bringInLine(given,',
         replace: `await twins.enable(session, pair, dormant, pending.password);
           await (session as any).rows('COMMIT; BEGIN');
-          await bringInLine(work,`,
+          await bringInLine(given,`,
       },
       PENDING_TRUSTED,
     ],
@@ -215,7 +216,9 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'nothing is promoted that lacks rights of its predecessor',
-    edits: [{ file: 'shared/alternating-users.ts', find: 'if (wrong.length > 0)', replace: 'if (false)' }],
+    edits: [
+      { file: 'shared/database/strategies/twin-rights.ts', find: 'if (wrong.length > 0)', replace: 'if (false)' },
+    ],
     engine: 'postgres',
     strategy: 'alternating-users',
     caughtBy: 'after-setSecret/edit-base',
@@ -225,7 +228,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'a user that nothing shows to be this secret’s gets no password',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
+        file: 'shared/database/strategies/whose-user.ts',
         find: 'const isEmptyTwin = ',
         replace: 'const isEmptyTwin = true || ',
       },
@@ -239,7 +242,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'a twin that bears another secret’s mark is left alone',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
+        file: 'shared/database/strategies/whose-user.ts',
         find: 'if (owner !== undefined && owner !== pair.owner)',
         replace: 'if (false)',
       },
@@ -253,12 +256,11 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the base is the authority, not the twin',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
-        find: "if (dormant === 'base') await requireNothingMore(work);",
-        replace: `if (dormant === 'base')
-          for (const each of await visibleDifferences(work))
-            await twins.apply(session, pair, { ...each, sql: each.remedies[0] } as Difference);
-          void requireNothingMore;`,
+        file: 'shared/database/strategies/twin-rights.ts',
+        find: "const more = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');",
+        replace: `for (const each of await visibleDifferences(given))
+            await given.twins.apply(given.session, given.pair, { ...each, sql: each.remedies[0] } as Difference);
+          const more: Difference[] = [];`,
       },
     ],
     engine: 'postgres',
@@ -268,7 +270,13 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'nothing is applied to the user that AWSCURRENT names',
-    edits: [{ file: 'shared/alternating-users.ts', find: "if (dormant === 'twin') {", replace: 'if (true) {' }],
+    edits: [
+      {
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: "if (dormant === 'twin') {",
+        replace: 'if (true) {',
+      },
+    ],
     engine: 'postgres',
     strategy: 'alternating-users',
     caughtBy: 'to-base/after-createSecret/edit-base',
@@ -310,9 +318,9 @@ export const brokenRules: BrokenRule[] = [
     rule: 'a hash is sent instead of the password',
     edits: [
       {
-        file: 'functions/mysql/session.ts',
-        find: 'literal(nativeHash(to))',
-        replace: 'literal(to.reveal())',
+        file: 'functions/mysql/password.ts',
+        find: 'literal(nativeHash(to))}`\n    : `ALTER',
+        replace: 'literal(to.reveal())}`\n    : `ALTER',
       },
     ],
     engine: 'mariadb',
@@ -324,9 +332,9 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the password comes after the rights, where a server has no transaction for them',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
-        find: 'await bringInLine(work,',
-        replace: 'await twins.enable(session, pair, dormant, pending.password); await bringInLine(work,',
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'await bringInLine(given,',
+        replace: 'await twins.enable(session, pair, dormant, pending.password); await bringInLine(given,',
       },
       PENDING_TRUSTED,
     ],
@@ -339,7 +347,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'where nothing can be marked, a user that is there already gets no password',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
+        file: 'shared/database/strategies/whose-user.ts',
         find: 'const isEmptyTwin = ',
         replace: 'const isEmptyTwin = true || ',
       },
@@ -413,7 +421,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'where nothing can be marked, a user that is there already gets no password',
     edits: [
       {
-        file: 'shared/alternating-users.ts',
+        file: 'shared/database/strategies/whose-user.ts',
         find: 'const isEmptyTwin = ',
         replace: 'const isEmptyTwin = true || ',
       },

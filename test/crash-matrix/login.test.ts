@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { engineNames } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { describeServers } from '../servers.ts';
 import { engineOf } from './engines.ts';
 

@@ -1,10 +1,10 @@
 /** The JSON of the documents: values of secrets as the function itself reads them, and policies. */
 import { describe, expect, test } from '@jest/globals';
 import { ENGINES } from '../../scripts/build.ts';
-import type { Engine } from '../../shared/engine.ts';
-import { namesOf } from '../../shared/pair.ts';
-import { Secret } from '../../shared/secret.ts';
-import { isManagedByRds, parseSecret, type SecretValue } from '../../shared/secret-value.ts';
+import { Secret } from '../../shared/core/secret.ts';
+import type { Engine } from '../../shared/database/engine.ts';
+import { namesOf } from '../../shared/database/pair.ts';
+import { isManagedByRds, parseSecret, type SecretValue } from '../../shared/database/secret-value.ts';
 import { describeTool } from '../tools.ts';
 import { cfnLint } from './cfn-lint.ts';
 import { type Block, blocksIn } from './documents.ts';

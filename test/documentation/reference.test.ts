@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import * as errors from '../../shared/errors.ts';
+import * as errors from '../../shared/core/errors.ts';
+import * as ofDatabases from '../../shared/database/errors.ts';
 import { defaultEnvironment, root } from '../template/template.ts';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -14,8 +15,8 @@ function firstCells(file: string, like: RegExp): string[] {
 }
 
 test('each error that a step can answer with has a line in docs/when-it-fails.md', () => {
-  const classes = Object.entries(errors).filter(
-    ([, it]) => typeof it === 'function' && it.prototype instanceof errors.RotationError,
+  const classes = Object.entries({ ...errors, ...ofDatabases }).filter(
+    ([, it]) => typeof it === 'function' && it !== errors.CallError && it.prototype instanceof errors.RotationError,
   );
   const names = classes.map(([name]) => name);
   expect(firstCells('docs/when-it-fails.md', /Error$/).sort()).toEqual(names.sort());

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../local/demo/database.ts';
-import type { Answer } from '../../local/demo/engines.ts';
+import type { Answer } from '../../local/demo/engine.ts';
 import { type Probe, Prober } from '../../local/demo/prober.ts';
 import { SECRET } from '../../local/demo/secret.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';

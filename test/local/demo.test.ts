@@ -9,7 +9,7 @@ import { brokenPromises, type Facts, type RotationFacts } from '../../local/demo
 import { OWNER_VARIABLE, temporaryDirectory } from '../../local/owner.ts';
 import { type EngineName, engineNames } from '../../local/servers/rows.ts';
 import { startServer } from '../../local/servers/server.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { type SharedServer, servers, testUnless } from '../servers.ts';
 
 const DEMO = fileURLToPath(new URL('../../local/demo/demo.ts', import.meta.url));

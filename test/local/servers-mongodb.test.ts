@@ -7,7 +7,8 @@ import { temporaryDirectory } from '../../local/owner.ts';
 import { connect, mongodbServers } from '../../local/servers/mongodb.ts';
 import { loginsIn } from '../../local/servers/mongodb-users.ts';
 import { introduction, startServer } from '../../local/servers/server.ts';
-import { type Login, usersOf } from '../../local/servers/users.ts';
+import type { Login } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithNamesInLog } from '../servers.ts';
 

@@ -4,7 +4,8 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { connect } from '../../local/servers/mysql.ts';
 import { rows } from '../../local/servers/rows.ts';
 import { introduction, type ServerDescription, startServer } from '../../local/servers/server.ts';
-import { type Login, usersOf } from '../../local/servers/users.ts';
+import type { Login } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../servers.ts';
 

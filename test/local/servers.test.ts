@@ -13,7 +13,7 @@ import {
   type SourceName,
   startServer,
 } from '../../local/servers/server.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { HANDOVER_VARIABLE } from '../global-setup.ts';
 import { describeServers, testWithNamesInLog } from '../servers.ts';

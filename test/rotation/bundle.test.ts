@@ -66,8 +66,8 @@ const askingRds: Plugin = {
   setup({ onLoad }) {
     onLoad({ filter: /functions\/\w+\/handler\.ts$/ }, async ({ path }) => ({
       contents: `${await readFile(path, 'utf8')}
-        export { Rds } from '../../shared/rds.ts';
-        export { Deadline } from '../../shared/deadline.ts';`,
+        export { Rds } from '../../shared/database/rds.ts';
+        export { Deadline } from '../../shared/core/deadline.ts';`,
       loader: 'ts',
     }));
   },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import { rows } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { describeServers, type SharedServer, testWithLog } from '../servers.ts';
 import { proxy } from './proxy.ts';
 import { forms, newPassword, Rotating, type RotatingOptions } from './rotating.ts';

@@ -1,7 +1,8 @@
 /** Who logs in at a server: by its own log, or on the wire where that cannot be read or names nobody. */
 import type { ServerDescription } from '../../local/servers/server.ts';
 import { readLog } from '../../local/servers/server.ts';
-import { type Logins, usersOf } from '../../local/servers/users.ts';
+import type { Logins } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { proxy } from './proxy.ts';
 
 export type Counter = AsyncDisposable & {

@@ -1,7 +1,7 @@
 /** Two users that take turns on MongoDB, with the built function: what it costs, and whose user a twin is. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { usersOf } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { describeServers } from '../servers.ts';
 import { countLogins } from './logins.ts';
 import { newPassword, Rotating, type RotatingOptions } from './rotating.ts';

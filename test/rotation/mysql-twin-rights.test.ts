@@ -2,9 +2,9 @@
 
 import { expect, test } from '@jest/globals';
 import { mysql } from '../../functions/mysql/engine.ts';
-import { Deadline } from '../../shared/deadline.ts';
-import { type Pair, supported } from '../../shared/engine.ts';
-import { Secret } from '../../shared/secret.ts';
+import { Deadline } from '../../shared/core/deadline.ts';
+import { Secret } from '../../shared/core/secret.ts';
+import { type Pair, supported } from '../../shared/database/engine.ts';
 import { describeOwnServers, describeServers, type SharedServer, testUnless } from '../servers.ts';
 import { comparable, quoted, wordsOn } from './mysql-account.ts';
 import { dropped, type Names, objects, type Shape, shapes } from './mysql-shapes.ts';

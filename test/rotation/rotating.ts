@@ -15,7 +15,8 @@ import {
 } from '../../local/secrets-manager/server.ts';
 import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
-import { type Users, usersOf } from '../../local/servers/users.ts';
+import type { Users } from '../../local/servers/users.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import { stored as storedByMySql } from './mysql-account.ts';
 import { stored as storedByPostgres } from './postgres-account.ts';
 

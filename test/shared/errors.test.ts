@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import * as errors from '../../shared/errors.ts';
+import * as errors from '../../shared/core/errors.ts';
+import * as ofDatabases from '../../shared/database/errors.ts';
 
 const SECRET = 'h"u\'n&t%e\\r2';
 
@@ -37,17 +38,17 @@ describe('an error that is not ours', () => {
 });
 
 describe('our errors', () => {
-  const classes = Object.values(errors).filter(
+  const classes = Object.values({ ...errors, ...ofDatabases }).filter(
     (value) =>
-      typeof value === 'function' && value !== errors.RotationError && value.prototype instanceof errors.RotationError,
+      typeof value === 'function' && value !== errors.CallError && value.prototype instanceof errors.RotationError,
   ) as (new (
     message: string,
     details?: object,
   ) => errors.RotationError)[];
 
-  const toldWhetherRetryHelps: Record<string, typeof errors.SecretsManagerError | typeof errors.RdsError> = {
+  const toldWhetherRetryHelps: Record<string, typeof errors.SecretsManagerError | typeof ofDatabases.RdsError> = {
     SecretsManagerError: errors.SecretsManagerError,
-    RdsError: errors.RdsError,
+    RdsError: ofDatabases.RdsError,
   };
 
   test.each(classes.map((kind) => [kind.name, kind] as const))('%s carries only what may be logged', (name, kind) => {

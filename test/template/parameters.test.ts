@@ -1,10 +1,10 @@
 /** The parameters of template.yaml: what a console shows of them, and which mistakes are answered before anything is deployed. */
 import { describe, expect, test } from '@jest/globals';
 import { ENGINES } from '../../scripts/build.ts';
-import type { Engine } from '../../shared/engine.ts';
-import { newPassword } from '../../shared/password.ts';
-import { Settings } from '../../shared/settings.ts';
-import { STRATEGY_NAMES } from '../../shared/strategies.ts';
+import type { Engine } from '../../shared/database/engine.ts';
+import { newPassword } from '../../shared/database/password.ts';
+import { DatabaseSettings } from '../../shared/database/settings.ts';
+import { STRATEGY_SETTINGS } from '../../shared/database/strategies/facts.ts';
 import { defaultEnvironment, template } from './template.ts';
 
 const { Parameters } = template;
@@ -41,13 +41,13 @@ describe('a parameter', () => {
   });
 
   test('names the strategies that there are', () => {
-    expect(Parameters['defaultStrategy']?.AllowedValues).toEqual(STRATEGY_NAMES);
+    expect(Parameters['defaultStrategy']?.AllowedValues).toEqual(STRATEGY_SETTINGS);
   });
 
   test.each(ENGINES)('for the length of passwords has the limits of %s', async (engine) => {
     const modules: Record<string, Engine> = await import(`../../functions/${engine}/engine.ts`);
     const { password } = modules[engine] as Engine;
-    const { passwords } = new Settings(defaultEnvironment());
+    const { passwords } = new DatabaseSettings(defaultEnvironment());
     const { MinValue = 0, MaxValue = 0 } = Parameters['passwordLength'] ?? {};
     expect(() => newPassword({ ...passwords, length: MinValue }, password)).not.toThrow();
     expect(() => newPassword({ ...passwords, length: MinValue - 1 }, password)).toThrow('easy to guess');

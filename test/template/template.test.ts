@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Lambda } from '../../local/lambda.ts';
 import { ENGINES } from '../../scripts/build.ts';
-import { Settings } from '../../shared/settings.ts';
+import { Settings } from '../../shared/core/settings.ts';
+import { DatabaseSettings } from '../../shared/database/settings.ts';
 import { capitalised, defaultEnvironment, FUNCTION_ARN, resourcesOf, root, template, text } from './template.ts';
 
 const { Parameters, Resources, Outputs, Globals } = template;
@@ -127,11 +128,12 @@ describe('every engine', () => {
 describe('the environment', () => {
   test('is what the code reads, no more and no less', () => {
     const read = new Set<string>();
-    const settings = new Settings(
+    const settings = new DatabaseSettings(
       new Proxy({} as NodeJS.ProcessEnv, { get: (_, name) => void (typeof name === 'string' && read.add(name)) }),
     );
-    const properties = Object.getOwnPropertyDescriptors(Settings.prototype);
-    for (const [name, { get }] of Object.entries(properties)) if (get) Reflect.get(settings, name);
+    for (const { prototype } of [Settings, DatabaseSettings])
+      for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)))
+        if (get) Reflect.get(settings, name);
     expect(Object.keys(Globals.Function['Environment'].Variables).sort()).toEqual([...read].sort());
   });
 
@@ -142,11 +144,11 @@ describe('the environment', () => {
         .map((file) => join(folder, file)),
     );
     const reading = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
-    expect(reading).toEqual([join('shared', 'handler.ts')]);
+    expect(reading).toEqual([join('shared', 'core', 'handler.ts')]);
   });
 
   test('of a stack that was given no parameters is that of a function without settings', () => {
-    const [deployed, bare] = [new Settings(defaultEnvironment()), new Settings({})];
+    const [deployed, bare] = [new DatabaseSettings(defaultEnvironment()), new DatabaseSettings({})];
     for (const name of [
       'secretsManagerEndpoint',
       'defaultStrategy',

@@ -1,6 +1,6 @@
 /** An admin sets the password of a user, and knows what it may not touch. */
 import { expect, test } from '@jest/globals';
-import type { ByAdmin, Session } from '../../../shared/engine.ts';
+import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
 import { type Bench, failure, newPassword, testNone, unique } from '../bench.ts';
 import { isNone } from '../subject.ts';
 

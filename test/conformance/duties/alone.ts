@@ -1,6 +1,6 @@
 /** Of two that change one account, the second waits for the first; a lock lasts no longer than its holder. */
 import { expect, test } from '@jest/globals';
-import { Deadline } from '../../../shared/deadline.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
 import { type Bench, failure, newPassword, testNone } from '../bench.ts';
 import { relay } from '../relay.ts';
 import { isNone } from '../subject.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { Deadline } from '../../../shared/deadline.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
 import { type Bench, eventually, failure, newPassword, testNone } from '../bench.ts';
 import type { Order } from '../change-password.ts';
 import { fakeServer, relay } from '../relay.ts';

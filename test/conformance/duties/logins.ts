@@ -1,8 +1,8 @@
 /** A login is accepted, barred, refused or unknown, says why, and proves no more than it may. */
 import { describe, expect, test } from '@jest/globals';
-import { Deadline } from '../../../shared/deadline.ts';
-import type { Credential, LoginResult, Session } from '../../../shared/engine.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import type { Credential, LoginResult, Session } from '../../../shared/database/engine.ts';
 import { type Bench, newPassword, testNone, unique } from '../bench.ts';
 import { fakeServer } from '../relay.ts';
 import { isNone, STATES } from '../subject.ts';

@@ -1,9 +1,9 @@
 /** Any name and any password is used as it is, or refused as a whole. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { UserNameError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
-import { parseSecret } from '../../../shared/secret-value.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import { UserNameError } from '../../../shared/database/errors.ts';
+import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { type Bench, newPassword, testNone, unique } from '../bench.ts';
 import { isNone } from '../subject.ts';
 

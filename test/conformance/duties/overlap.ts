@@ -1,7 +1,7 @@
 /** Two passwords of one user are valid: the one that was kept, and the new one. */
 import { expect, test } from '@jest/globals';
-import type { Overlap, Session } from '../../../shared/engine.ts';
-import type { Secret } from '../../../shared/secret.ts';
+import type { Secret } from '../../../shared/core/secret.ts';
+import type { Overlap, Session } from '../../../shared/database/engine.ts';
 import { type Bench, failure, newPassword, testNone } from '../bench.ts';
 
 export function overlap(bench: Bench): void {

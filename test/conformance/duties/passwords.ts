@@ -1,6 +1,6 @@
 /** A user changes its own password, by compare-and-set where the server can. */
 import { expect, test } from '@jest/globals';
-import { Secret } from '../../../shared/secret.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { type Bench, failure, newPassword, testNone, unique } from '../bench.ts';
 import { relay } from '../relay.ts';
 import { isNone } from '../subject.ts';

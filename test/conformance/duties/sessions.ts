@@ -1,7 +1,7 @@
 /** No session is left on the server, and no connection on this side. */
 import { expect, test } from '@jest/globals';
-import { Deadline } from '../../../shared/deadline.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { type Bench, eventually, failure, newPassword, testNone, unique } from '../bench.ts';
 import { type Relay, relay } from '../relay.ts';
 import { isNone, STATES } from '../subject.ts';

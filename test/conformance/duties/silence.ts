@@ -2,9 +2,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { Deadline } from '../../../shared/deadline.ts';
-import { RotationError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { RotationError } from '../../../shared/core/errors.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { testWithLog } from '../../servers.ts';
 import { type Bench, failure, testNone, type User, unique } from '../bench.ts';
 import { fakeServer, relay } from '../relay.ts';

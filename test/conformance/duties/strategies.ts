@@ -1,11 +1,11 @@
 /** Each strategy rotates, with the function as it is built; or is refused in words that say why. */
 import { expect, test } from '@jest/globals';
-import type { Chosen } from '../../../shared/strategies.ts';
+import type { StrategyName } from '../../../shared/database/strategies/facts.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 import { Rotating, type RotatingOptions } from '../../rotation/rotating.ts';
 import { type Bench, TLS_NAME } from '../bench.ts';
 
-export type StrategyName = Chosen['name'];
+export type { StrategyName };
 
 type Need = {
   /** Beside the user's own login. */

@@ -1,8 +1,8 @@
 /** TLS is verified in full where the secret does not turn it off, before anything is said; and off only where it does. */
 import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
-import type { Credential, Endpoint, LoginResult, Session } from '../../../shared/engine.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import type { Credential, Endpoint, LoginResult, Session } from '../../../shared/database/engine.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 import { absent, servers } from '../../servers.ts';
 import { type Bench, newPassword, testNone, trusting, unique } from '../bench.ts';

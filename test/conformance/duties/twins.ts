@@ -1,7 +1,7 @@
 /** A twin gets the rights of its base and nothing more, by the server's own judgement, and its password last. */
 import { expect, test } from '@jest/globals';
-import type { Credential, Difference, Pair, Session, Twins } from '../../../shared/engine.ts';
-import type { Secret } from '../../../shared/secret.ts';
+import type { Secret } from '../../../shared/core/secret.ts';
+import type { Credential, Difference, Pair, Session, Twins } from '../../../shared/database/engine.ts';
 import { type Bench, failure, newPassword, testNone, type User } from '../bench.ts';
 import { type Granted, isNone, type Right } from '../subject.ts';
 

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import type { Document } from 'mongodb';
 import { differencesIn, type MongoDifference } from '../../../functions/mongodb/differences.ts';
 import { type Role, type User, usersIn } from '../../../functions/mongodb/users.ts';
-import type { Pair } from '../../../shared/engine.ts';
-import { MARK as MARK_KEY } from '../../../shared/mark.ts';
+import type { Pair } from '../../../shared/database/engine.ts';
+import { MARK as MARK_KEY } from '../../../shared/database/mark.ts';
 
 const PAIR: Pair = {
   base: { username: 'app', realm: 'admin' },

@@ -2,9 +2,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { mysql } from '../../../functions/mysql/engine.ts';
 import { connect } from '../../../local/servers/mysql.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import type { Tls } from '../../../shared/engine.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import type { Tls } from '../../../shared/database/engine.ts';
 import { newPassword, trusting, unique } from '../../conformance/bench.ts';
 import { expectFailure } from '../../conformance/duties/logins.ts';
 import { fakeServer, type Listening, relay } from '../../conformance/relay.ts';

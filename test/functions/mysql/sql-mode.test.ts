@@ -1,7 +1,7 @@
 /** Whatever the server's sql_mode makes of quotes and backslashes, the password that is set is the one that was meant. */
 import { expect, test } from '@jest/globals';
 import type { MySqlSession } from '../../../functions/mysql/session.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { newPassword, unique } from '../../conformance/bench.ts';
 import { describeOwnMySql } from './own.ts';
 

@@ -1,9 +1,9 @@
 import { expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import { ConnectionError, DatabaseError, PrivilegeError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import { ConnectionError, DatabaseError, PrivilegeError } from '../../../shared/database/errors.ts';
 import { describeServers } from '../../servers.ts';
 import {
   change,

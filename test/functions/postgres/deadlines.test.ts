@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { postgres } from '../../../functions/postgres/engine.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import { DeadlineError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { DeadlineError } from '../../../shared/core/errors.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { describeServers } from '../../servers.ts';
 import { eventually, failure, newRole, outcome, session, sessionsOf, unique } from './support.ts';
 

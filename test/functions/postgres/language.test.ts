@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { connect } from '../../../local/servers/postgres.ts';
 import type { Server } from '../../../local/servers/server.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import {
   change,
   describeOwnServers,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../../functions/postgres/engine.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { expectSilence, nasty } from '../../conformance/duties/silence.ts';
 import { fakeServer } from '../../conformance/relay.ts';
 import { inTurn, message, quoting } from './fake.ts';

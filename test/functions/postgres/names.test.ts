@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { postgres } from '../../../functions/postgres/engine.ts';
-import { UserNameError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
-import { parseSecret } from '../../../shared/secret-value.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import { UserNameError } from '../../../shared/database/errors.ts';
+import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { describeServers } from '../../servers.ts';
 import { newRole, outcome } from './support.ts';
 

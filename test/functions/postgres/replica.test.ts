@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { ReadOnlyServerError } from '../../../shared/errors.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import { ReadOnlyServerError } from '../../../shared/database/errors.ts';
 import { fakeServer } from '../../conformance/relay.ts';
 import { accepting, done, errorResponse, inTurn, READY } from './fake.ts';
 import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { scramVerifier } from '../../../functions/postgres/scram.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Secret } from '../../../shared/core/secret.ts';
 import { describeServers, type SharedServer } from '../../servers.ts';
 import { newRole, outcome, sql } from './support.ts';
 

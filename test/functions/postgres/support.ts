@@ -5,9 +5,9 @@ import pg from 'pg';
 import { postgres } from '../../../functions/postgres/engine.ts';
 import { connect } from '../../../local/servers/postgres.ts';
 import type { Address } from '../../../local/servers/source.ts';
-import { Deadline } from '../../../shared/deadline.ts';
-import type { Credential, Endpoint, LoginResult } from '../../../shared/engine.ts';
-import { Secret } from '../../../shared/secret.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import type { Credential, Endpoint, LoginResult } from '../../../shared/database/engine.ts';
 
 export { eventually, failure } from '../../conformance/bench.ts';
 export { describeOwnServers } from '../../servers.ts';

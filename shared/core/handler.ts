@@ -1,0 +1,97 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import middy, { type MiddlewareObj } from '@middy/core';
+import { Deadline } from './deadline.ts';
+import { ownError, type RotationError } from './errors.ts';
+import { parseEvent, type RotationEvent } from './event.ts';
+import type { Kind } from './kind.ts';
+import { type Outcome, type Report, runStep } from './rotation.ts';
+import { Settings } from './settings.ts';
+import { connectSecretsManager, SecretVersions } from './versions.ts';
+
+/** Of Lambda's context, https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html, what we use. */
+type LambdaContext = { functionName: string; getRemainingTimeInMillis(): number };
+
+/** A step on its way through the chain: what the log line says of it, as far as it is known. */
+type Journal = { startedAt: number; event?: RotationEvent; report: Report };
+
+/** What a kind of secret is given for one step. */
+export type Invocation = {
+  environment: NodeJS.ProcessEnv;
+  event: RotationEvent;
+  /** Of the secret that is rotated. */
+  versions: SecretVersions;
+  deadline: Deadline;
+  /** Sentences to be logged with the step. */
+  warnings: Set<string>;
+};
+
+/**
+ * The Lambda function for one kind of target: the only place that knows Lambda.
+ * @param target as it stands in the log and the metrics: `PostgreSQL`
+ */
+export function stepHandler<V>(target: string, kindOf: (invocation: Invocation) => Kind<V>) {
+  const journals = new WeakMap<object, Journal>();
+
+  async function step(input: unknown, context: LambdaContext): Promise<Outcome> {
+    const journal: Journal = { startedAt: performance.now(), report: { warnings: new Set() } };
+    journals.set(context, journal);
+    const event = parseEvent(input);
+    journal.event = event;
+    const { report } = journal;
+    const environment = process.env;
+    const deadline = new Deadline(context.getRemainingTimeInMillis());
+    const client = connectSecretsManager(new Settings(environment).secretsManagerEndpoint);
+    const versions = new SecretVersions(client, event.secretId, deadline);
+    const kind = kindOf({ environment, event, versions, deadline, warnings: report.warnings });
+    return await runStep({ kind, versions, deadline, event, report });
+  }
+
+  return middy().use(journalling(target, journals)).handler(step);
+}
+
+/**
+ * One JSON line and the metrics of a step, and at the border one kind of error: ours. The event is never logged: it may carry a
+ * RotationToken.
+ */
+function journalling(engine: string, journals: WeakMap<object, Journal>): MiddlewareObj<unknown, Outcome> {
+  const logger = new Logger({ serviceName: 'secret-rotation' });
+  const metrics = new Metrics({ namespace: 'SecretRotation', serviceName: 'secret-rotation' });
+
+  function record(journal: Journal | undefined, outcome: string) {
+    const durationMs = Math.round(performance.now() - (journal?.startedAt ?? performance.now()));
+    const step = journal?.event?.step ?? 'unknown';
+    const strategy = journal?.report.strategy ?? 'unknown';
+    metrics.addDimensions({ engine, strategy, step, outcome });
+    metrics.addMetric('Steps', MetricUnit.Count, 1);
+    metrics.addMetric('Duration', MetricUnit.Milliseconds, durationMs);
+    metrics.publishStoredMetrics();
+    const { secretId: secretArn, token: versionId } = journal?.event ?? {};
+    const fields = { secretArn, versionId, step, engine, strategy, outcome, durationMs };
+    for (const warning of journal?.report.warnings ?? []) logger.warn(warning, fields);
+    return fields;
+  }
+
+  /** Not told apart by anything but the function: an alarm watches one metric, with all its dimensions. */
+  function countFailure(functionName: string) {
+    const metric = metrics.singleMetric().addDimension('function_name', functionName);
+    metric.addMetric('FailedSteps', MetricUnit.Count, 1);
+  }
+
+  return {
+    after: (request) => {
+      const outcome = request.response ?? 'done';
+      logger.info(`Step ${outcome}.`, record(journals.get(request.context), outcome));
+    },
+    onError: (request) => {
+      const error = ownError(request.error);
+      logger.error(error.message, { ...record(journals.get(request.context), 'failed'), ...cause(error) });
+      countFailure(request.context.functionName);
+      request.error = error;
+    },
+  };
+}
+
+function cause({ name, layer, retryHelps, user, host, code }: RotationError) {
+  return { cause: { name, layer, retryHelps, user, host, code } };
+}

@@ -1,0 +1,266 @@
+import type { Deadline } from './deadline.ts';
+import {
+  PendingGivenUpError,
+  PendingMismatchError,
+  RotationDisabledError,
+  RotationError,
+  TokenNotPendingError,
+} from './errors.ts';
+import type { RotationEvent } from './event.ts';
+import type { Kind, Readable, Rotation, Strategy } from './kind.ts';
+import { withKeys } from './secret-text.ts';
+import type { Description, SecretVersions, Version } from './versions.ts';
+
+/** What a step came to. `already`: the version is AWSCURRENT, an earlier attempt finished. */
+export type Outcome = 'done' | 'already' | 'checked AWSCURRENT only';
+
+/** Fills in as the step finds out, so that a failure too can be logged with it. */
+export type Report = { strategy?: string; warnings: Set<string> };
+
+/** One step of a rotation, and what it has to work with. */
+export type Step<V> = {
+  kind: Kind<V>;
+  versions: SecretVersions;
+  deadline: Deadline;
+  event: RotationEvent;
+  report: Report;
+};
+
+/** Over the function's default. Whoever may tag the secret may choose its strategy. */
+export const STRATEGY_TAG = 'rotation-strategy';
+
+/** Labels read longer ago than these milliseconds are read again before the database is changed. */
+const LABELS_BELIEVED = 1000;
+
+/**
+ * One step of a rotation. Each may be the first that a process sees, may run twice, may run beside itself; after any
+ * failure Secrets Manager starts again at createSecret with the same token.
+ */
+export function runStep<V>(step: Step<V>): Promise<Outcome> {
+  switch (step.event.step) {
+    case 'createSecret':
+      return createSecret(step);
+    case 'setSecret':
+      return setSecret(step);
+    case 'testSecret':
+      return testSecret(step);
+    case 'finishSecret':
+      return finishSecret(step);
+  }
+}
+
+/** Stores a pending value, or finds that a good one is there. Whatever can be known to fail later fails here, before. */
+async function createSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event, kind } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requirePending(description, event.token);
+  const current = readCurrent(step, version);
+  const strategy = choose(step, description, current.value);
+  await kind.precheck(current.value);
+
+  const stored = await versions.pending(event.token);
+  if (stored !== undefined) {
+    await keepOrGiveUp(step, strategy, description, current, stored);
+    return 'done';
+  }
+  const { keys, unused } = await strategy.successor(rotation(step, strategy, description, current));
+  const successor = withKeys({ text: version.text, called: 'AWSCURRENT' }, keys);
+  if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
+    await unused?.();
+    // Another attempt was faster, or the read above was stale: what counts is what is stored.
+    const faster = await requirePendingValue(versions, event.token);
+    await keepOrGiveUp(step, strategy, description, current, faster);
+  }
+  return 'done';
+}
+
+/** Makes the pending password true in the database, and proves it. */
+async function setSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requirePending(description, event.token);
+  const current = readCurrent(step, version);
+  const strategy = choose(step, description, current.value);
+  await strategy.set(rotation(step, strategy, description, current));
+  return 'done';
+}
+
+/** Proves the pending password again. Whether rotation is still on does not matter any more: going on is the safer way. */
+async function testSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event, kind } = step;
+  const stored = await versions.pendingOnceVisible(event.token);
+  if (stored === undefined) return testWithoutPending(step);
+  const value = readPending(step, stored);
+  const strategy = kind.proving(value);
+  step.report.strategy = strategy.name;
+  await strategy.test(value, value, async () => readCurrent(step, await versions.current()).value);
+  return 'done';
+}
+
+/**
+ * The pending version has no value: testSecret was called alone (RotateSecret with RotateImmediately false,
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the read is stale; or it is
+ * pending no more, because an earlier attempt finished.
+ */
+async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event } = step;
+  const { description, current: version } = await versions.describeWithCurrent();
+  if (version.id === event.token) return 'already';
+  requireToken(description, event.token);
+  const current = readCurrent(step, version);
+  const strategy = choose(step, description, current.value);
+  await strategy.rehearse(rotation(step, strategy, description, current));
+  return 'checked AWSCURRENT only';
+}
+
+/** Moves AWSCURRENT. Nothing important may come after the move: it would never be retried. */
+async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event } = step;
+  const version = await versions.current();
+  if (version.id === event.token) return 'already';
+  const stored = await versions.pendingOnceVisible(event.token);
+  if (stored === undefined) {
+    const { description, current } = await versions.describeWithCurrent();
+    if (current.id === event.token) return 'already';
+    requireToken(description, event.token);
+    throw noPendingValue();
+  }
+  const current = readCurrent(step, version);
+  const strategy = step.kind.following(current.value, readPending(step, stored));
+  step.report.strategy = strategy.name;
+  const pending = readFitting(step, strategy, current, stored);
+  // AWSCURRENT is younger than the pending version: somebody edited it since setSecret, and may have set its password too.
+  if (version.createdAt >= stored.createdAt)
+    await strategy.test(pending.value, current.value, async () => current.value);
+  await versions.promote(event.token, version.id);
+  return 'done';
+}
+
+function rotation<V>(
+  step: Step<V>,
+  strategy: Strategy<V>,
+  description: Description,
+  current: Readable<V>,
+): Rotation<V> {
+  const { versions, deadline, event } = step;
+  let labels = description;
+  const requireLabels = async (how?: 'anew') => {
+    if (how === 'anew' || performance.now() - labels.readAt > LABELS_BELIEVED) labels = await versions.describe();
+    requirePending(labels, event.token);
+    if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
+      throw new PendingMismatchError('AWSCURRENT moved in mid-step: no password was changed.');
+  };
+  return {
+    secretArn: description.arn,
+    token: event.token,
+    current,
+    pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
+    previous: () => readPrevious(step),
+    versions,
+    requireLabels,
+    async readyToChange() {
+      await requireLabels();
+      deadline.requireReserve();
+    },
+    async isPendingAlone() {
+      const stages = (await versions.describe()).stages.get(event.token) ?? [];
+      return stages.length === 1 && stages[0] === 'AWSPENDING';
+    },
+    release: () => versions.releasePending(event.token),
+  };
+}
+
+/** A stored pending value is kept if it fits; if not, it would be tried again for ever, so it is given up. */
+async function keepOrGiveUp<V>(
+  step: Step<V>,
+  strategy: Strategy<V>,
+  description: Description,
+  current: Readable<V>,
+  stored: Version,
+): Promise<void> {
+  const pending = readOrWhyNot(step, stored, 'AWSPENDING');
+  const unfit =
+    pending instanceof RotationError ? `cannot be used (${pending.message})` : strategy.fits(current.value, pending);
+  if (unfit === undefined) return;
+  const readable = pending instanceof RotationError ? undefined : pending;
+  const withdrawing = readable === undefined ? strategy : step.kind.withdrawing(strategy, current.value, readable);
+  await withdrawing.withdraw(rotation(step, strategy, description, current), readable);
+  throw new PendingGivenUpError(
+    `The pending version ${unfit}, so it was given up and AWSPENDING taken off it; AWSCURRENT works. Start the rotation again.`,
+  );
+}
+
+function choose<V>(step: Step<V>, description: Description, current: V): Strategy<V> {
+  const chosen = step.kind.choose(current, description.tags.get(STRATEGY_TAG));
+  step.report.strategy = chosen.name;
+  return chosen;
+}
+
+function readCurrent<V>(step: Step<V>, version: Version): Readable<V> {
+  return { version, value: read(step, version, 'AWSCURRENT') };
+}
+
+function readPending<V>(step: Step<V>, version: Version): V {
+  return read(step, version, 'AWSPENDING');
+}
+
+function read<V>({ kind }: Step<V>, { text }: Version, called: string): V {
+  return kind.parse({ text, called });
+}
+
+/** Undefined if there is none that can be read. */
+async function readPrevious<V>(step: Step<V>): Promise<V | undefined> {
+  const version = await step.versions.labelled('AWSPREVIOUS');
+  const value = version && readOrWhyNot(step, version, 'AWSPREVIOUS');
+  return value instanceof RotationError ? undefined : value;
+}
+
+function readOrWhyNot<V>(step: Step<V>, version: Version, called: string): V | RotationError {
+  try {
+    return read(step, version, called);
+  } catch (error) {
+    if (error instanceof RotationError) return error;
+    throw error;
+  }
+}
+
+function readFitting<V>(step: Step<V>, strategy: Strategy<V>, current: Readable<V>, stored: Version): Readable<V> {
+  const value = readPending(step, stored);
+  const unfit = strategy.fits(current.value, value);
+  if (unfit !== undefined)
+    throw new PendingMismatchError(
+      `The pending version ${unfit}: it is no longer the successor of AWSCURRENT. The next attempt settles it.`,
+    );
+  return { version: stored, value };
+}
+
+async function requirePendingValue(versions: SecretVersions, token: string): Promise<Version> {
+  const stored = await versions.pendingOnceVisible(token);
+  if (stored === undefined) throw noPendingValue();
+  return stored;
+}
+
+function noPendingValue(): PendingMismatchError {
+  return new PendingMismatchError('The pending version has no value that can be read.');
+}
+
+/** RotationEnabled false stops a rotation until the database is changed, not after. */
+function requirePending(description: Description, token: string): void {
+  if (description.rotationEnabled === false)
+    throw new RotationDisabledError('Rotation is off for this secret (RotationEnabled is false): nothing was changed.');
+  requireToken(description, token);
+}
+
+/** DescribeSecret lists only versions that bear a label, https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html */
+function requireToken({ stages }: Description, token: string): void {
+  const labels = stages.get(token) ?? [];
+  if (labels.includes('AWSPENDING')) return;
+  throw new TokenNotPendingError(
+    labels.length > 0
+      ? `The version of this ClientRequestToken is not AWSPENDING but ${labels.join(', ')}: nothing was changed.`
+      : 'The ClientRequestToken is no pending version of this secret: it is unknown, or AWSPENDING was taken off it, by a person or ' +
+          'by an earlier attempt, which then said why. Nothing was changed; start the rotation again.',
+  );
+}

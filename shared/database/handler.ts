@@ -1,0 +1,22 @@
+import { type Invocation, stepHandler } from '../core/handler.ts';
+import type { Engine, Session } from './engine.ts';
+import { databaseAccounts } from './kind.ts';
+import { Rds } from './rds.ts';
+import { DatabaseSettings } from './settings.ts';
+import { trusting } from './tls.ts';
+
+/** The Lambda function for one engine. */
+export function rotationHandler<S extends Session>(engine: Engine<S>) {
+  return stepHandler(engine.name, ({ environment, versions, deadline, event, warnings }: Invocation) => {
+    const settings = new DatabaseSettings(environment);
+    return databaseAccounts({
+      engine: trusting(engine, () => settings.privateCa),
+      versions,
+      databases: new Rds(deadline),
+      deadline,
+      settings,
+      secretId: event.secretId,
+      warnings,
+    });
+  });
+}

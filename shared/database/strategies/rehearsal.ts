@@ -1,0 +1,15 @@
+import { PendingMismatchError } from '../../core/errors.ts';
+import type { Session } from '../engine.ts';
+import type { Work } from '../work.ts';
+
+/** testSecret alone, before the first rotation: AWSCURRENT logs in. @throws the cause if not */
+export async function requireCurrent<S extends Session>({ logins, current }: Work<S>): Promise<void> {
+  const result = await logins.try(current.value);
+  if (result.is === 'refused')
+    throw new PendingMismatchError(
+      'The pending version has no value yet, and the server refuses the password in AWSCURRENT: nothing can be tested.',
+      result.why,
+    );
+  if (result.is !== 'accepted') throw result.why;
+  await result.session.close();
+}

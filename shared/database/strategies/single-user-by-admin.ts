@@ -1,0 +1,86 @@
+import { ConfigurationError } from '../../core/errors.ts';
+import type { Strategy } from '../../core/kind.ts';
+import type { Secret } from '../../core/secret.ts';
+import type { Admin } from '../admin.ts';
+import { type Session, supported } from '../engine.ts';
+import { ForeignUserError, LoginBarredError, LoginRefusedError, PrivilegeError } from '../errors.ts';
+import type { SecretValue } from '../secret-value.ts';
+import type { Check, Database, Work } from '../work.ts';
+import { type Changer, oneUser } from './one-user.ts';
+
+/**
+ * An admin sets the user's password: for users that may not change their own, and where no known password works. Whoever may edit the
+ * secret could name another user in it and read its new password, so the deployer has to allow it, and powerful users are refused.
+ */
+export function singleUserByAdmin<S extends Session>(database: Database<S>): Strategy<SecretValue> {
+  return oneUser('single-user-by-admin', database, {
+    keepsReplaced: false,
+    guard: guarded,
+
+    async find(work) {
+      const { logins, current } = work;
+      const admin = await guarded(work);
+      const own = await logins.unlessRefused(current.value);
+      await own?.close();
+      if (own === undefined) {
+        const earlier = await logins.unlessRefused((await work.pending()).value);
+        await earlier?.close();
+        if (earlier !== undefined) return 'done before';
+      }
+      return asAdmin(work, admin, own && current.value);
+    },
+
+    async changerFrom(work, pending, session) {
+      await session.close();
+      return asAdmin(work, await guarded(work), pending);
+    },
+  });
+}
+
+function guarded<S extends Session>({ admin, current, adminMaySetPasswords }: Check<S>): Promise<Admin<S>> {
+  if (!adminMaySetPasswords)
+    throw new ConfigurationError(
+      'The strategy single-user-by-admin lets the admin set a password without knowing the present one, which the function’s setting ' +
+        'ADMIN_MAY_SET_PASSWORDS does not allow: set it to true, if everyone who may edit this secret may have this user.',
+    );
+  return admin.guarded([current.value.username]);
+}
+
+async function asAdmin<S extends Session>(
+  work: Work<S>,
+  admin: Admin<S>,
+  replacing: SecretValue | undefined,
+): Promise<Changer<S>> {
+  const { engine, secretArn, current } = work;
+  const { username, engineKey, endpoint } = current.value;
+  const byAdmin = supported(engine.byAdmin(engineKey));
+  const session = await admin.login();
+  try {
+    const facts = await byAdmin.facts(session, username, endpoint);
+    const details = { user: username, host: endpoint.host };
+    if (facts === undefined)
+      throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);
+    if (facts.privileged !== undefined)
+      throw new PrivilegeError(
+        `The user "${username}" ${facts.privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
+        details,
+      );
+    // No login could prove the new password, and the present one may be right.
+    if (facts.barred !== undefined)
+      throw new LoginBarredError(
+        `The user "${username}" at ${endpoint.host} ${facts.barred}; no password was set.`,
+        details,
+      );
+    const other = facts.owners.find((owner) => owner !== secretArn);
+    if (other !== undefined)
+      throw new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details);
+    const change = async (_from: Secret, to: Secret) => {
+      await byAdmin.setPassword(session, facts.account, to);
+      return 'set' as const;
+    };
+    return { session, account: facts.account, replacing, isElsewhere: admin.isElsewhere, change };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+import type { Strategy } from '../../core/kind.ts';
+import type { Session } from '../engine.ts';
+import type { Readable, SecretValue } from '../secret-value.ts';
+import type { Database, Work } from '../work.ts';
+import { type Changer, itself, oneUser } from './one-user.ts';
+
+/** The user itself, with whichever password of the secret's versions is accepted. */
+export async function findItself<S extends Session>(work: Work<S>): Promise<Changer<S> | 'done before'> {
+  const { logins, current, versions } = work;
+  let pending: Readable | undefined;
+  const readPending = async () => {
+    pending = await work.pending();
+    return pending;
+  };
+  const found = await logins.firstAccepted(current, readPending, versions);
+  if (found.with !== pending?.value) return itself(work, found.session, found.with);
+  await found.session.close();
+  return 'done before';
+}
+
+/** One user changes its own password. */
+export function singleUser<S extends Session>(database: Database<S>): Strategy<SecretValue> {
+  return oneUser('single-user', database, {
+    keepsReplaced: false,
+    guard: async () => undefined,
+    find: findItself,
+
+    changerFrom: async (work, pending, session) => itself(work, session, pending),
+  });
+}
