@@ -1,44 +1,13 @@
 import pg from 'pg';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
-
-/** What the server's catalogs say of base and twin; any role may read them. */
-export type Picture = {
-  database: string;
-  /** Whom the session acts as. */
-  actsAs: string;
-  /** server_version_num */
-  version: number;
-  /** Attributes by role, but for LOGIN, which comes with the password. */
-  roles: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What the twin is a member of. */
-  memberships: readonly (Membership & { heldByBase: boolean; administeredByBase: boolean })[];
-  /** Who is a member of the twin. */
-  members: readonly Membership[];
-  settings: readonly Setting[];
-  /** What the twin has of its own, in all databases; '' is what belongs to none. */
-  holdings: readonly Holding[];
-};
-
-type Membership = { role: string; grantor: string | null; options: Readonly<Record<string, boolean>> };
-type Setting = { role: string; database: string; entry: string };
-type Holding = {
-  database: string;
-  /** A key of HOLDINGS, or another deptype of pg_shdepend. */
-  kind: string;
-  count: number;
-  examples: readonly (string | null)[];
-};
-
-/** What an admin that is no superuser may lack: ADMIN OPTION on that role, what it takes to give that attribute, or SET on that parameter. */
-type Needs = { role: string } | { attribute: string } | { parameter: string };
+import type { Needs } from './admin-rights.ts';
+import type { Membership, Picture } from './description.ts';
+import { SINCE_16 } from './session.ts';
 
 /** `sql` settles it; or what is in the database `holdingsIn` is handed over there. Neither: only a person can. */
 export type PostgresDifference = Difference & { sql?: string; needs?: Needs; holdingsIn?: string };
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
-
-/** server_version_num. Since then a membership has options, before it could always be inherited and set. */
-export const SINCE_16 = 160_000;
 
 /** @param user whose session looked: the twin's own also has to act as the base */
 export function differencesIn(picture: Picture, { base, twin }: Pair, user: string): PostgresDifference[] {

@@ -150,26 +150,13 @@ export function passwordFailure(error: unknown, attempt: Attempt, user = attempt
 }
 
 /** What an admin was doing to another role, as in "may not …", and what makes it possible. */
-export type AdminsWork = { what: string; cure: string; passwordOf?: string };
+export type AdminsWork = { what: string; cure: string };
 
 export function notAllowed({ username, to }: Attempt, { what, cure }: AdminsWork, code?: string): PrivilegeError {
   return new PrivilegeError(
     `The admin "${username}" of PostgreSQL at ${to.host} may not ${what}; nothing was changed. A superuser has to run: ${cure}.`,
     { user: username, host: to.host, code },
   );
-}
-
-export function adminFailure(error: unknown, attempt: Attempt, work: AdminsWork): RotationError {
-  if (!isAnswer(error)) return statementFailure(error, attempt);
-  const { what, passwordOf } = work;
-  const details = about(error, attempt);
-  if (error.code === '42501') return notAllowed(attempt, work, error.code);
-  if (error.code === '55P03')
-    return new DeadlineError(
-      `Another session of PostgreSQL at ${attempt.to.host} held a lock for too long when the admin "${attempt.username}" was to ${what}.`,
-      details,
-    );
-  return passwordOf === undefined ? serverFailure(error, attempt) : passwordFailure(error, attempt, passwordOf);
 }
 
 /** In a transaction that began with READ WRITE it is the server that does not write, not the user's settings. */

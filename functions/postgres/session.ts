@@ -1,28 +1,18 @@
-import type { EventEmitter } from 'node:events';
-import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
-import type { Secret } from '../../shared/core/secret.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/database/engine.ts';
+import type { Account, LoginResult, Session } from '../../shared/database/engine.ts';
 import type { PrivilegeError } from '../../shared/database/errors.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
 import {
   type AdminsWork,
   type Attempt,
-  adminFailure,
   type Failure,
   lockTaken,
-  loginFailure,
   notAllowed,
   openingFailure,
-  passwordFailure,
   rolledBack,
   statementFailure,
-  unproven,
 } from './errors.ts';
-import { scramVerifier } from './scram.ts';
 
 /** Of the server's time for a statement. Less than all of it, so that a wait for a lock ends as what it is. */
 const LOCK_SHARE = 0.9;
@@ -30,98 +20,9 @@ const LOCK_SHARE = 0.9;
 /** The driver's own default is a database of the user's name. */
 export const DEFAULT_DATABASE = 'postgres';
 
-/** One byte answers an SSLRequest: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
-const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
-  ['S', true],
-  ['N', false],
-]);
-
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
-  const attempt: Attempt = {
-    to,
-    username: as.username,
-    socket: new Socket(),
-    offersTls: undefined,
-    askedForPassword: false,
-    farewell: undefined,
-  };
-  const { socket } = attempt;
-  if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
-  const limit = until.serverLimit();
-  const client = new pg.Client({
-    host: to.host,
-    port: to.port,
-    user: as.username,
-    database: to.database ?? DEFAULT_DATABASE,
-    password: () => {
-      attempt.askedForPassword = true;
-      return as.password.reveal();
-    },
-    ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
-    stream: () => socket,
-    application_name: 'secret-rotation',
-    statement_timeout: limit,
-    lock_timeout: limit,
-    idle_in_transaction_session_timeout: limit,
-  });
-  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  client.on('error', (error) => (attempt.farewell ??= error));
-  containParser(client);
-  try {
-    await until.spend('connecting', named(attempt), () => client.connect());
-  } catch (error) {
-    const result = loginFailure(error, attempt);
-    socket.destroy();
-    return result;
-  }
-  const elsewhere = (database: string) => login({ ...to, database }, as, until);
-  const session = new PostgresSession(client, attempt, until, elsewhere);
-  if (attempt.askedForPassword) return { is: 'accepted', session };
-  await session.close();
-  return unproven(attempt);
-}
-
-/**
- * The driver's parser throws, out of a listener, at an answer that it does not know (a wish for GSSAPI, a truncated message):
- * that would end the process. Here it becomes an error of the connection.
- */
-function containParser(client: pg.Client): void {
-  const { connection } = client as unknown as {
-    connection: EventEmitter & { attachListeners(stream: EventEmitter): void };
-  };
-  const attach = connection.attachListeners.bind(connection);
-  connection.attachListeners = (stream) => {
-    attach(stream);
-    const [parse] = stream.listeners('data').slice(-1) as [(chunk: Buffer) => void];
-    stream.off('data', parse).on('data', (chunk: Buffer) => {
-      try {
-        parse(chunk);
-      } catch {
-        connection.emit('error', new Error('the driver cannot read the answer'));
-      }
-    });
-  };
-}
-
-function named({ to, username }: Attempt): string {
+export function named({ to, username }: Attempt): string {
   return `PostgreSQL at ${to.host}:${to.port} for user "${username}"`;
 }
-
-/**
- * The driver overwrites `servername` with the host's name, so another name for the certificate to bear is checked here.
- */
-function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
-  const expected = servername ?? host;
-  return {
-    ca: trustedRoots(ca),
-    rejectUnauthorized: true,
-    checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
-      checkServerIdentity(expected, certificate),
-  };
-}
-
-/** How long an admin waits for objects that somebody uses, in milliseconds: whoever comes after it waits too. */
-const BRIEFLY = 2000;
 
 /**
  * To be put before statements in one message, where it lasts as long as their transaction: a name without a schema must not be found in
@@ -144,6 +45,9 @@ const HELD_ELSEWHERE =
 
 /** Milliseconds between two looks, at least. */
 const PATIENCE = 100;
+
+/** server_version_num. Since then a membership has options, before it could always be inherited and set. */
+export const SINCE_16 = 160_000;
 
 type Opened = { role: string; version: number };
 
@@ -176,7 +80,7 @@ export class PostgresSession implements Session {
    * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
    * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
    */
-  async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  async exclusively<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
     const itself = account.username === this.account.username;
     const end = performance.now() + this.#until.serverLimit() * LOCK_SHARE;
@@ -228,24 +132,18 @@ export class PostgresSession implements Session {
     }
   }
 
-  /** PASSWORD alone: any other option beside it needs more rights than a user has over itself. */
-  async setPassword(to: Secret): Promise<'set'> {
-    const role = pg.escapeIdentifier(this.account.username);
-    const verifier = pg.escapeLiteral(await scramVerifier(to));
-    await this.#run(`${this.#limits()}; ALTER ROLE ${role} PASSWORD ${verifier}`, passwordFailure);
-    return 'set';
-  }
-
   /** What a query answers, in a transaction of its own if there is none. */
   async rows<Row>(query: string): Promise<Row[]> {
     const results = await this.#query(`${OWN_NAMES_ONLY}; ${query}`, statementFailure);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 
-  /** A change of another role, inside a transaction. */
-  async change(statement: string, work: AdminsWork & { isBrief?: boolean }): Promise<void> {
-    const limits = this.#limits(work.isBrief ? BRIEFLY : undefined);
-    await this.#run(`${limits}; ${statement}`, (error, attempt) => adminFailure(error, attempt, work));
+  /**
+   * A statement that changes something, and may have to wait for that, inside a transaction.
+   * @param longestWait for a lock, in milliseconds, where less than all the time is to be spent on it
+   */
+  async change(statement: string, failure: Failure, longestWait?: number): Promise<void> {
+    await this.#run(`${this.#limits(longestWait)}; ${statement}`, failure);
   }
 
   /**
