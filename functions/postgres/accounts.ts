@@ -3,9 +3,19 @@ import type { PostgresSession } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 
-type Role = { name: string; comment: string | null; barred: string | null; inert: boolean };
+/** What the server says of a role. */
+type Role = {
+  name: string;
+  comment: string | null;
+  /** Why the role could not log in even with the right password, as the end of a sentence. */
+  barred: string | null;
+  /**
+   * The role cannot log in, owns nothing, holds nothing and is granted to nobody but its creator.
+   */
+  inert: boolean;
+};
 
-/** In the order in which they were made; names that no role has are left out. */
+/** Oldest first. A name that no role has is left out. */
 export function rolesNamed(session: PostgresSession, names: readonly string[]): Promise<Role[]> {
   return session.rows<Role>(`
     SELECT r.rolname AS name, shobj_description(r.oid, 'pg_authid') AS comment,

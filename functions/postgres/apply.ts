@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Pair } from '../../shared/database/engine.ts';
 import { adminFailure, cureFor } from './admin-rights.ts';
 import type { PostgresDifference } from './differences.ts';
+import type { AdminTask } from './errors.ts';
 import { handOver } from './hand-over.ts';
 import type { PostgresSession } from './session.ts';
 
@@ -16,16 +17,17 @@ export async function apply(
     return admin.inDatabase(holdingsIn, entering(admin, pair, holdingsIn), (there) =>
       handOver(there, pair, holdingsIn),
     );
-  // What nothing is known against stays, and is found again by whoever looks whether all is in line.
+  // Only a person can settle this difference. The comparison after all changes finds and reports
+  // it.
   if (sql === undefined) return;
-  const work = {
+  const task = {
     what: `settle ${what} of "${pair.twin.username}"`,
     cure: needs === undefined ? sql : cureFor(admin, pair, needs),
   };
-  await admin.change(sql, adminFailure(work));
+  await admin.change(sql, adminFailure(task));
 }
 
-function entering({ account }: PostgresSession, { twin }: Pair, database: string) {
+function entering({ account }: PostgresSession, { twin }: Pair, database: string): AdminTask {
   return {
     what: `enter the database "${database}", in which "${twin.username}" has something of its own`,
     cure:

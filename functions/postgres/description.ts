@@ -4,35 +4,40 @@ import type { PostgresSession } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 
-/** What the server's catalogs say of base and twin; any role may read them. */
+/** What the server's catalogs say of base and twin. Every role may read these catalogs. */
 export type Picture = {
   database: string;
-  /** Whom the session acts as. */
+  /** The role with which the session acts, after `ALTER ROLE … SET role`. */
   actsAs: string;
   /** server_version_num */
   version: number;
-  /** Attributes by role, but for LOGIN, which comes with the password. */
+  /** Attributes by role, without LOGIN: the twin gets LOGIN together with the password. */
   roles: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What the twin is a member of. */
+  /** The roles of which the twin is a member. */
   memberships: readonly (Membership & { heldByBase: boolean; administeredByBase: boolean })[];
-  /** Who is a member of the twin. */
+  /** The roles that are members of the twin. */
   members: readonly Membership[];
   settings: readonly Setting[];
-  /** What the twin has of its own, in all databases; '' is what belongs to none. */
+  /** What the twin has of its own, in all databases of the server. */
   holdings: readonly Holding[];
 };
 
 export type Membership = { role: string; grantor: string | null; options: Readonly<Record<string, boolean>> };
 type Setting = { role: string; database: string; entry: string };
 type Holding = {
+  /** '' for what belongs to no database. */
   database: string;
-  /** A key of HOLDINGS, or another deptype of pg_shdepend. */
+  /** A key of HOLDINGS in differences.ts, or another deptype of pg_shdepend. */
   kind: string;
   count: number;
+  /**
+   * At most three. Null in another database: the catalogs here do not say what an object there is
+   * called.
+   */
   examples: readonly (string | null)[];
 };
 
-/** One statement, so that it is one moment. What an object in another database is called can only be known there. */
+/** One statement, so that everything is of one moment. */
 export async function pictureOf(session: PostgresSession, pair: Pair): Promise<Picture> {
   const [base, twin] = [literal(pair.base.username), literal(pair.twin.username)];
   const oid = (role: string) => `(SELECT oid FROM pg_roles WHERE rolname = ${role})`;

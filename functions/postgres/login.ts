@@ -5,26 +5,47 @@ import pg from 'pg';
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
 import { trustedRoots } from '../../shared/database/tls.ts';
-import { type Attempt, loginFailure, unproven } from './errors.ts';
-import { DEFAULT_DATABASE, named, PostgresSession } from './session.ts';
-
-/** One byte answers an SSLRequest: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
-const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
-  ['S', true],
-  ['N', false],
-]);
+import { type Connection, loginFailure, unproven } from './errors.ts';
+import { DEFAULT_DATABASE, nameOf, PostgresSession } from './session.ts';
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
-  const attempt: Attempt = {
+  const connection: Connection = {
     to,
     username: as.username,
     socket: new Socket(),
     offersTls: undefined,
     askedForPassword: false,
-    farewell: undefined,
+    brokeWith: undefined,
   };
-  const { socket } = attempt;
-  if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
+  const client = clientOf(connection, as, until);
+  try {
+    await until.spend('connecting', nameOf(connection), () => client.connect());
+  } catch (error) {
+    const result = loginFailure(error, connection);
+    connection.socket.destroy();
+    return result;
+  }
+  const loginTo = (database: string) => login({ ...to, database }, as, until);
+  const session = new PostgresSession(client, connection, until, loginTo);
+  if (connection.askedForPassword) return { is: 'accepted', session };
+  await session.close();
+  return unproven(connection);
+}
+
+/**
+ * The server answers a request for TLS with one byte:
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+ */
+const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
+  ['S', true],
+  ['N', false],
+]);
+
+/** A client of the driver that reports to `connection` what it sees. */
+function clientOf(connection: Connection, as: Credential, until: Deadline): pg.Client {
+  const { to, socket } = connection;
+  if (to.tls !== 'off')
+    socket.once('data', (first: Buffer) => (connection.offersTls = OFFERS_TLS.get(first.toString())));
   const limit = until.serverLimit();
   const client = new pg.Client({
     host: to.host,
@@ -32,7 +53,7 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
     user: as.username,
     database: to.database ?? DEFAULT_DATABASE,
     password: () => {
-      attempt.askedForPassword = true;
+      connection.askedForPassword = true;
       return as.password.reveal();
     },
     ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
@@ -42,26 +63,17 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
     lock_timeout: limit,
     idle_in_transaction_session_timeout: limit,
   });
-  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  client.on('error', (error) => (attempt.farewell ??= error));
+  // Without a listener, this event would end the process. The next statement reports that the
+  // connection broke.
+  client.on('error', (error) => (connection.brokeWith ??= error));
   containParser(client);
-  try {
-    await until.spend('connecting', named(attempt), () => client.connect());
-  } catch (error) {
-    const result = loginFailure(error, attempt);
-    socket.destroy();
-    return result;
-  }
-  const elsewhere = (database: string) => login({ ...to, database }, as, until);
-  const session = new PostgresSession(client, attempt, until, elsewhere);
-  if (attempt.askedForPassword) return { is: 'accepted', session };
-  await session.close();
-  return unproven(attempt);
+  return client;
 }
 
 /**
- * The driver's parser throws, out of a listener, at an answer that it does not know (a wish for GSSAPI, a truncated message):
- * that would end the process. Here it becomes an error of the connection.
+ * Turns what the driver's parser throws into an error of the connection. The parser throws inside a
+ * listener at an answer that it does not know (a request for GSSAPI, a truncated message), which
+ * would end the process.
  */
 function containParser(client: pg.Client): void {
   const { connection } = client as unknown as {
@@ -82,7 +94,8 @@ function containParser(client: pg.Client): void {
 }
 
 /**
- * The driver overwrites `servername` with the host's name, so another name for the certificate to bear is checked here.
+ * Checks the certificate's name itself, because the driver overwrites `servername` with the host's
+ * name.
  */
 function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
   const expected = servername ?? host;

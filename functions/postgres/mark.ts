@@ -5,7 +5,10 @@ import type { PostgresSession } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 
-/** One line of a role's comment, so that it can stand beside what people write there. */
+/**
+ * A mark is one line of a role's comment, which names the secret and the base. Other lines are
+ * people's own: `secret-rotation: {"secret":"arn:aws:…","base":"app"}`
+ */
 const LINE = new RegExp(`^${MARK}: (\\{.*\\})$`, 'm');
 
 export function lineOf(pair: Pair): string {
@@ -14,6 +17,7 @@ export function lineOf(pair: Pair): string {
 
 type Commented = { name: string; comment: string | null };
 
+/** The mark of this role; none if its comment has no such line. */
 export function markAt({ name: username, comment }: Commented): Borne[] {
   try {
     const { secret, base } = JSON.parse(LINE.exec(comment ?? '')?.[1] ?? '{}');
@@ -23,7 +27,7 @@ export function markAt({ name: username, comment }: Commented): Borne[] {
   }
 }
 
-/** The marks of its members that name this base. */
+/** The marks that name this base. Only a mark at a member of the base counts: state.ts says why. */
 export async function claimsOn(session: PostgresSession, base: string): Promise<Borne[]> {
   const members = await session.rows<Commented>(`
     SELECT t.rolname AS name, shobj_description(t.oid, 'pg_authid') AS comment

@@ -1,7 +1,13 @@
-/** NAMEDATALEN - 1, https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS */
+/**
+ * NAMEDATALEN - 1,
+ * https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+ */
 const LONGEST_NAME = 63;
 
-/** A longer name would be cut silently, and the statement would reach whoever has the shorter one. */
+/**
+ * The server cuts a longer name without an error, and the statement would reach the role with the
+ * shorter name.
+ */
 export function usernameProblem(name: string): string | undefined {
   if (Buffer.byteLength(name) > LONGEST_NAME)
     return `is longer than ${LONGEST_NAME} bytes, the most that PostgreSQL keeps`;

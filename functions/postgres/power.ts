@@ -3,7 +3,7 @@ import type { PostgresSession } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 
-/** Roles that reach beyond the database. */
+/** Roles whose rights reach beyond the database. */
 const POWERFUL = [
   'pg_execute_server_program',
   'pg_write_server_files',
@@ -12,6 +12,11 @@ const POWERFUL = [
   'rds_replication',
 ];
 
+/**
+ * What makes this role too powerful for an admin to set its password: an attribute such as
+ * SUPERUSER, or a role in POWERFUL. It counts, too, where the role only is a member of a role that
+ * has it.
+ */
 export async function powerOf(admin: PostgresSession, username: string): Promise<string | undefined> {
   const [powerful] = await admin.rows<{ power: string }>(`
     SELECT CASE WHEN p.oid = r.oid THEN 'has ' ELSE 'is a member of "' || p.rolname || '", which has ' END ||

@@ -5,8 +5,9 @@ import { claimsOn, markAt } from './mark.ts';
 import type { PostgresSession } from './session.ts';
 
 /**
- * A mark that says that the pair is this secret's counts only at a member of the base: whoever may make roles may write anything on those, but not
- * make them members of other people's.
+ * A mark that gives the pair to this secret counts only at a member of the base. Anybody with
+ * CREATEROLE can write any mark on a role of their own making, but cannot make that role a member
+ * of somebody else's base. A mark that gives one of the two to another secret counts everywhere.
  */
 export async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
   const [base, twin] = [pair.base.username, pair.twin.username];

@@ -13,9 +13,13 @@ import { state } from './state.ts';
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
 
 /**
- * The twin is a member of the base, and its sessions begin with SET ROLE base: what it makes belongs to the base, and what is granted to the
- * base is granted to it. What a membership does not carry (attributes, settings) is copied. All of it fits into the transaction of
- * `exclusively`, so a crash leaves nothing.
+ * The twin is the alternate user: a member of the base, whose sessions begin with SET ROLE base. So
+ * the base owns what the twin makes, and a right granted to the base is the twin's too. Membership
+ * carries no attributes and no settings: these are copied.
+ *
+ * Everything happens in the transaction of `exclusively`, so a crash leaves nothing behind. Only
+ * what the twin has in other databases is handed over in transactions of their own, before the
+ * rest.
  */
 export const twins: Twins<PostgresSession> = {
   state,
@@ -23,23 +27,23 @@ export const twins: Twins<PostgresSession> = {
   async create(admin, pair) {
     const { username } = pair.twin;
     if ((await rolesNamed(admin, [username])).length > 0) return 'conflict';
-    const work = { what: `make the role "${username}"`, cure: createRole(admin) };
-    await admin.change(`CREATE ROLE ${name(username)} NOLOGIN`, adminFailure(work));
+    const task = { what: `make the role "${username}"`, cure: createRole(admin) };
+    await admin.change(`CREATE ROLE ${name(username)} NOLOGIN`, adminFailure(task));
     await twins.adopt(admin, pair);
     return 'created';
   },
 
-  /** What people wrote in the comment stays in it. */
+  /** Adds a line to the comment of the role, and keeps what people wrote there. */
   async adopt(admin, pair) {
     const { username } = pair.twin;
     const [found] = await rolesNamed(admin, [username]);
     if (found?.comment?.split('\n').includes(lineOf(pair))) return;
     const comment = [found?.comment, lineOf(pair)].filter(Boolean).join('\n');
-    const work = { what: `comment on the role "${username}"`, cure: adminOption(admin, username) };
-    await admin.change(`COMMENT ON ROLE ${name(username)} IS ${literal(comment)}`, adminFailure(work));
+    const task = { what: `comment on the role "${username}"`, cure: adminOption(admin, username) };
+    await admin.change(`COMMENT ON ROLE ${name(username)} IS ${literal(comment)}`, adminFailure(task));
   },
 
-  /** Beside the mark the membership without which that does not count. */
+  /** Grants the membership, too: the mark counts only at a member of the base. */
   adoption: (_, pair) => {
     const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
     return `GRANT ${base} TO ${twin}; COMMENT ON ROLE ${twin} IS ${literal(lineOf(pair))}`;
