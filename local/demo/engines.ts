@@ -1,8 +1,8 @@
+import { onMongoDb } from '../../test/engines/mongodb/demo.ts';
+import { onMySql } from '../../test/engines/mysql/demo.ts';
+import { onPostgres } from '../../test/engines/postgres/demo.ts';
 import type { EngineName } from '../servers/rows.ts';
 import type { DemoEngine } from './engine.ts';
-import { onMongoDb } from './on-mongodb.ts';
-import { onMySql } from './on-mysql.ts';
-import { onPostgres } from './on-postgres.ts';
 
 export const ENGINES = {
   postgres: onPostgres,

@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mongodOnPath } from '../../test/engines/mongodb/programs.ts';
+import { embeddedServer, serverOnPath } from '../../test/engines/postgres/programs.ts';
 import { givenServer } from './address.ts';
-import { embeddedServer, serverOnPath } from './binaries.ts';
 import { containerFile, containerLog, serverInDocker } from './docker.ts';
 import type { Identity } from './engine.ts';
 import { engines } from './engines.ts';
 import { prepareRun } from './leftovers.ts';
-import { mongodOnPath } from './mongod.ts';
 import { type EngineName, isOfRow, type RowName, rows } from './rows.ts';
 import type { Address, LogPlace, Settings, Source, Started } from './source.ts';
 import { whenItAnswers } from './waiting.ts';

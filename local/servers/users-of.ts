@@ -1,6 +1,6 @@
-import { mongodbUsers } from './mongodb-users.ts';
-import { mysqlUsers } from './mysql-users.ts';
-import { postgresUsers } from './postgres-users.ts';
+import { mongodbUsers } from '../../test/engines/mongodb/users.ts';
+import { mysqlUsers } from '../../test/engines/mysql/users.ts';
+import { postgresUsers } from '../../test/engines/postgres/users.ts';
 import { type EngineName, type RowName, rows } from './rows.ts';
 import type { Address } from './source.ts';
 import type { Users } from './users.ts';

@@ -2,6 +2,9 @@
 import { afterAll, describe } from '@jest/globals';
 import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
 import { NoServer, type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
+import { mongodb } from '../engines/mongodb/conformance/subject.ts';
+import { mysql } from '../engines/mysql/conformance/subject.ts';
+import { postgres } from '../engines/postgres/conformance/subject.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { absent, type SharedServer, servers } from '../servers.ts';
 import { Bench } from './bench.ts';
@@ -18,9 +21,6 @@ import { strategies } from './duties/strategies.ts';
 import { tlsVerified } from './duties/tls.ts';
 import { twins } from './duties/twins.ts';
 import { DUTIES, type DutyName } from './duty-names.ts';
-import { mongodb } from './mongodb.ts';
-import { mysql } from './mysql.ts';
-import { postgres } from './postgres.ts';
 import type { Subject } from './subject.ts';
 import type { Wire } from './wires.ts';
 

@@ -4,7 +4,7 @@ import type { StrategyName } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';
 
-const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- test/conformance`, not by hand -->';
+const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- conformance`, not by hand -->';
 const END = '<!-- end of support matrix -->';
 
 const COLUMNS: Record<StrategyName, string> = {

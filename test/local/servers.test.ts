@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { OWNER_VARIABLE } from '../../local/owner.ts';
-import { connect } from '../../local/servers/postgres.ts';
 import { type EngineName, engineNames, isOfRow, type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
 import {
   introduction,
@@ -14,6 +13,7 @@ import {
   startServer,
 } from '../../local/servers/server.ts';
 import { usersOf } from '../../local/servers/users-of.ts';
+import { connect } from '../engines/postgres/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { HANDOVER_VARIABLE } from '../global-setup.ts';
 import { describeServers, testWithNamesInLog } from '../servers.ts';

@@ -17,8 +17,8 @@ import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
 import { usersOf } from '../../local/servers/users-of.ts';
-import { stored as storedByMySql } from './mysql-account.ts';
-import { stored as storedByPostgres } from './postgres-account.ts';
+import { stored as storedByMySql } from '../engines/mysql/rotation/account.ts';
+import { stored as storedByPostgres } from '../engines/postgres/rotation/account.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
