@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { isOfRow, type Row, rowNames, rows } from '../../local/servers/rows.ts';
+import { isOfRow, type Row } from '../../local/servers/row.ts';
+import { rowNames, rows } from '../engines/servers.ts';
 import { STRATEGIES } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { columns, linesOf, type Result, readFrom, rendered, replacedIn, wireNames } from './support-matrix.ts';

@@ -1,5 +1,5 @@
 /** The README's table of what was seen to work where: made of the results of a whole run of the conformance suite, never by hand. */
-import { type RowName, rowNames } from '../../local/servers/rows.ts';
+import { type RowName, rowNames } from '../engines/servers.ts';
 import type { StrategyName } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';

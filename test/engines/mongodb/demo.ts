@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mongodb as rotates } from '../../../functions/mongodb/engine.ts';
 import type { DemoEngine, Visitor } from '../../../local/demo/engine.ts';
-import { usersOf } from '../../../local/servers/users-of.ts';
-import { CODES, connect, isOneOf, unlessUnknownCommand } from './servers.ts';
+import { usersOf } from '../servers.ts';
+import { CODES, connect, isOneOf, unlessUnknownCommand } from './connection.ts';
 import { CHANGES_OWN_PASSWORD, loginsIn } from './users.ts';
 
 const DATABASE: Visitor = 'application';
 /** The user's, where there are roles. */
 const ROLE = CHANGES_OWN_PASSWORD.createRole;
 
-export const onMongoDb: DemoEngine = {
-  rotates,
-  row: 'mongodb 8.0',
+export const demo: DemoEngine = {
   origin:
     'The MongoDB server comes from Docker or is a mongod on PATH; or MONGODB_URL names one that is there\n' +
     '(mongodb://root:password@host:port), where the users, the role and the database of the demo are dropped again.',

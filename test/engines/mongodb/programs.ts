@@ -3,21 +3,19 @@ import { execFile } from 'node:child_process';
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Identity } from '../../../local/servers/engine.ts';
+import type { Identity, ServerEngine } from '../../../local/servers/engine.ts';
 import { withFreePort } from '../../../local/servers/free-port.ts';
 import { type Program, startProcess } from '../../../local/servers/process.ts';
-import { isOfRow, type Row } from '../../../local/servers/rows.ts';
+import { isOfRow, type Row } from '../../../local/servers/row.ts';
 import type { Address, Settings, Started, Unavailable } from '../../../local/servers/source.ts';
-import { certificateAndKey, commandLine, keyOf, mongodbServers, ofReplicaSet, trusting, withTls } from './servers.ts';
+import { certificateAndKey, commandLine, keyOf, ofReplicaSet, trusting, withTls } from './options.ts';
 
-export async function mongodOnPath(row: Row, settings: Settings): Promise<Started | Unavailable> {
+export async function mongodOnPath(engine: ServerEngine, row: Row, settings: Settings): Promise<Started | Unavailable> {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     const program = await realpath(join(folder, 'mongod')).catch(() => undefined);
     if (program === undefined || !isOfRow(row, await identityOf(program))) continue;
     return withFreePort((port) =>
-      startProcess(mongodbServers, program, port, settings, (home, address) =>
-        prepare(program, home, address, settings),
-      ),
+      startProcess(engine, program, port, settings, (home, address) => prepare(program, home, address, settings)),
     );
   }
   return { remedy: `install mongod ${row.version}` };

@@ -6,10 +6,11 @@ import { describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../../local/owner.ts';
 import { introduction, startServer } from '../../../local/servers/server.ts';
 import type { Login } from '../../../local/servers/users.ts';
-import { usersOf } from '../../../local/servers/users-of.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithNamesInLog } from '../../servers.ts';
-import { connect, mongodbServers } from './servers.ts';
+import { usersOf } from '../servers.ts';
+import { connect } from './connection.ts';
+import { mongodbServers } from './servers.ts';
 import { loginsIn } from './users.ts';
 
 function somebody(): Login {

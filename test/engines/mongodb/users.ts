@@ -1,8 +1,8 @@
 import type { Document } from 'mongodb';
 import type { Address } from '../../../local/servers/source.ts';
 import type { Login, Logins, Users } from '../../../local/servers/users.ts';
+import { CODES, connect, isOneOf, unlessUnknownCommand } from './connection.ts';
 import { evaluate } from './mongosh.ts';
-import { CODES, connect, isOneOf, unlessUnknownCommand } from './servers.ts';
 
 const ROLE_EXISTS = 51002;
 
@@ -74,6 +74,8 @@ export function mongodbUsers(server: Address): Users {
       const { users = [] } = await command({ usersInfo: username });
       if (users.length > 0) await command({ dropUser: username, ...lasting });
     },
+
+    stored: () => Promise.reject(new Error('What MongoDB keeps of passwords is not compared')),
 
     loginsIn: (log: string, username: string) => loginsIn(log, ({ user }) => user === username),
 

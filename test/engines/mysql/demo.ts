@@ -1,17 +1,14 @@
 import mysql from 'mysql2/promise';
-import { mysql as rotates } from '../../../functions/mysql/engine.ts';
 import { type DemoEngine, VISITORS, type Visitor } from '../../../local/demo/engine.ts';
 import { STRATEGIES } from '../../../local/demo/strategies.ts';
-import { usersOf } from '../../../local/servers/users-of.ts';
-import { isAccessDenied } from './servers.ts';
+import { usersOf } from '../servers.ts';
+import { isAccessDenied } from './connection.ts';
 import { ROLE_OF_MASTER } from './users.ts';
 
 /** With rights on the database: whoever logs in has to have the same as whoever did before. */
 const WORK = 'REPLACE INTO latest VALUES (1, NOW(6), USER())';
 
-export const onMySql: DemoEngine = {
-  rotates,
-  row: 'mysql 9.7',
+export const demo: DemoEngine = {
   origin:
     'The MySQL server comes from Docker; or MYSQL_URL names one that is there (mysql://root:password@host:port), where the\n' +
     'users and databases of the demo are dropped again.',

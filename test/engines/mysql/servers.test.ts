@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { RowDataPacket } from 'mysql2/promise';
-import { rows } from '../../../local/servers/rows.ts';
 import { introduction, type ServerDescription, startServer } from '../../../local/servers/server.ts';
 import type { Login } from '../../../local/servers/users.ts';
-import { usersOf } from '../../../local/servers/users-of.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../../servers.ts';
-import { connect } from './servers.ts';
+import { rows, usersOf } from '../servers.ts';
+import { connect } from './connection.ts';
 
 function somebody(): Login {
   return {

@@ -1,7 +1,9 @@
 /** What a MySQL or MariaDB server needs. */
-import mysql from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import type { Container, ServerEngine } from '../../../local/servers/engine.ts';
 import type { Address, Settings } from '../../../local/servers/source.ts';
+import { connect, isAccessDenied } from './connection.ts';
+import { mysqlUsers } from './users.ts';
 
 /** Every connection, refused ones too, and every statement: tests count logins. The server flushes it line by line. */
 const GENERAL_LOG = '/tmp/general.log';
@@ -22,7 +24,37 @@ const ALWAYS = {
   'loose-mysqlx': '0',
 };
 
-export const mysqlServers: ServerEngine = {
+export const mysqlServers = {
+  rows: {
+    'mysql 9.7': {
+      engineKey: 'mysql',
+      product: 'MySQL',
+      version: '9.7',
+      addressVariable: 'MYSQL_URL',
+      imageVariable: 'MYSQL_IMAGE',
+      image: 'mysql:9.7.0',
+    },
+    'mariadb 11.8': {
+      engineKey: 'mariadb',
+      product: 'MariaDB',
+      version: '11.8',
+      addressVariable: 'MARIADB_URL',
+      imageVariable: 'MARIADB_IMAGE',
+      image: 'mariadb:11.8.3',
+    },
+    'mariadb 10.11': {
+      engineKey: 'mariadb',
+      product: 'MariaDB',
+      version: '10.11',
+      addressVariable: 'MARIADB_OLD_URL',
+      imageVariable: 'MARIADB_OLD_IMAGE',
+      image: 'mariadb:10.11.14',
+    },
+  },
+
+  programs: {},
+  users: mysqlUsers,
+
   defaultPort: 3306,
   superuser: 'root',
   database: 'mysql',
@@ -52,35 +84,14 @@ export const mysqlServers: ServerEngine = {
 
   async identify(address: Address) {
     await using client = await connect(address);
-    const [[found]] = await client.query<mysql.RowDataPacket[]>('SELECT VERSION() AS version');
+    const [[found]] = await client.query<RowDataPacket[]>('SELECT VERSION() AS version');
     const version = String(found?.['version']); // "9.7.0", "11.8.3-MariaDB-ubu2404"
     return { product: version.includes('MariaDB') ? 'MariaDB' : 'MySQL', version: version.split('-')[0] ?? '' };
   },
 
   isRefusal: isAccessDenied,
-};
+} as const satisfies ServerEngine;
 
 const WITH_TLS = { ssl_cert: TLS.certificate, ssl_key: TLS.key };
 /** As PostgreSQL is unless told otherwise; these would make a certificate of their own. MySQL knows only the first, and MariaDB needs the second. */
 const WITHOUT_TLS = { tls_version: '', 'loose-ssl': '0' };
-
-/** As the superuser. Several statements may go in one query. */
-export async function connect(address: Address, ssl?: mysql.SslOptions): Promise<mysql.Connection> {
-  const client = await mysql.createConnection({
-    host: address.host,
-    port: address.port,
-    database: address.database,
-    user: address.superuser.username,
-    password: address.superuser.password,
-    connectTimeout: 5000,
-    multipleStatements: true,
-    ...(ssl && { ssl }),
-  });
-  client.on('error', () => {}); // a server that stops under an idle connection; the next query says so
-  return client;
-}
-
-/** ER_ACCESS_DENIED_ERROR. By number: mysql2 knows MySQL's names only, and MariaDB has other errors under some of them. */
-export function isAccessDenied(error: unknown): boolean {
-  return error instanceof Error && 'errno' in error && error.errno === 1045;
-}

@@ -1,7 +1,8 @@
+import { escape as literal } from 'mysql2';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import type { Address } from '../../../local/servers/source.ts';
 import type { Login, Logins, Users } from '../../../local/servers/users.ts';
-import { connect, isAccessDenied } from './servers.ts';
+import { connect, isAccessDenied } from './connection.ts';
 
 /** What the master user gets: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.MasterAccounts.html */
 const MASTER = `SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES,
@@ -11,6 +12,17 @@ const MASTER = `SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, R
 const MASTER_OF_MYSQL = `${MASTER}, CREATE ROLE, DROP ROLE, APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, SET_ANY_DEFINER, XA_RECOVER_ADMIN`;
 /** Through which it has them, as on RDS. */
 export const ROLE_OF_MASTER = 'rds_superuser_role';
+
+export function quoted(username: string, host = '%'): string {
+  return `${literal(username)}@${literal(host)}`;
+}
+
+/** What the server says of an account: SHOW GRANTS and SHOW CREATE USER. */
+export async function wordsOn(run: Users['run'], account: string): Promise<string[]> {
+  const answers: Record<string, unknown>[][] = [];
+  for (const statement of ['GRANTS FOR', 'CREATE USER']) answers.push(await run(`SHOW ${statement} ${account}`));
+  return answers.flat().map((row) => String(Object.values(row)[0]));
+}
 
 export function mysqlUsers(server: Address): Users {
   const run = async (statement: string, values?: unknown[]) => {
@@ -46,6 +58,16 @@ export function mysqlUsers(server: Address): Users {
     async dropUser(username: string) {
       for (const { host } of await run('SELECT Host AS host FROM mysql.user WHERE User = ?', [username]))
         await run('DROP USER IF EXISTS ?@?', [username, host]);
+    },
+
+    async stored(part: string) {
+      const accounts = await run(
+        'SELECT User AS user, Host AS host, authentication_string AS hash FROM mysql.user WHERE LOCATE(?, User) > 0 ORDER BY 1, 2',
+        [part],
+      );
+      for (const account of accounts)
+        account['words'] = await wordsOn(run, quoted(String(account['user']), String(account['host'])));
+      return accounts;
     },
 
     // The server writes down every attempt, and then that it was denied.

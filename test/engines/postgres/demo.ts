@@ -1,16 +1,13 @@
 import pg from 'pg';
-import { postgres } from '../../../functions/postgres/engine.ts';
 import { type DemoEngine, VISITORS, type Visitor } from '../../../local/demo/engine.ts';
-import { usersOf } from '../../../local/servers/users-of.ts';
+import { usersOf } from '../servers.ts';
 
 /** Only its owner may drop a table: whoever logs in has to have the same rights as whoever did before. */
 const WORK = `
   DROP TABLE IF EXISTS latest;
   CREATE TABLE latest AS SELECT now() AS at, session_user AS by`;
 
-export const onPostgres: DemoEngine = {
-  rotates: postgres,
-  row: 'postgres 18',
+export const demo: DemoEngine = {
   origin: 'The PostgreSQL server comes with npm.',
   work: 'replaces a table',
   options: {

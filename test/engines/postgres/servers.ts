@@ -3,17 +3,34 @@ import pg from 'pg';
 import type { Container, ServerEngine } from '../../../local/servers/engine.ts';
 import type { Address, Settings } from '../../../local/servers/source.ts';
 import { whenItAnswers } from '../../../local/servers/waiting.ts';
+import { connect } from './connection.ts';
+import { commandLine, INITDB_OPTIONS } from './options.ts';
+import { embeddedServer, serverOnPath } from './programs.ts';
+import { postgresUsers } from './users.ts';
 
-const ALWAYS = {
-  log_connections: 'on', // tests count logins
-  log_disconnections: 'on',
-  log_line_prefix: '%m [%p] %q%u@%d ',
-  fsync: 'off', // no data here is worth waiting for a disk
-};
-/** The same on every platform, whatever locales it has. */
-export const INITDB_OPTIONS = ['--encoding=UTF8', '--locale=C'];
+export const postgresServers = {
+  rows: {
+    'postgres 18': {
+      engineKey: 'postgres',
+      product: 'PostgreSQL',
+      version: '18',
+      addressVariable: 'POSTGRES_URL',
+      imageVariable: 'POSTGRES_IMAGE',
+      image: 'postgres:18.1',
+    },
+    'postgres 15': {
+      engineKey: 'postgres',
+      product: 'PostgreSQL',
+      version: '15',
+      addressVariable: 'POSTGRES_OLD_URL',
+      imageVariable: 'POSTGRES_OLD_IMAGE',
+      image: 'postgres:15.15',
+    },
+  },
 
-export const postgresServers: ServerEngine = {
+  programs: { path: serverOnPath, embedded: embeddedServer },
+  users: postgresUsers,
+
   defaultPort: 5432,
   superuser: 'postgres',
   database: 'postgres',
@@ -38,39 +55,18 @@ export const postgresServers: ServerEngine = {
   },
 
   identify: (address: Address) => identify(address),
-  isRefusal: (error: unknown) => error instanceof pg.DatabaseError && error.code?.startsWith('28') === true,
+  isRefusal,
   turnOnTls,
-};
+} as const satisfies ServerEngine;
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code?.startsWith('28') === true;
+}
 
 async function identify(address: Address, ssl: pg.ClientConfig['ssl'] = false) {
   await using client = await connect(address, ssl);
   const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
   return { product: 'PostgreSQL', version: rows[0]?.server_version.split(' ')[0] ?? '' };
-}
-
-export function commandLine(settings: Settings, more: Readonly<Record<string, string>> = {}): string[] {
-  return Object.entries({ ...ALWAYS, ...more, ...settings.settings }).flatMap(([name, value]) => [
-    '-c',
-    `${name}=${value}`,
-  ]);
-}
-
-export async function connect(
-  address: Address,
-  ssl: pg.ClientConfig['ssl'] = false,
-): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({
-    host: address.host,
-    port: address.port,
-    database: address.database,
-    user: address.superuser.username,
-    password: address.superuser.password,
-    connectionTimeoutMillis: 5000,
-    ssl,
-  });
-  client.on('error', () => {}); // a server that stops under an idle connection; the next query says so
-  await client.connect();
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
 /**
@@ -88,6 +84,6 @@ async function turnOnTls(address: Address, tls: NonNullable<Settings['tls']>): P
   }
   await client.query('ALTER SYSTEM SET ssl = on');
   await client.query('SELECT pg_reload_conf()');
-  const overTls = { ...postgresServers, identify: (to: Address) => identify(to, { rejectUnauthorized: false }) };
-  await whenItAnswers(overTls, address, async () => true);
+  const overTls = (to: Address) => identify(to, { rejectUnauthorized: false });
+  await whenItAnswers({ identify: overTls, isRefusal }, address, async () => true);
 }

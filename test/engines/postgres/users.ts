@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Address } from '../../../local/servers/source.ts';
 import type { Login, Logins, Users } from '../../../local/servers/users.ts';
-import { connect } from './servers.ts';
+import { connect } from './connection.ts';
 
 export function postgresUsers(server: Address): Users {
   const run = async (statement: string, values?: unknown[]) => {
@@ -31,6 +31,16 @@ export function postgresUsers(server: Address): Users {
       const found = await run('SELECT FROM pg_roles WHERE rolname = $1', [username]);
       if (found.length > 0) await run(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
     },
+
+    /** Attributes, password, memberships, settings, comment. */
+    stored: (part: string) =>
+      run(
+        `SELECT to_jsonb(a) AS role, shobj_description(a.oid, 'pg_authid') AS comment,
+           (SELECT json_agg(m ORDER BY roleid, member, grantor) FROM pg_auth_members m WHERE a.oid IN (member, roleid)) AS members,
+           (SELECT json_agg(s ORDER BY setdatabase) FROM pg_db_role_setting s WHERE setrole = a.oid) AS settings
+          FROM pg_authid a WHERE position($1 in rolname) > 0 ORDER BY rolname`,
+        [part],
+      ),
 
     loginsIn(log: string, username: string): Logins {
       const lines = log.split('\n');

@@ -13,7 +13,7 @@ import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { Lambda } from '../../../local/lambda.ts';
 import { STEPS, stepEvent } from '../../../local/secrets-manager/rotation.ts';
-import { connect } from '../../engines/postgres/servers.ts';
+import { connect } from '../../engines/postgres/connection.ts';
 import { describeMoto } from '../../local/moto.ts';
 import { describeServers } from '../../servers.ts';
 

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../../local/secrets-manager/errors.ts';
-import { connect } from '../../engines/postgres/servers.ts';
+import { connect } from '../../engines/postgres/connection.ts';
 import { describeOwnServers, describeServers, testWithLog } from '../../servers.ts';
 import { proxy } from '../proxy.ts';
 import { type Json, newPassword, Rotating, type RotatingOptions } from '../rotating.ts';

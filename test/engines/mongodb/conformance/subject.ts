@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import { saslprep } from '@mongodb-js/saslprep';
 import { BSON, type Document } from 'mongodb';
 import { mongodb as engine } from '../../../../functions/mongodb/engine.ts';
-import { rows } from '../../../../local/servers/rows.ts';
-import { usersOf } from '../../../../local/servers/users-of.ts';
-import { eventually, unique } from '../../../conformance/bench.ts';
+import { eventually } from '../../../conformance/eventually.ts';
 import { says } from '../../../conformance/relay.ts';
 import type { Held, OrNone, Subject } from '../../../conformance/subject.ts';
+import { unique } from '../../../conformance/unique.ts';
 import type { SharedServer } from '../../../servers.ts';
+import { rows, usersOf } from '../../servers.ts';
+import { CODES, connect, isOneOf, isPrimary } from '../connection.ts';
 import { answering, error, isHello, lettingIn, message, PRIMARY, reply } from '../fake.ts';
-import { CODES, connect, isOneOf, isPrimary } from '../servers.ts';
 
 const LOGIN_CODES = [2, 6, 11, 13, 18, 59, 91, 211, 334, 8000, 10_107, 11_600, 13_435, 13_436, 9999];
 const STATEMENT_CODES = [
@@ -60,7 +60,7 @@ const isOf =
   ({ effectiveUsers = [] }: Document): boolean =>
     effectiveUsers.some(({ user }: Document) => user === username);
 
-export async function mongodb(server: SharedServer, isShared: boolean): Promise<Subject> {
+export async function subject(server: SharedServer, isShared: boolean): Promise<Subject> {
   const { product } = server;
   const { commands, enforcesRoles, restricts, tellsSessions } = await abilitiesOf(server);
   const ifIt = <T>(can: boolean, what: T, none: string): OrNone<T> => (can ? what : { none: `${product} ${none}` });

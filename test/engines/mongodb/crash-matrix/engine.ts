@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
 import type { Abilities, Ability, Connection, Engine, Names } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
-import { connect, isOneOf } from '../servers.ts';
+import { connect, isOneOf } from '../connection.ts';
 import { login } from './login.ts';
 import { mongodbProtocol } from './protocol.ts';
 import { meddling, outOfLine, type Users, usersCalled } from './rights.ts';
@@ -17,7 +17,7 @@ const APPLICATION = 'secret-rotation';
 /** https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const CODES = { badValue: 2, userNotFound: 11, typeMismatch: 14 } as const;
 
-export const mongodb: Engine<Commands, Users> = {
+export const matrix: Engine<Commands, Users> = {
   protocol: mongodbProtocol,
   settings: {},
   patience: 1,

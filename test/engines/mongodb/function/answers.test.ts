@@ -8,8 +8,10 @@ import { Deadline } from '../../../../shared/core/deadline.ts';
 import type { RotationError } from '../../../../shared/core/errors.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import { type LoginResult, type Pair, type Session, supported } from '../../../../shared/database/engine.ts';
-import { eventually, failure, newPassword, trusting } from '../../../conformance/bench.ts';
+import { failure, trusting } from '../../../conformance/bench.ts';
+import { eventually } from '../../../conformance/eventually.ts';
 import { fakeServer, type Listening } from '../../../conformance/relay.ts';
+import { newPassword } from '../../../conformance/unique.ts';
 import { tls } from '../../../fixtures/tls/tls.ts';
 import { type As, error, isHello, lettingIn, PRIMARY, SECONDARY } from '../fake.ts';
 

@@ -1,10 +1,10 @@
 /** Two users that take turns on MongoDB, with the built function: what it costs, and whose user a twin is. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { usersOf } from '../../../../local/servers/users-of.ts';
 import { countLogins } from '../../../rotation/logins.ts';
 import { newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers } from '../../../servers.ts';
+import { usersOf } from '../../servers.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;

@@ -1,13 +1,12 @@
 /** MySQL and MariaDB, as subjects of the tests of an engine's duties. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mysql as engine } from '../../../../functions/mysql/engine.ts';
-import { rows } from '../../../../local/servers/rows.ts';
-import { usersOf } from '../../../../local/servers/users-of.ts';
-import { unique } from '../../../conformance/bench.ts';
 import type { Held, State, Subject } from '../../../conformance/subject.ts';
+import { unique } from '../../../conformance/unique.ts';
 import type { SharedServer } from '../../../servers.ts';
+import { rows, usersOf } from '../../servers.ts';
+import { connect } from '../connection.ts';
 import { authSwitch, error, greeting, greets, letsIn, packet, untilTls } from '../fake.ts';
-import { connect } from '../servers.ts';
 
 const LOGIN_CODES = [
   ...[1040, 1044, 1045, 1049, 1129, 1130, 1203, 1226, 1251, 1524, 1698, 1820, 1862, 3118, 3159, 3955, 4150, 4151, 9999],
@@ -21,7 +20,7 @@ const STATEMENT_CODES = [
 /** Of a login and a change: what fails is, one after the other, each statement of both. */
 const STATEMENTS = 7;
 
-export function mysql(server: SharedServer, isShared: boolean): Subject {
+export function subject(server: SharedServer, isShared: boolean): Subject {
   const { engineKey } = rows[server.row];
   const isMariaDb = engineKey === 'mariadb';
   const { run } = usersOf(server);

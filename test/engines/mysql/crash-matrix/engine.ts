@@ -8,7 +8,8 @@ import {
   type Names,
 } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
-import { connect } from '../servers.ts';
+import type { EngineKey } from '../../servers.ts';
+import { connect } from '../connection.ts';
 import { login } from './login.ts';
 import { mysqlProtocol } from './protocol.ts';
 import { type Accounts, accountsCalled, meddling, outOfLine } from './rights.ts';
@@ -87,7 +88,7 @@ function roleOf(base: string): string {
   return `role_of_${base}`;
 }
 
-export const mysql: Engine<string, Accounts> = {
+const mysql: Engine<string, Accounts> = {
   ...either,
   // The fewest there can be: it is the prober that has them computed again and again.
   settings: { general_log: '0', caching_sha2_password_digest_rounds: '5000' },
@@ -115,7 +116,7 @@ export const mysql: Engine<string, Accounts> = {
     ),
 };
 
-export const mariadb: Engine<string, Accounts> = {
+const mariadb: Engine<string, Accounts> = {
   ...either,
   settings: { general_log: '0' },
   abilities: async () => ({
@@ -139,6 +140,10 @@ export const mariadb: Engine<string, Accounts> = {
         WHERE COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0`,
     ),
 };
+
+export function matrix(engineKey: EngineKey): Engine<string, Accounts> {
+  return engineKey === 'mariadb' ? mariadb : mysql;
+}
 
 async function open({ host, port, database, ...superuser }: Who, first = ''): Promise<Connection<string>> {
   const client = await connect({ host, port, database, superuser });

@@ -4,13 +4,14 @@ import { mysql } from '../../../../functions/mysql/engine.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import type { Tls } from '../../../../shared/database/engine.ts';
-import { newPassword, trusting, unique } from '../../../conformance/bench.ts';
+import { trusting } from '../../../conformance/bench.ts';
 import { expectFailure } from '../../../conformance/duties/logins.ts';
 import { fakeServer, type Listening, relay } from '../../../conformance/relay.ts';
+import { newPassword, unique } from '../../../conformance/unique.ts';
 import { WIRES } from '../../../conformance/wires.ts';
 import { tls } from '../../../fixtures/tls/tls.ts';
+import { connect } from '../connection.ts';
 import { authSwitch, error, greeting, greets, letsIn, ok, row } from '../fake.ts';
-import { connect } from '../servers.ts';
 import { describeOwnMySql } from './own.ts';
 
 const BARRED = { is: 'unknown', name: 'LoginBarredError', layer: 'authentication' } as const;

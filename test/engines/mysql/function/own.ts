@@ -3,7 +3,7 @@ import { Bench } from '../../../conformance/bench.ts';
 import type { Wire } from '../../../conformance/wires.ts';
 import { tls } from '../../../fixtures/tls/tls.ts';
 import { describeOwnServers, type SharedServer } from '../../../servers.ts';
-import { mysql } from '../conformance/subject.ts';
+import { subject } from '../conformance/subject.ts';
 
 export type Tools = {
   isMariaDb: boolean;
@@ -24,7 +24,7 @@ export async function describeOwnMySql(
 }
 
 function toolsOn(server: SharedServer): Tools {
-  const over = (wire: Wire) => new Bench(server, undefined, wire, mysql(server, false));
+  const over = (wire: Wire) => new Bench(server, undefined, wire, subject(server, false));
   const { run } = over('clear text').users;
   return {
     isMariaDb: server.row.startsWith('mariadb'),

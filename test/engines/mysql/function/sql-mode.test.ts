@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import type { MySqlSession } from '../../../../functions/mysql/session.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
-import { newPassword, unique } from '../../../conformance/bench.ts';
+import { newPassword, unique } from '../../../conformance/unique.ts';
 import { describeOwnMySql } from './own.ts';
 
 const ODD = ['a"b', "a'b", 'a\\b', "a\\'b", 'a\\', "';--", '\\"\n\r\t\x1a%_\\%\\_', 'ü名'];

@@ -2,11 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../../../local/secrets-manager/errors.ts';
-import { rows } from '../../../../local/servers/rows.ts';
-import { usersOf } from '../../../../local/servers/users-of.ts';
 import { proxy } from '../../../rotation/proxy.ts';
 import { forms, newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer, testWithLog } from '../../../servers.ts';
+import { rows, usersOf } from '../../servers.ts';
 
 /** The full counts, 50 and 20, run nightly. */
 const ROTATIONS = Number(process.env['DUAL_ROTATIONS'] ?? 6);

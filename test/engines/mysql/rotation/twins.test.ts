@@ -4,13 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { mysql } from '../../../../functions/mysql/engine.ts';
 import type { MySqlSession } from '../../../../functions/mysql/session.ts';
-import { type RowName, rowsOf } from '../../../../local/servers/rows.ts';
-import { usersOf } from '../../../../local/servers/users-of.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import { type Pair, supported } from '../../../../shared/database/engine.ts';
 import { forms, newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer, testUnless, testWithLog } from '../../../servers.ts';
+import { type RowName, rowsOf, usersOf } from '../../servers.ts';
 import { comparable, quoted, wordsOn } from './account.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;

@@ -3,21 +3,20 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { postgres as engine } from '../../../../functions/postgres/engine.ts';
-import { rows } from '../../../../local/servers/rows.ts';
-import { usersOf } from '../../../../local/servers/users-of.ts';
-import { unique } from '../../../conformance/bench.ts';
 import { says } from '../../../conformance/relay.ts';
 import type { Held, State, Subject } from '../../../conformance/subject.ts';
+import { unique } from '../../../conformance/unique.ts';
 import type { SharedServer } from '../../../servers.ts';
+import { rows, usersOf } from '../../servers.ts';
+import { connect } from '../connection.ts';
 import { accepting, done, errorResponse, inTurn, message, quoting, READY } from '../fake.ts';
-import { connect } from '../servers.ts';
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
 
 /** MySQL's greeting. */
 const MYSQL = Buffer.from('4a0000000a382e302e333600', 'hex');
 
-export function postgres(server: SharedServer): Subject {
+export function subject(server: SharedServer): Subject {
   const { run } = usersOf(server);
   const alter = (username: string, options: string) => run(`ALTER ROLE ${name(username)} ${options}`);
 

@@ -3,7 +3,7 @@
 import type { Address } from '../../../../local/servers/source.ts';
 import { ALL_ABILITIES, type Connection, type Engine, type Names } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
-import { connect } from '../servers.ts';
+import { connect } from '../connection.ts';
 import { login } from './login.ts';
 import { postgresProtocol } from './protocol.ts';
 import { meddling, outOfLine, type Roles, rolesCalled } from './rights.ts';
@@ -11,7 +11,7 @@ import { meddling, outOfLine, type Roles, rolesCalled } from './rights.ts';
 /** The function's, as it names itself to the server. */
 const APPLICATION = 'secret-rotation';
 
-export const postgres: Engine<string, Roles> = {
+export const matrix: Engine<string, Roles> = {
   protocol: postgresProtocol,
   settings: {},
   patience: 1,

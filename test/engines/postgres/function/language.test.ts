@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Server } from '../../../../local/servers/server.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
-import { connect } from '../servers.ts';
+import { connect } from '../connection.ts';
 import {
   change,
   describeOwnServers,

@@ -6,8 +6,8 @@ import { Secret } from '../../../../shared/core/secret.ts';
 import { expectFailure } from '../../../conformance/duties/logins.ts';
 import { fakeServer, says } from '../../../conformance/relay.ts';
 import { describeServers } from '../../../servers.ts';
+import { connect } from '../connection.ts';
 import { errorResponse, message } from '../fake.ts';
-import { connect } from '../servers.ts';
 import { describeOwnServers, endpoint, eventually, login, newRole, outcome, sql, unique } from './support.ts';
 
 const UNREACHABLE = { is: 'unknown', name: 'ConnectionError', layer: 'TCP' } as const;

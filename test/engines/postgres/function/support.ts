@@ -7,9 +7,10 @@ import type { Address } from '../../../../local/servers/source.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult } from '../../../../shared/database/engine.ts';
-import { connect } from '../servers.ts';
+import { connect } from '../connection.ts';
 
-export { eventually, failure } from '../../../conformance/bench.ts';
+export { failure } from '../../../conformance/bench.ts';
+export { eventually } from '../../../conformance/eventually.ts';
 export { describeOwnServers } from '../../../servers.ts';
 
 export type Login = Awaited<ReturnType<typeof postgres.login>>;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { type Json, newPassword, Rotating } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer } from '../../../servers.ts';
-import { connect } from '../servers.ts';
+import { connect } from '../connection.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } };
 

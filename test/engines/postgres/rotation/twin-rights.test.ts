@@ -12,7 +12,7 @@ import pg from 'pg';
 import { getContainerRuntimeClient } from 'testcontainers';
 import { Rotating } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer, testUnless } from '../../../servers.ts';
-import { connect } from '../servers.ts';
+import { connect } from '../connection.ts';
 
 const run = promisify(execFile);
 
