@@ -1,7 +1,7 @@
 /** An admin that sets the password of one user, on real servers with the built function. */
 
 import { expect, test } from '@jest/globals';
-import { type EngineName, engineNames } from '../../local/servers/rows.ts';
+import { type EngineName, engineNames } from '../engines/servers.ts';
 import { describeServers, testWithLog } from '../servers.ts';
 import { countLogins } from './logins.ts';
 import { proxy } from './proxy.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { type EngineName, engineNames } from '../../local/servers/rows.ts';
+import { type EngineName, engineNames } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testUnless, testWithLog } from '../servers.ts';
 import { countLogins } from './logins.ts';
