@@ -110,6 +110,11 @@ export class Rotating implements AsyncDisposable {
   }
 
   /** By a person, past the function. */
+  makeUser(username: string, password: string): Promise<void> {
+    return this.#users.createUser({ username, password });
+  }
+
+  /** By a person, past the function. */
   setPassword(password: string): Promise<void> {
     return this.#users.setPassword({ username: this.user, password });
   }
@@ -157,9 +162,28 @@ export class Rotating implements AsyncDisposable {
     }).token;
   }
 
+  eventOf(step: Step | string, token: string): Json {
+    return stepEvent(step as Step, this.arn, token, ROTATION_TOKEN);
+  }
+
   /** A step in a process of its own. */
   async step(step: Step | string, token: string): Promise<Invocation> {
-    return this.invoke({ ...stepEvent(step as Step, this.arn, token, ROTATION_TOKEN) });
+    return this.invoke(this.eventOf(step, token));
+  }
+
+  /** What a person does who has cancelled the rotation. */
+  takePendingOff(token: string): void {
+    this.#moveLabel({ VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
+  }
+
+  /** Past the function: to a version, from the one that bears it. */
+  moveCurrent(to: string): void {
+    const [from] = Object.entries(this.labels).find(([, labels]) => labels.includes('AWSCURRENT')) ?? [];
+    this.#moveLabel({ VersionStage: 'AWSCURRENT', MoveToVersionId: to, RemoveFromVersionId: String(from) });
+  }
+
+  #moveLabel(move: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId: string }): void {
+    this.manager.store.updateSecretVersionStage({ SecretId: 'app', ...move });
   }
 
   async invoke(event: Json): Promise<Invocation> {
