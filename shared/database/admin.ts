@@ -1,3 +1,10 @@
+/**
+ * The admin, and the admin secret.
+ *
+ * The *admin secret* is the secret that the rotated secret's `masterarn` names. The *admin* is the
+ * database login in it.
+ */
+
 import type { Deadline } from '../core/deadline.ts';
 import { InvalidSecretError, type RotationError, SecretsManagerError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
@@ -14,12 +21,12 @@ import {
 import { Logins } from './logins.ts';
 import { namesIn } from './pair.ts';
 import type { Databases } from './rds.ts';
-import type { Readable } from './secret-value.ts';
-import { isManagedByRds, parseSecret, type SecretValue, sameHost } from './secret-value.ts';
+import { isManagedByRds, parseSecret, type Readable, type SecretValue, sameHost } from './secret-value.ts';
 
 /**
- * Set by RDS on the secrets that it manages; the example of https://docs.aws.amazon.com/cli/latest/reference/secretsmanager/list-secrets.html has the
- * first. AWS's own functions look for them whatever the case, and so does this one.
+ * RDS sets one of these tags on each secret that it manages: the ARN of the instance or the cluster.
+ * https://docs.aws.amazon.com/cli/latest/reference/secretsmanager/list-secrets.html shows the first.
+ * AWS's own functions ignore the case of the letters, and so does this one.
  */
 const DATABASE_TAG = /^aws:rds:primaryDB(Instance|Cluster)Arn$/i;
 
@@ -27,31 +34,42 @@ const CLEAR_TEXT = 'The admin secret says "ssl": false: what the admin does cros
 
 type Given<S extends Session> = {
   engine: Engine<S>;
-  /** Of the secret that is rotated. */
+  /** The versions of the secret that is rotated. */
   versions: SecretVersions;
   databases: Databases;
   deadline: Deadline;
+  /** The ARN of the secret that is rotated. */
   secretArn: string;
+  /** AWSCURRENT of the secret that is rotated. */
   current: SecretValue;
-  /** To be logged. */
+  /** Sentences that are logged with the step. */
   warnings: Set<string>;
 };
 
-/** An admin that may be used. */
+/** An admin who has passed the guards. */
 export type Admin<S extends Session> = {
-  /** Its host is another name than the rotated secret's: that may be a replica, which lags. */
-  isElsewhere: boolean;
   /**
-   * At the admin secret's own endpoint: what the rotated secret says of host and TLS is not for the admin's password.
-   * @throws {AdminRefusedError} if the server refuses its passwords
+   * Whether the rotated secret names another host than the admin secret. That host may be a replica,
+   * which learns only after a while what the admin has changed.
+   */
+  isAtAnotherHost: boolean;
+  /**
+   * Logs the admin in, at the endpoint in the admin secret: host and TLS settings of the rotated
+   * secret must not receive the admin's password.
+   * @returns a session, which the caller closes
+   * @throws {AdminRefusedError} if the server refuses the passwords in the admin secret
    */
   login(): Promise<S>;
 };
 
 /**
- * The secret that `masterarn` names: whom to log in as where a user cannot change itself. It comes with the guards that keep
- * whoever may edit the rotated secret from using the admin's rights for more than that secret's users, and all but one of them hold before any
- * connection is made.
+ * The admin secret, with its guards.
+ *
+ * Without guards, whoever may edit the rotated secret could misuse the admin. An edited `host` would
+ * receive the admin's password. A user in an edited `username` would get a new password, which the
+ * editor could read in the secret. The guards refuse that before any connection is made. One more is
+ * left to the strategies: AWSCURRENT's user has to log in first, or the deployer has allowed that the
+ * admin sets passwords.
  */
 export class AdminSecret<S extends Session> {
   readonly #given: Given<S>;
@@ -61,14 +79,19 @@ export class AdminSecret<S extends Session> {
   }
 
   /**
-   * Reads the admin secret and refuses one that may not be used for these users. Makes no connection to the database.
-   * @param users about to get a password from the admin, or to be its twin
+   * Reads the admin secret, and refuses it if it may not be used for these users. Makes no connection
+   * to a database.
+   *
+   *     const admin = await adminSecret.guarded(['app', 'app_clone']);
+   *     const session = await admin.login();
+   * @param users the users that the admin will change
    * @throws {AdminSecretError}
+   * @throws {RdsError} if RDS had to be asked for a host, and did not answer
    */
   async guarded(users: readonly string[]): Promise<Admin<S>> {
     const { current } = this.#given;
     const read = await this.#read(users);
-    return { isElsewhere: !sameHost(read.value, current), login: () => this.#login(read, users) };
+    return { isAtAnotherHost: !sameHost(read.value, current), login: () => this.#login(read, users) };
   }
 
   async #login(read: Readable, users: readonly string[]): Promise<S> {
@@ -76,8 +99,8 @@ export class AdminSecret<S extends Session> {
     const logins = new Logins(engine, deadline, read.value.endpoint);
     const candidates = [
       async () => read.value,
-      () => this.#again(read, 'AWSCURRENT', users),
-      () => this.#again(read, 'AWSPENDING', users),
+      () => this.#readAgain(read, 'AWSCURRENT', users),
+      () => this.#readAgain(read, 'AWSPENDING', users),
     ];
     let refused: RotationError | undefined;
     for (const candidate of candidates) {
@@ -95,15 +118,19 @@ export class AdminSecret<S extends Session> {
     );
   }
 
-  /** Rotated since it was read, or about to be: then another password works. Undefined if it says what was tried. */
-  async #again(
+  /**
+   * Reads the admin secret once more: if it was rotated since, or is being rotated now, another
+   * password works. The new version has to pass the guards, too.
+   * @returns undefined if the version was tried before, or may not be used
+   */
+  async #readAgain(
     tried: Readable,
     label: 'AWSCURRENT' | 'AWSPENDING',
     users: readonly string[],
   ): Promise<SecretValue | undefined> {
     const version = await this.#versions.labelled(label);
     if (version === undefined || version.id === tried.version.id) return undefined;
-    const value = await this.#parse(version, label).catch(unlessUnfit);
+    const value = await this.#parse(version, label).catch(undefinedIfUnfit);
     const isSameServer = value && sameHost(value, tried.value) && value.endpoint.port === tried.value.endpoint.port;
     return isSameServer && sharedName(value, users) === undefined ? value : undefined;
   }
@@ -114,7 +141,7 @@ export class AdminSecret<S extends Session> {
     if (version.arn === secretArn)
       throw new AdminSecretError('The secret names itself in "masterarn": give the ARN of an admin’s secret.');
     const value = await this.#parse(version, 'AWSCURRENT');
-    await this.#requireSameHost(value);
+    await this.#requireSameServer(value);
     const shared = sharedName(value, users);
     if (shared !== undefined)
       throw new AdminSecretError(
@@ -150,6 +177,7 @@ export class AdminSecret<S extends Session> {
     return version;
   }
 
+  /** @throws {AdminSecretError} if it is not the secret of a database account */
   async #parse({ text }: Version, called: string): Promise<SecretValue> {
     const { engine, warnings } = this.#given;
     try {
@@ -163,7 +191,10 @@ export class AdminSecret<S extends Session> {
     }
   }
 
-  /** A secret that RDS manages says nothing of the server: its tags name the instance or cluster. */
+  /**
+   * A secret that RDS manages does not say where the server is. Its tags name the instance or
+   * cluster.
+   */
   async #withEndpoint(managed: SecretText): Promise<Secret> {
     const { databases, current } = this.#given;
     const { tags } = await this.#versions.describe();
@@ -177,38 +208,39 @@ export class AdminSecret<S extends Session> {
     return withKeys(managed, { engine: current.engineKey, ...endpoint });
   }
 
-  /** An edited "host" must not make the admin change users of another server, nor one of another port. */
-  async #requireSameHost(admin: SecretValue): Promise<void> {
+  /** Otherwise an edit of "host" or "port" could make the admin change users of another server. */
+  async #requireSameServer(ofAdmin: SecretValue): Promise<void> {
     const { current, databases } = this.#given;
     const { host, port } = current.endpoint;
-    if (sameHost(admin, current) && admin.endpoint.port === port) return;
-    if (!sameHost(admin, current) && (await databases.sameFamily(host, admin.endpoint.host))) return;
+    const isSameHost = sameHost(ofAdmin, current);
+    if (isSameHost && ofAdmin.endpoint.port === port) return;
+    if (!isSameHost && (await databases.sameFamily(host, ofAdmin.endpoint.host))) return;
     throw new AdminSecretError(
-      `The secret's host is ${host}:${port}, that of its admin secret ("masterarn") ${admin.endpoint.host}:${admin.endpoint.port}: they are not ` +
+      `The secret's host is ${host}:${port}, that of its admin secret ("masterarn") ${ofAdmin.endpoint.host}:${ofAdmin.endpoint.port}: they are not ` +
         'the same server, nor of the same RDS cluster or replicas, so nothing was sent to either.',
       { host },
     );
   }
 }
 
-/** What parseSecret throws. */
+/** Whether this is an error of parseSecret. */
 function isOfUnfitSecret(error: unknown): error is RotationError {
   const classes = [InvalidSecretError, EngineMismatchError, UserNameError, UnsupportedHostError];
   return classes.some((unfit) => error instanceof unfit);
 }
 
-/** A version that cannot be used is no candidate. */
-function unlessUnfit(error: unknown): undefined {
+/** For a version that is no candidate if it cannot be used. */
+function undefinedIfUnfit(error: unknown): undefined {
   if (!(error instanceof AdminSecretError)) throw error;
 }
 
-/** A user of the rotated secret that is the admin too, or the other of the admin's own pair. */
-function sharedName(admin: SecretValue, users: readonly string[]): string | undefined {
-  const names = isAlternating(admin) ? namesIn(admin) : undefined;
-  return [admin.username, ...(names ? [names.base, names.twin] : [])].find((name) => users.includes(name));
+/** The one of these users who is the admin, or the other user of the admin secret's own pair. */
+function sharedName(ofAdmin: SecretValue, users: readonly string[]): string | undefined {
+  const names = isAlternating(ofAdmin) ? namesIn(ofAdmin) : undefined;
+  return [ofAdmin.username, ...(names ? [names.base, names.twin] : [])].find((name) => users.includes(name));
 }
 
-/** Whether the admin secret itself has two users. */
+/** Whether the admin secret itself may have two users that alternate. */
 function isAlternating({ masterarn, baseusername, alternateusername }: SecretValue): boolean {
   return [masterarn, baseusername, alternateusername].some((key) => key !== undefined);
 }

@@ -6,7 +6,7 @@
  * with `"username": "app"` has the base `app` and the twin `app_clone`.
  */
 
-import type { Engine, Session } from './engine.ts';
+import type { Engine, Pair, Session } from './engine.ts';
 import { PairError } from './errors.ts';
 import { type SecretValue, sameServer } from './secret-value.ts';
 
@@ -75,6 +75,15 @@ export async function namesOf<S extends Session>(
 function twinSince(previous: SecretValue | undefined, current: SecretValue): Names | undefined {
   const names = previous && sameServer(previous, current) ? namesIn(previous) : undefined;
   return names?.twin === current.username ? names : undefined;
+}
+
+/**
+ * The accounts of the two users.
+ * @param realm that of AWSCURRENT's user, which the other one shares
+ * @param owner the ARN of the secret
+ */
+export function pairOf({ base, twin }: Names, realm: string, owner: string): Pair {
+  return { base: { username: base, realm }, twin: { username: twin, realm }, owner };
 }
 
 /** The name of the other user: of the twin for the base, of the base for the twin. */
