@@ -59,6 +59,14 @@ export type Rotation<V> = {
    */
   isPendingAlone(): Promise<boolean>;
   /**
+   * Call this right after a change outside Secrets Manager. While the change waited for a lock, a
+   * person may have moved the labels.
+   * @returns undefined if the change is still wanted, or if another attempt has promoted it. If not,
+   *   AWSCURRENT as it is now, and whether the version still has AWSPENDING: then the change has to be
+   *   undone if a version with a label no longer works because of it.
+   */
+  overtaken(): Promise<{ current: V; isPending: boolean } | undefined>;
+  /**
    * Takes AWSPENDING off this version. That ends the rotation: the next RotateSecret makes a new
    * version. Call this only after AWSCURRENT has been seen to work without this version.
    */
@@ -77,6 +85,12 @@ export type Successor = {
    */
   unused?: () => Promise<void>;
 };
+
+/**
+ * How much of a proof was seen. `in part`: a pending version may not be allowed to look at its own
+ * rights, for example.
+ */
+export type Seen = 'all' | 'in part';
 
 /** How a pending version is made, put to work, and given up. */
 export interface Strategy<V> {
@@ -110,11 +124,17 @@ export interface Strategy<V> {
   /**
    * Repeats the proof that ended `set`, as far as the pending value alone can show it. Changes
    * nothing.
-   * @param at the version that says where to log in: the pending version itself, or AWSCURRENT if
-   *   that was edited after the pending version was made
+   * @param at the version that says where to log in: the pending version itself in testSecret,
+   *   AWSCURRENT in finishSecret, as it may have been edited
    * @param current reads AWSCURRENT, for a strategy that needs it
+   * @returns whether that was all of the proof
    */
-  test(pending: V, at: V, current: () => Promise<V>): Promise<void>;
+  test(pending: V, at: V, current: () => Promise<V>): Promise<Seen>;
+  /**
+   * Proves what `test` could not see. Changes nothing. finishSecret calls it if this process has not
+   * seen `set` return.
+   */
+  testRest?(rotation: Rotation<V>): Promise<void>;
   /**
    * Gives up a pending version that no longer fits. First makes sure that AWSCURRENT works without
    * that version; then calls `rotation.release`, while no other attempt can change the fact.

@@ -10,6 +10,7 @@ import {
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
 import type { Kind, Readable, Rotation, Strategy } from './kind.ts';
+import type { Proven } from './proven.ts';
 import { withKeys } from './secret-text.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
@@ -25,6 +26,8 @@ export type Step<V> = {
   versions: SecretVersions;
   deadline: Deadline;
   event: RotationEvent;
+  /** What earlier steps in this process have proven. */
+  proven: Proven;
   report: Report;
 };
 
@@ -90,6 +93,7 @@ async function setSecret<V>(step: Step<V>): Promise<Outcome> {
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
   await strategy.set(rotation(step, strategy, description, current));
+  step.proven.add(event, { current: version.id, strategy: strategy.name });
   return 'done';
 }
 
@@ -127,6 +131,25 @@ async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
 
 /** Moves AWSCURRENT. Nothing important may follow the move: Secrets Manager would never retry it. */
 async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event, proven } = step;
+  const proof = proven.of(event);
+  if (proof === undefined || (await versions.pending(event.token)) === undefined) return finishUnproven(step);
+  step.report.strategy = proof.strategy;
+  try {
+    await versions.promote(event.token, proof.current);
+    return 'done';
+  } catch (error) {
+    // AWSCURRENT has moved since the proof, which says nothing about the new one.
+    if (!(error instanceof PendingMismatchError)) throw error;
+    return finishUnproven(step);
+  }
+}
+
+/**
+ * Proves the pending version, and then moves AWSCURRENT. For a process that has not seen setSecret
+ * return, and for an AWSCURRENT that was edited since.
+ */
+async function finishUnproven<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
   const version = await versions.current();
   if (version.id === event.token) return 'already';
@@ -141,11 +164,8 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
   const strategy = step.kind.following(current.value, readPending(step, stored));
   step.report.strategy = strategy.name;
   const pending = readFitting(step, strategy, current, stored);
-  // AWSCURRENT is younger than the pending version. Somebody edited the secret since, and may have
-  // set the password in the database as well. So the pending password has to prove itself once
-  // more.
-  if (version.createdAt >= stored.createdAt)
-    await strategy.test(pending.value, current.value, async () => current.value);
+  const seen = await strategy.test(pending.value, current.value, async () => current.value);
+  if (seen === 'in part') await strategy.testRest?.(rotation(step, strategy, undefined, current));
   await versions.promote(event.token, version.id);
   return 'done';
 }
@@ -153,19 +173,20 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
 function rotation<V>(
   step: Step<V>,
   strategy: Strategy<V>,
-  description: Description,
+  description: Description | undefined,
   current: Readable<V>,
 ): Rotation<V> {
   const { versions, deadline, event } = step;
   let labels = description;
   const requireLabels = async (how?: 'anew') => {
-    if (how === 'anew' || performance.now() - labels.readAt > LABELS_BELIEVED) labels = await versions.describe();
+    const isOld = labels === undefined || performance.now() - labels.readAt > LABELS_BELIEVED;
+    if (labels === undefined || isOld || how === 'anew') labels = await versions.describe();
     requirePending(labels, event.token);
     if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
       throw new PendingMismatchError('AWSCURRENT moved in mid-step: no password was changed.');
   };
   return {
-    secretArn: description.arn,
+    secretArn: current.version.arn,
     token: event.token,
     current,
     pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
@@ -179,6 +200,13 @@ function rotation<V>(
     async isPendingAlone() {
       const stages = (await versions.describe()).stages.get(event.token) ?? [];
       return stages.length === 1 && stages[0] === 'AWSPENDING';
+    },
+    async overtaken() {
+      const { stages } = await versions.describe();
+      const has = (id: string, label: string) => stages.get(id)?.includes(label) ?? false;
+      const isPending = has(event.token, 'AWSPENDING');
+      if ((isPending && has(current.version.id, 'AWSCURRENT')) || has(event.token, 'AWSCURRENT')) return undefined;
+      return { current: readCurrent(step, await versions.current()).value, isPending };
     },
     release: () => versions.releasePending(event.token),
   };

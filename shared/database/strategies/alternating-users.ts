@@ -9,9 +9,10 @@ import { type Names, namesIn, namesOf, otherOf, pairOf } from '../pair.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Check, Database, Work } from '../work.ts';
 import { prepareDormantUser } from './dormant-user.ts';
+import { requireStillWanted } from './overtaken.ts';
 import { proveCurrent } from './rehearsal.ts';
 import { onceReplicated } from './replication.ts';
-import { proveWithRights } from './twin-rights.ts';
+import { proveWithRights, requireEqualRights } from './twin-rights.ts';
 
 /**
  * AWSCURRENT names the active user. Nothing is ever done to that user, so AWSCURRENT logs in at every
@@ -57,17 +58,23 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
     async test(pending, at, current) {
       const prover = database.proverAt(at);
       const names = namesIn(pending);
-      if (names === undefined) return void (await prover.logins.prove(pending));
+      if (names === undefined) {
+        await prover.logins.prove(pending);
+        return 'all';
+      }
       try {
-        await proveWithRights(prover, pending, names);
+        return await proveWithRights(prover, pending, names);
       } catch (error) {
         // The strategy single-user may have rotated one user of a pair. Then AWSCURRENT names the same
         // user, and the login is proof enough: this user keeps its rights, and the other one may have
         // been dropped. AWSCURRENT is read only here, as that costs a call.
         const isOfTheOther = error instanceof TwinRightsError || error instanceof DormantUserError;
         if (!isOfTheOther || (await current()).username !== pending.username) throw error;
+        return 'all';
       }
     },
+
+    testRest: (rotation) => proveRightsAsAdmin(database.work(rotation)),
 
     withdraw: (rotation, pending) => withdrawDormantUser(database.work(rotation), pending),
   };
@@ -89,10 +96,38 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
   let pending: SecretValue;
   try {
     pending = await engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }));
+    const dormant = pending.username === pair.base.username ? 'base' : 'twin';
+    await requireStillWanted(work, pending, {
+      keepsOldValid: true,
+      setBack: (value) =>
+        engine.exclusively(session, pair.base, async () => {
+          if ((await work.overtaken()) !== undefined) await twins.enable(session, pair, dormant, value.password);
+        }),
+    });
   } finally {
     await session.close();
   }
-  await onceReplicated(admin, () => proveWithRights(work, pending, names));
+  await onceReplicated(admin, () => proveWithRights(work, pending, names).then(() => {}));
+}
+
+/**
+ * Compares the rights in a session of the admin, because the pending version's own user may not see
+ * them.
+ */
+async function proveRightsAsAdmin<S extends Session>(work: Work<S>): Promise<void> {
+  const { engine, logins, current, secretArn } = work;
+  const { value: pending } = await work.pending();
+  const names = namesIn(pending);
+  if (names === undefined) return;
+  const admin = await work.adminSecret.guarded([names.base, names.twin]);
+  const { realm } = await logins.prove(current.value);
+  const session = await admin.login();
+  try {
+    const twins = supported(engine.twins(pending.engineKey));
+    await requireEqualRights({ twins, session, pair: pairOf(names, realm, secretArn) }, pending);
+  } finally {
+    await session.close();
+  }
 }
 
 /** Gives up the pending version, with AWSCURRENT logged in, under the lock for the base. */

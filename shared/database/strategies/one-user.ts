@@ -59,6 +59,7 @@ export function oneUser<S extends Session>(
 
     async test(pending, at) {
       await database.proverAt(at).logins.prove(pending);
+      return 'all';
     },
 
     withdraw: (rotation, pending) => withdrawPassword(database.work(rotation), means, pending),

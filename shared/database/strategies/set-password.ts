@@ -9,6 +9,7 @@ import { LoginRefusedError, type PasswordPolicyError } from '../errors.ts';
 import type { SecretValue } from '../secret-value.ts';
 import type { Work } from '../work.ts';
 import { type Changer, type Means, putBack } from './changer.ts';
+import { requireStillWanted } from './overtaken.ts';
 import { onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
 import { onceReplicated } from './replication.ts';
 
@@ -25,7 +26,16 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
     await work.readyToChange();
     return { pending: value, changed: await changeUnlessDone(work, by, value) };
   });
-  if (changed === 'set') return await proveOrPutBack(work, means, by, pending);
+  if (changed === 'set') {
+    await requireStillWanted(work, pending, {
+      keepsOldValid: means.keepsReplaced,
+      setBack: (value) =>
+        engine.exclusively(by.session, by.account, async () => {
+          if ((await work.overtaken()) !== undefined) await putBack(by, pending, value);
+        }),
+    });
+    return await proveOrPutBack(work, means, by, pending);
+  }
   // An earlier attempt made the change, so it is not for this one to undo. The session is closed first:
   // it may be the one that fills the account's connection limit.
   await by.session.close();

@@ -1,6 +1,7 @@
 /** Which rights differ between base and twin: they are compared, brought in line, and proven. */
 
-import { type Difference, type Session, supported } from '../engine.ts';
+import type { Seen } from '../../core/kind.ts';
+import { type Difference, type Pair, type Session, supported } from '../engine.ts';
 import { PrivilegeError, TwinRightsError } from '../errors.ts';
 import { type Names, pairOf } from '../pair.ts';
 import type { SecretValue } from '../secret-value.ts';
@@ -53,7 +54,7 @@ async function visibleDifferences<S extends Session>({
   twins,
   session,
   pair,
-}: PairWork<S>): Promise<readonly Difference[]> {
+}: Omit<PairWork<S>, 'work'>): Promise<readonly Difference[]> {
   const differences = await twins.differences(session, pair);
   if (differences !== 'not visible') return differences;
   throw new PrivilegeError(
@@ -76,28 +77,43 @@ function listed(differences: readonly Difference[]): string {
  * Proves that the pending version logs in, and that it has the rights that it must have: a twin exactly
  * those of the base. If it names the base, the twin may not have more than the base. The twin may have
  * less: it catches up when it is dormant.
- *
- * If the server does not let the user see its rights, the login alone is the proof.
+ * @returns `in part` if the server does not let the user see its rights. The admin can see them.
  */
 export async function proveWithRights<S extends Session>(
   prover: Prover<S>,
   pending: SecretValue,
   names: Names,
-): Promise<void> {
+): Promise<Seen> {
   const { engine, logins, secretArn } = prover;
   const session = await logins.logIn(pending);
   const pair = pairOf(names, session.account.realm, secretArn);
   try {
-    const seen = await supported(engine.twins(pending.engineKey)).differences(session, pair);
-    const found = seen === 'not visible' ? [] : seen;
-    const wrong = pending.username === names.twin ? found : found.filter(({ kind }) => kind === 'more');
-    if (wrong.length > 0)
-      throw new TwinRightsError(
-        `The user "${pending.username}" logs in, but base "${names.base}" and twin "${names.twin}" differ: ${listed(wrong)}. ` +
-          'Nothing was promoted; AWSCURRENT works.',
-        { user: pending.username, host: pending.endpoint.host },
-      );
+    const differences = await supported(engine.twins(pending.engineKey)).differences(session, pair);
+    if (differences === 'not visible') return 'in part';
+    refuseDifferences(differences, pending, pair);
+    return 'all';
   } finally {
     await session.close();
   }
+}
+
+/**
+ * Requires the same of the rights, as the admin sees them.
+ * @throws {TwinRightsError | PrivilegeError}
+ */
+export async function requireEqualRights<S extends Session>(
+  given: Omit<PairWork<S>, 'work'>,
+  pending: SecretValue,
+): Promise<void> {
+  refuseDifferences(await visibleDifferences(given), pending, given.pair);
+}
+
+function refuseDifferences(found: readonly Difference[], pending: SecretValue, { base, twin }: Pair): void {
+  const wrong = pending.username === twin.username ? found : found.filter(({ kind }) => kind === 'more');
+  if (wrong.length > 0)
+    throw new TwinRightsError(
+      `The user "${pending.username}" logs in, but base "${base.username}" and twin "${twin.username}" differ: ${listed(wrong)}. ` +
+        'Nothing was promoted; AWSCURRENT works.',
+      { user: pending.username, host: pending.endpoint.host },
+    );
 }
