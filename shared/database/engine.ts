@@ -205,7 +205,7 @@ export type Difference = {
    * the twin owns in another database, for example. So such differences are applied first, before
    * that transaction has changed anything.
    */
-  elsewhere?: boolean;
+  outsideTransaction?: boolean;
 };
 
 /** What the admin does to a twin. Call all but `differences` inside `exclusively` for the base. */

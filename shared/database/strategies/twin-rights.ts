@@ -36,9 +36,9 @@ export async function bringInLine<S extends Session>(given: PairWork<S>, { adopt
   const apply = async (which: (difference: Difference) => boolean) => {
     for (const difference of found.filter(which)) await twins.apply(session, pair, difference);
   };
-  await apply(({ elsewhere }) => elsewhere === true);
+  await apply(({ outsideTransaction }) => outsideTransaction === true);
   if (adopt) await twins.adopt(session, pair);
-  for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.elsewhere);
+  for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.outsideTransaction);
   // Some servers answer that all is well, and have done nothing.
   const left = found.length === 0 ? [] : await visibleDifferences(given);
   if (left.length > 0)
