@@ -1,3 +1,5 @@
+/** The Lambda function for one engine. */
+
 import { type Invocation, stepHandler } from '../core/handler.ts';
 import type { Engine, Session } from './engine.ts';
 import { databaseAccounts } from './kind.ts';
@@ -5,7 +7,7 @@ import { Rds } from './rds.ts';
 import { DatabaseSettings } from './settings.ts';
 import { trusting } from './tls.ts';
 
-/** The Lambda function for one engine. */
+/** Makes the Lambda function that rotates the accounts of one engine. */
 export function rotationHandler<S extends Session>(engine: Engine<S>) {
   return stepHandler(engine.name, ({ environment, versions, deadline, event, warnings }: Invocation) => {
     const settings = new DatabaseSettings(environment);

@@ -1,22 +1,32 @@
+/**
+ * Logins with the passwords of the secret's versions: which password is tried next, and how many
+ * are.
+ */
+
 import type { Deadline } from '../core/deadline.ts';
 import { type RotationError, SecretsManagerError } from '../core/errors.ts';
 import type { OtherVersions, Version } from '../core/versions.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError } from './errors.ts';
-import type { Readable } from './secret-value.ts';
-import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
+import { parseSecret, type Readable, type SecretValue, sameTarget } from './secret-value.ts';
 
-/** More refused logins than these in one invocation could lock the account (MySQL's FAILED_LOGIN_ATTEMPTS and the like). */
+/**
+ * More refused logins in one invocation could lock the account, as MySQL's FAILED_LOGIN_ATTEMPTS
+ * does, for example.
+ */
 const MOST_REFUSALS = 4;
 
+/** A session, and the version whose password it logged in with. */
 export type Found<S extends Session> = { session: S; with: SecretValue };
 
 /**
- * Logs in with the passwords of the secret's versions, one after the other, and always at the same endpoint: an older version's TLS
- * settings or database are not what the secret says now.
+ * Logs in with the passwords of the secret's versions.
  *
- * Only a *refused* password leads to the next candidate: whatever else happens proves nothing about the password, or
- * proves it right.
+ * All logins go to one endpoint, AWSCURRENT's: an older version contributes its password, never its
+ * TLS settings or its database.
+ *
+ * Only a *refused* password leads on to the next one. Any other failure shows that the password is
+ * right, or shows nothing.
  */
 export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
@@ -30,39 +40,28 @@ export class Logins<S extends Session> {
     this.#at = at;
   }
 
+  /** One login. Never throws. The caller closes the session, if there is one. */
   async try(value: SecretValue): Promise<LoginResult<S>> {
     const result = await this.#engine.login(this.#at, value, this.#deadline);
     if (result.is === 'refused') this.#refusals++;
     return result;
   }
 
-  /** A session. @throws the cause if there is none */
-  async accepted(value: SecretValue): Promise<S> {
+  /**
+   * A session, which the caller closes.
+   * @throws why there is none
+   */
+  async logIn(value: SecretValue): Promise<S> {
     const result = await this.try(value);
     if (result.is !== 'accepted') throw result.why;
     return result.session;
   }
 
   /**
-   * That this value logs in, and nothing more: the session is closed.
-   * @returns whom the server takes it for
-   * @throws the cause if it does not
+   * A session, which the caller closes; undefined if the password was refused.
+   * @throws any other reason why there is none
    */
-  async prove(value: SecretValue): Promise<Account> {
-    const session = await this.accepted(value);
-    await session.close();
-    return session.account;
-  }
-
-  /** That the password is right, even if the account may not log in (a connection limit, say). @throws the cause if it is not */
-  async provePassword(value: SecretValue): Promise<void> {
-    const result = await this.try(value);
-    if (result.is === 'accepted') await result.session.close();
-    else if (result.is !== 'barred') throw result.why;
-  }
-
-  /** A session, or undefined if the password was refused. @throws the cause for anything else */
-  async unlessRefused(value: SecretValue): Promise<S | undefined> {
+  async logInUnlessRefused(value: SecretValue): Promise<S | undefined> {
     const result = await this.try(value);
     if (result.is === 'accepted') return result.session;
     if (result.is === 'refused') return undefined;
@@ -70,21 +69,46 @@ export class Logins<S extends Session> {
   }
 
   /**
-   * A session with AWSCURRENT's password, else with the pending one, else with that of any other version, the newest first.
-   * @throws {LoginRefusedError} when every known version is refused; the message says how many versions were not tried
+   * Proves that this value logs in. The session is closed.
+   * @returns the account that the server chose
+   * @throws why it does not log in
    */
-  async firstAccepted(
+  async prove(value: SecretValue): Promise<Account> {
+    const session = await this.logIn(value);
+    await session.close();
+    return session.account;
+  }
+
+  /**
+   * Like `prove`, but an account that may not log in at the moment will do, as long as the password is
+   * right: the account may be at its connection limit, for example.
+   * @throws if the password is refused, or if the login shows nothing about it
+   */
+  async requireRightPassword(value: SecretValue): Promise<void> {
+    const result = await this.try(value);
+    if (result.is === 'accepted') await result.session.close();
+    else if (result.is !== 'barred') throw result.why;
+  }
+
+  /**
+   * A session of AWSCURRENT's user with any password that the secret has for it. The order is:
+   * AWSCURRENT, the pending version, all other versions from the newest on.
+   *
+   * A version is tried only if it names the same user of the same server as AWSCURRENT, and has a
+   * password that was not tried yet.
+   * @throws {LoginRefusedError} if all are refused; the message says how many were not tried
+   * @throws any other reason why a login failed
+   */
+  async logInWithAny(
     current: Readable,
     readPending: () => Promise<Readable>,
     versions: OtherVersions,
   ): Promise<Found<S>> {
-    const target = current.value;
-    const tried: SecretValue[] = [];
+    const candidates = new Candidates(current.value);
     let why: RotationError | undefined;
 
-    const attempt = async (value: SecretValue): Promise<Found<S> | undefined> => {
-      if (!sameTarget(value, target) || tried.some(({ password }) => password.equals(value.password))) return undefined;
-      tried.push(value);
+    const found = async (value: SecretValue): Promise<Found<S> | undefined> => {
+      if (!candidates.take(value)) return undefined;
       const result = await this.try(value);
       if (result.is === 'accepted') return { session: result.session, with: value };
       if (result.is !== 'refused') throw result.why;
@@ -92,78 +116,118 @@ export class Logins<S extends Session> {
       return undefined;
     };
 
-    const asCurrent = await attempt(target);
+    const asCurrent = await found(current.value);
     if (asCurrent) return asCurrent;
     const pending = await readPending();
-    const asPending = await attempt(pending.value);
+    const asPending = await found(pending.value);
     if (asPending) return asPending;
-    const known = [current.version.id, pending.version.id];
-    const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
+    const others = (await versions.newestFirst()).filter(
+      (id) => id !== current.version.id && id !== pending.version.id,
+    );
     let untried = others.length;
-    const closed: SecretsManagerError[] = [];
+    const unreadable: SecretsManagerError[] = [];
     for (const id of others) {
       if (this.#refusals >= MOST_REFUSALS) break;
       untried--;
-      const value = await this.#older(versions, id, closed);
-      const found = value && (await attempt(value));
-      if (found) return found;
+      const value = await this.#byId(versions, id, unreadable);
+      const asOther = value && (await found(value));
+      if (asOther) return asOther;
     }
-    const unread = closed.length > 0 ? `, ${closed.length} that cannot be read (${closed[0]?.code})` : '';
-    const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
-    throw new LoginRefusedError(
-      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${unread}${andNot}): set AWSCURRENT’s ` +
-        'password in the database, or put the right one into the secret.',
-      { user: target.username, host: target.endpoint.host, code: why?.code },
-    );
+    throw allRefused(current.value, why, { tried: candidates.taken, untried, unreadable });
   }
 
   /**
-   * Whether the server accepts a password for the pending version's user that this secret knows: AWSPREVIOUS's, the pending one, or
-   * that of any other version that names this user, the newest first. @throws the cause if a login proves nothing
+   * Whether the server accepts a password that this secret has for the user of the pending version.
+   * If it does, the user is this secret's. The order is: AWSPREVIOUS, the pending version, all other
+   * versions but AWSCURRENT from the newest on.
+   *
+   * Example: AWSCURRENT names `app`, and the pending version `app_clone`. A login of `app_clone` with
+   * the password in AWSPREVIOUS shows that an earlier rotation has set that password.
+   * @throws if a login shows nothing about its password
    */
-  async knows(pending: SecretValue, current: Readable, versions: OtherVersions): Promise<boolean> {
-    const tried: SecretValue[] = [];
-    const attempt = async (value: SecretValue): Promise<boolean> => {
-      if (!sameTarget(value, pending) || tried.some(({ password }) => password.equals(value.password))) return false;
-      tried.push(value);
+  async acceptsKnownPassword(pending: SecretValue, current: Readable, versions: OtherVersions): Promise<boolean> {
+    const candidates = new Candidates(pending);
+    const isAccepted = async (value: SecretValue | undefined): Promise<boolean> => {
+      if (value === undefined || !candidates.take(value)) return false;
       const result = await this.try(value);
       if (result.is === 'unknown') throw result.why;
       if (result.is === 'accepted') await result.session.close();
       return result.is !== 'refused';
     };
     const previous = await versions.labelled('AWSPREVIOUS');
-    for (const value of [previous && this.#readable(previous), pending])
-      if (value !== undefined && (await attempt(value))) return true;
+    if (await isAccepted(previous && this.#understood(previous))) return true;
+    if (await isAccepted(pending)) return true;
     for (const id of await versions.newestFirst()) {
       if (this.#refusals >= MOST_REFUSALS) return false;
-      const value = id === current.version.id ? undefined : await this.#older(versions, id);
-      if (value !== undefined && (await attempt(value))) return true;
+      const value = id === current.version.id ? undefined : await this.#byId(versions, id);
+      if (await isAccepted(value)) return true;
     }
     return false;
   }
 
-  /** A version without a label stays under the key that it was encrypted with, which may be no more: it is no candidate. @param closed takes it then */
-  async #older(
+  /**
+   * Undefined if the version is no candidate. An unlabelled version may be encrypted with a KMS key
+   * that no longer exists: it is skipped, and its error goes to `unreadable`.
+   */
+  async #byId(
     versions: OtherVersions,
     id: string,
-    closed: SecretsManagerError[] = [],
+    unreadable: SecretsManagerError[] = [],
   ): Promise<SecretValue | undefined> {
     try {
       const version = await versions.byId(id);
-      return version && this.#readable(version);
+      return version && this.#understood(version);
     } catch (error) {
       if (!(error instanceof SecretsManagerError) || error.retryHelps) throw error;
-      closed.push(error);
+      unreadable.push(error);
       return undefined;
     }
   }
 
-  /** An old version may hold anything; one that cannot be read is no candidate. */
-  #readable({ id, text }: Version): SecretValue | undefined {
+  /** Undefined if the text is not that of a database account: an old version may hold anything. */
+  #understood({ id, text }: Version): SecretValue | undefined {
     try {
       return parseSecret({ text, called: id }, this.#engine);
     } catch {
       return undefined;
     }
   }
+}
+
+/** The passwords that may be tried for one user of one server, each of them once. */
+class Candidates {
+  readonly #target: SecretValue;
+  readonly #taken: SecretValue[] = [];
+
+  constructor(target: SecretValue) {
+    this.#target = target;
+  }
+
+  /** How many passwords were taken. */
+  get taken(): number {
+    return this.#taken.length;
+  }
+
+  /** False if this value names another user or server, or if its password was taken before. */
+  take(value: SecretValue): boolean {
+    const isTaken = this.#taken.some(({ password }) => password.equals(value.password));
+    if (isTaken || !sameTarget(value, this.#target)) return false;
+    this.#taken.push(value);
+    return true;
+  }
+}
+
+/** @param why the server's answer to the first refused password */
+function allRefused(
+  { username, endpoint: { host } }: SecretValue,
+  why: RotationError | undefined,
+  { tried, untried, unreadable }: { tried: number; untried: number; unreadable: readonly SecretsManagerError[] },
+): LoginRefusedError {
+  const unread = unreadable.length > 0 ? `, ${unreadable.length} that cannot be read (${unreadable[0]?.code})` : '';
+  const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
+  return new LoginRefusedError(
+    `${why?.message} So it is with every password in the secret's versions (${tried} tried${unread}${andNot}): set AWSCURRENT’s ` +
+      'password in the database, or put the right one into the secret.',
+    { user: username, host, code: why?.code },
+  );
 }

@@ -2,15 +2,15 @@ import { postgres } from '../../../functions/postgres/engine.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, Endpoint, Engine, LoginResult, Session } from '../../../shared/database/engine.ts';
 import { LoginRefusedError } from '../../../shared/database/errors.ts';
-import type { Database, Proof } from '../../../shared/database/work.ts';
+import type { Database, Prover } from '../../../shared/database/work.ts';
 
 /** A step's database, whose work is this. */
-export function onto<S extends Session>(work: Proof<S>): Database<S> {
+export function onto<S extends Session>(work: Prover<S>): Database<S> {
   const { engine } = work;
   return {
     engine,
     work: () => work,
-    proof: () => work,
+    proverAt: () => work,
     newPassword: () => new Secret('new'),
   } as unknown as Database<S>;
 }

@@ -29,7 +29,7 @@ async function successor(current: Json, previous?: Json, guarded: (users: readon
   const check = {
     engine: postgres,
     current: { value: parse(current) },
-    admin: { guarded: async (users: readonly string[]) => guarded(users) } as unknown as AdminSecret<Session>,
+    adminSecret: { guarded: async (users: readonly string[]) => guarded(users) } as unknown as AdminSecret<Session>,
     previous: async () => previous && parse(previous),
   } as unknown as Work<Session>;
   const { keys } = await alternatingUsers(onto(check)).successor(check);
@@ -182,19 +182,19 @@ describe('where the secret’s host is a replica of the admin’s', () => {
     } as unknown as Engine;
     const logins = {
       prove: async () => own.account,
-      accepted: async (as: SecretValue) => {
+      logIn: async (as: SecretValue) => {
         if (as.username !== 'app' && refusals-- > 0) throw new LoginRefusedError('refused');
         return as.username === 'app' ? own : session(as.username);
       },
     } as unknown as Logins<Session>;
-    const admin = {
-      guarded: async () => ({ isElsewhere: true, login: async () => asAdmin }),
+    const adminSecret = {
+      guarded: async () => ({ isAtAnotherHost: true, login: async () => asAdmin }),
     } as unknown as AdminSecret<Session>;
     const pending = { value: parse({ ...GOOD, username: 'app_clone', password: 'new' }) };
     return {
       engine,
       logins,
-      admin,
+      adminSecret,
       secretArn: 'arn',
       current: { value: parse({ ...GOOD, username: 'app' }) },
       pending: async () => pending,

@@ -123,7 +123,7 @@ class World {
       } as unknown as OtherVersions,
       logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint),
       secretArn: 'arn',
-      admin: {} as AdminSecret<Session>,
+      adminSecret: {} as AdminSecret<Session>,
       adminMaySetPasswords: false,
       token,
       current,

@@ -35,7 +35,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
     } as unknown as OtherVersions,
     logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
     secretArn: 'arn',
-    admin: {} as AdminSecret<Session>,
+    adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
     token: 'pending',
     current,
@@ -206,9 +206,9 @@ describe('an admin that sets the password at the writer, where the secret’s ho
         return work(async () => {});
       },
     });
-    const guarded = async () => ({ isElsewhere: true, login: async () => asAdmin });
-    const admin = { guarded } as unknown as AdminSecret<Session>;
-    return { ...rotation(account), admin, adminMaySetPasswords: true };
+    const guarded = async () => ({ isAtAnotherHost: true, login: async () => asAdmin });
+    const adminSecret = { guarded } as unknown as AdminSecret<Session>;
+    return { ...rotation(account), adminSecret, adminMaySetPasswords: true };
   }
 
   test('waits until that has caught up', async () => {
