@@ -1,8 +1,8 @@
 /** Starts one server of each row for the whole run; test files reach them through servers.ts. */
 import { OWNER_VARIABLE, thisProcess } from '../local/owner.ts';
 import { removeOwn } from '../local/servers/leftovers.ts';
-import { type RowName, rowNames } from '../local/servers/rows.ts';
 import { introduction, NoServer, type Server, type ServerDescription, startServer } from '../local/servers/server.ts';
+import { type RowName, rowNames } from './engines/servers.ts';
 
 /** Holds a `Handover` as JSON. */
 export const HANDOVER_VARIABLE = 'SECRET_ROTATION_FUNCTIONS_SERVERS';

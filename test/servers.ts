@@ -1,6 +1,5 @@
 /** The database servers of this test run, for test files. */
 import { afterAll, describe, test } from '@jest/globals';
-import { type EngineName, type RowName, rowsOf } from '../local/servers/rows.ts';
 import {
   NoServer,
   readLog,
@@ -10,6 +9,7 @@ import {
   startServer,
 } from '../local/servers/server.ts';
 import type { Settings } from '../local/servers/source.ts';
+import { type EngineName, type RowName, rowsOf } from './engines/servers.ts';
 import { type Absent, HANDOVER_VARIABLE, type Handover } from './global-setup.ts';
 
 /**

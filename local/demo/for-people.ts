@@ -1,7 +1,7 @@
 import { type Style, Terminal } from '../../scripts/terminal.ts';
+import { engines } from '../../test/engines/engines.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import { PAUSE, TIME_TO_LIVE } from './application.ts';
-import { ENGINES } from './engines.ts';
 import { type ApplicationFacts, brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
@@ -45,7 +45,7 @@ export class Person implements Audience {
     terminal.row('function', `${bundle}, in a new process for each rotation`);
     terminal.row(
       'application',
-      `logs in every ${PAUSE} ms and ${ENGINES[engine].work}; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
+      `logs in every ${PAUSE} ms and ${engines[engine].demo.work}; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
     );
     terminal.row('prober', 'logs in without pause: as AWSCURRENT, if refused AWSPENDING');
   }

@@ -1,6 +1,6 @@
 /** Jest's reporter that writes the README's support matrix after a whole run: see jest.config.js. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { RowName } from '../../local/servers/rows.ts';
+import type { RowName } from '../engines/servers.ts';
 import { HANDOVER_VARIABLE, type Handover } from '../global-setup.ts';
 import { linesOf, type Result, rendered, replacedIn } from './support-matrix.ts';
 

@@ -1,10 +1,10 @@
 /** The README's table of what was seen to work where: made of the results of a whole run of the conformance suite, never by hand. */
-import { type RowName, rowNames } from '../../local/servers/rows.ts';
+import { type RowName, rowNames } from '../engines/servers.ts';
 import type { StrategyName } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';
 
-const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- test/conformance`, not by hand -->';
+const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- conformance`, not by hand -->';
 const END = '<!-- end of support matrix -->';
 
 const COLUMNS: Record<StrategyName, string> = {

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import type { EngineKey } from './engine.ts';
+import type { EngineKey } from '../engines/servers.ts';
 import type { StrategyName } from './strategies.ts';
 
 export type BrokenRule = {

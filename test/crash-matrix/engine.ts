@@ -1,12 +1,9 @@
-/** What differs between the engines: all that the matrix knows of one. A module each says it, and `engines` names them. */
-import type { RowName, rows } from '../../local/servers/rows.ts';
+/** What differs between the engines: all that the matrix knows of one. */
+
 import type { Address } from '../../local/servers/source.ts';
 import type { Login, Who } from './login.ts';
 import type { Protocol } from './protocol.ts';
 import type { StrategyName } from './strategies.ts';
-
-/** An engine's name in a secret. */
-export type EngineKey = (typeof rows)[RowName]['engineKey'];
 
 /** By name. All of them begin with the base's. */
 export type Names = { base: string; twin: string; admin: string };

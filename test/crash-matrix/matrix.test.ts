@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { buildFunction } from '../../scripts/build.ts';
+import type { EngineKey } from '../engines/servers.ts';
+import { type RowName, rowNames, rows } from '../engines/servers.ts';
 import { absent, servers } from '../servers.ts';
 import { findPoints, openBenches, runPoints } from './benches.ts';
 import { breaking, brokenRules } from './broken-rules.ts';
-import type { EngineKey } from './engine.ts';
 import type { Point } from './points.ts';
 import { isFailure, type PointResult, replay, verdict } from './report.ts';
 import type { Bench } from './run-point.ts';

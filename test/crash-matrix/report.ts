@@ -1,6 +1,6 @@
 /** Results for people: on the terminal, and in docs/crash-matrix.md. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { type RowName, rows } from '../../local/servers/rows.ts';
+import { type RowName, rows } from '../engines/servers.ts';
 import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';

@@ -2,11 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Invocation, OnStep, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
-import type { Server } from '../../local/servers/server.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
-import type { Administrator } from './administrator.ts';
+import type { Stand } from './administrator.ts';
 import { type DatabaseProxy, startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
-import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
@@ -18,8 +16,6 @@ import { type StrategyName, strategies, type Turn } from './strategies.ts';
 import { Subject } from './subject.ts';
 import { Timeline } from './timeline.ts';
 import { type Times, Wire, type WireOptions } from './wire.ts';
-
-export type Stand = { server: Server; administrator: Administrator; abilities: Abilities };
 
 /** What a worker has to itself: a server and the built function; and how it rotates. */
 export type Bench = Stand & {

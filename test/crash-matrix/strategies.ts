@@ -1,5 +1,5 @@
 /** The strategies that the matrix knows, which engine has them, and what each needs and promises. */
-import type { EngineKey } from './engine.ts';
+import type { EngineKey } from '../engines/servers.ts';
 
 export const strategyNames = ['single-user', 'single-user-by-admin', 'alternating-users', 'dual-password'] as const;
 export type StrategyName = (typeof strategyNames)[number];

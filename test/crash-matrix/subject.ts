@@ -2,15 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { rows } from '../../local/servers/rows.ts';
 import type { Server } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
-import type { Administrator } from './administrator.ts';
+import { rows, usersOf } from '../engines/servers.ts';
+import type { Administrator, Stand } from './administrator.ts';
 import type { Abilities, Engine, Kept, Names } from './engine.ts';
 import { engineOf } from './engines.ts';
 import type { Login, Who } from './login.ts';
-import type { Stand } from './run-point.ts';
 import { type StrategyName, strategies } from './strategies.ts';
 
 /** A version with a value: its id, and the user and password in it. */

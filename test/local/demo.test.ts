@@ -7,9 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { brokenPromises, type Facts, type RotationFacts } from '../../local/demo/facts.ts';
 import { OWNER_VARIABLE, temporaryDirectory } from '../../local/owner.ts';
-import { type EngineName, engineNames } from '../../local/servers/rows.ts';
 import { startServer } from '../../local/servers/server.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
+import { type EngineName, engineNames, usersOf } from '../engines/servers.ts';
 import { type SharedServer, servers, testUnless } from '../servers.ts';
 
 const DEMO = fileURLToPath(new URL('../../local/demo/demo.ts', import.meta.url));

@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { OWNER_VARIABLE } from '../../local/owner.ts';
-import { connect } from '../../local/servers/postgres.ts';
-import { type EngineName, engineNames, isOfRow, type RowName, rows, rowsOf } from '../../local/servers/rows.ts';
+import { isOfRow } from '../../local/servers/row.ts';
 import {
   introduction,
   NoServer,
@@ -13,7 +12,8 @@ import {
   type SourceName,
   startServer,
 } from '../../local/servers/server.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
+import { connect } from '../engines/postgres/connection.ts';
+import { type EngineName, engineNames, type RowName, rows, rowsOf, usersOf } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { HANDOVER_VARIABLE } from '../global-setup.ts';
 import { describeServers, testWithNamesInLog } from '../servers.ts';

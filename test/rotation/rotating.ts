@@ -13,17 +13,12 @@ import {
   type SecretsManagerEmulator,
   startSecretsManager,
 } from '../../local/secrets-manager/server.ts';
-import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
-import { stored as storedByMySql } from './mysql-account.ts';
-import { stored as storedByPostgres } from './postgres-account.ts';
+import { type EngineName, rows, usersOf } from '../engines/servers.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
-
-const STORED = { postgres: storedByPostgres, mysql: storedByMySql };
 
 export type Json = Record<string, unknown>;
 
@@ -272,9 +267,7 @@ export class Rotating implements AsyncDisposable {
 
   /** Everything that the server keeps of this test's users and that a rotation could have changed. */
   stored(): Promise<Json[]> {
-    const engine = rows[this.#server.row].engine;
-    if (engine === 'mongodb') throw new Error('What MongoDB keeps of passwords is not compared');
-    return STORED[engine](this, this.user.slice(-12));
+    return this.#users.stored(this.user.slice(-12));
   }
 
   /** Calls that the function made to Secrets Manager. */

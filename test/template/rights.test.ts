@@ -1,8 +1,8 @@
 /** What the function's role may do: that which is called, by all strategies and on all servers, and nothing else. */
 import { describe, expect, test } from '@jest/globals';
 import { startRds } from '../../local/rds.ts';
-import { engineNames } from '../../local/servers/rows.ts';
 import type { Server } from '../../local/servers/server.ts';
+import { engineNames } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Rotating, type RotatingOptions } from '../rotation/rotating.ts';
 import { describeOwnServers } from '../servers.ts';

@@ -5,10 +5,12 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
-import { type Bench, eventually, failure, newPassword, testNone } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
 import type { Order } from '../change-password.ts';
+import { eventually } from '../eventually.ts';
 import { fakeServer, relay } from '../relay.ts';
 import { isNone, LOCKS, type Lock, type LockName, type OrNone } from '../subject.ts';
+import { newPassword } from '../unique.ts';
 
 /** Of 24 s in all, a sixth is for statements, and a tenth of that for the server's answer to arrive, on a busy machine, too. */
 const REMAINING = 24_000;

@@ -1,0 +1,6 @@
+import { mongodb as rotates } from '../../../functions/mongodb/engine.ts';
+import { subject } from './conformance/subject.ts';
+import { matrix } from './crash-matrix/engine.ts';
+import { demo } from './demo.ts';
+
+export const mongodb = { rotates, demo, subject, matrix: () => matrix };
