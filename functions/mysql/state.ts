@@ -36,10 +36,7 @@ async function requireSameHost(admin: MySqlSession, account: Account): Promise<v
 
 type Both = { base: Description | undefined; twin: Description | undefined };
 
-/**
- * Whether this secret may take the twin over: it is locked, holds nothing that the base lacks, and
- * is used by nobody.
- */
+/** Whether the twin is locked, holds nothing that the base lacks, and is used by nobody. */
 async function isInert(admin: MySqlSession, { base, twin }: Both): Promise<boolean> {
   if (base === undefined || twin === undefined || !twin.isLocked) return false;
   if (differencesIn(base, twin, admin.isMariaDb).some(({ kind }) => kind === 'more')) return false;
