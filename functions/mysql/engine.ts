@@ -21,6 +21,7 @@ export const mysql: Engine<MySqlSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword,
+  outlook: async () => ({ hasRoom: true }),
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: (engineKey) =>

@@ -130,6 +130,18 @@ export interface Engine<S extends Session = Session> {
    */
   changeOwnPassword(session: S, from: Secret, to: Secret): Promise<'set' | 'conflict'>;
 
+  /**
+   * What the server tells, before a password is set, about whether a login could prove it. Reads only.
+   * Call it inside `exclusively`, before the first change.
+   *
+   * Example: a session on a MariaDB with read_only=ON may write all the same if it belongs to an
+   * admin. The answer is then `{ readOnly: 'is read-only (read_only)', … }`.
+   * @param account whose password is about to be set
+   * @param to where that account logs in
+   * @throws {DatabaseError | ConnectionError} if the server does not answer
+   */
+  outlook(session: S, account: Account, to: Endpoint): Promise<Outlook>;
+
   /** For the strategy single-user-by-admin. */
   byAdmin(engineKey: string): Capability<ByAdmin<S>>;
   /** For the strategy alternating-users. */
@@ -137,6 +149,22 @@ export interface Engine<S extends Session = Session> {
   /** For the strategy dual-password. */
   overlap(engineKey: string): Capability<Overlap<S>>;
 }
+
+/** What is known of a proof before the change. What a server does not tell counts as possible. */
+export type Outlook = {
+  /** Why nothing may be written at this server, as the end of a sentence: `is a replica (read_only)`. */
+  readOnly?: string | undefined;
+  /**
+   * Why no login from here, in this way, could prove the password, as the end of a sentence about the
+   * account: `must show a client certificate (REQUIRE X509)`.
+   */
+  unprovable?: string | undefined;
+  /**
+   * False if the server has no connection left beside those that are open. The session that makes
+   * the change then has to close before the proof.
+   */
+  hasRoom: boolean;
+};
 
 /** What the admin does to a lone user. */
 export interface ByAdmin<S extends Session> {

@@ -5,7 +5,8 @@ import type { Rotation } from '../core/kind.ts';
 import type { Secret } from '../core/secret.ts';
 import type { SecretVersions } from '../core/versions.ts';
 import { AdminSecret } from './admin.ts';
-import type { Engine, Pair, Session, Twins } from './engine.ts';
+import type { Account, Endpoint, Engine, Outlook, Pair, Session, Twins } from './engine.ts';
+import { LoginBarredError, ReadOnlyServerError } from './errors.ts';
 import { Logins } from './logins.ts';
 import { newPassword } from './password.ts';
 import type { Databases } from './rds.ts';
@@ -34,8 +35,17 @@ export type Prover<S extends Session> = {
 };
 
 /** A rotation of a database account, with all that a strategy works with. */
-export type Work<S extends Session> = Rotation<SecretValue> &
+export type Work<S extends Session> = Omit<Rotation<SecretValue>, 'readyToChange'> &
   Prover<S> & {
+    /**
+     * Call this right before a change, inside `exclusively`: every strategy does. Nothing is changed
+     * that could not be proven afterwards.
+     * @param session makes the change
+     * @param account whose password is about to be set
+     * @returns whether the server has a connection left for the proof. If not, close the session first.
+     * @throws {ReadOnlyServerError | LoginBarredError} and what `Rotation.readyToChange` throws
+     */
+    readyToChange(session: S, account: Account): Promise<{ hasRoom: boolean }>;
     adminSecret: AdminSecret<S>;
     /** Whether the deployer lets an admin set a password without knowing the old one. */
     readonly adminMaySetPasswords: boolean;
@@ -72,6 +82,12 @@ export class Database<S extends Session> {
       engine,
       logins: new Logins(engine, deadline, current.endpoint),
       adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, warnings }),
+      async readyToChange(session, account) {
+        const { hasRoom } = await requireProvable(engine, session, account, current.endpoint);
+        // The labels are asked for last: they are the one thing that a person may change at any time.
+        await rotation.readyToChange();
+        return { hasRoom };
+      },
       // A getter: a setting that cannot be used must stop only the strategies that read it.
       get adminMaySetPasswords() {
         return settings.adminMaySetPasswords;
@@ -89,4 +105,26 @@ export class Database<S extends Session> {
   newPassword(): Secret {
     return newPassword(this.#tools.settings.passwords, this.engine.password);
   }
+}
+
+/** @throws {ReadOnlyServerError | LoginBarredError} if the server tells that no login could prove the change */
+async function requireProvable<S extends Session>(
+  engine: Engine<S>,
+  session: S,
+  account: Account,
+  to: Endpoint,
+): Promise<Outlook> {
+  const outlook = await engine.outlook(session, account, to);
+  const details = { user: account.username, host: to.host };
+  if (outlook.readOnly !== undefined)
+    throw new ReadOnlyServerError(
+      `The server at ${to.host} ${outlook.readOnly}. No password was set: give the writer's endpoint in the secret.`,
+      details,
+    );
+  if (outlook.unprovable !== undefined)
+    throw new LoginBarredError(
+      `The user "${account.username}" at ${to.host} ${outlook.unprovable}. No login from here could prove a new password, so none was set.`,
+      details,
+    );
+  return outlook;
 }

@@ -21,10 +21,10 @@ import { onceReplicated } from './replication.ts';
  */
 export async function setPassword<S extends Session>(work: Work<S>, means: Means<S>, by: Changer<S>): Promise<void> {
   const { engine, logins } = work;
-  const { pending, changed } = await engine.exclusively(by.session, by.account, async () => {
+  const { pending, hasRoom, changed } = await engine.exclusively(by.session, by.account, async () => {
     const { value } = await work.pending();
-    await work.readyToChange();
-    return { pending: value, changed: await changeUnlessDone(work, by, value) };
+    const { hasRoom } = await work.readyToChange(by.session, by.account);
+    return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
   });
   if (changed === 'set') {
     await requireStillWanted(work, pending, {
@@ -34,10 +34,10 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
           if ((await work.overtaken()) !== undefined) await putBack(by, pending, value);
         }),
     });
-    return await proveOrPutBack(work, means, by, pending);
+    if (hasRoom) return await proveOrPutBack(work, means, by, pending);
   }
-  // An earlier attempt made the change, so it is not for this one to undo. The session is closed first:
-  // it may be the one that fills the account's connection limit.
+  // The session is closed first: it may have the last connection. Nothing is put back after that. If an
+  // earlier attempt made the change, it is not for this one to undo.
   await by.session.close();
   await logins.prove(pending);
 }

@@ -13,7 +13,7 @@ import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { dualPassword } from '../../../shared/database/strategies/dual-password.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { onto } from './account.ts';
+import { onto, rotationOf } from './account.ts';
 
 class Died extends Error {}
 
@@ -136,7 +136,7 @@ class World {
         this.#call('requireLabels', () => {
           if (this.pending !== token || this.current !== current.version.id) throw new Error('labels moved');
         }),
-      readyToChange: async () => {},
+      readyToChange: async () => ({ hasRoom: true }),
       previous: async () => undefined,
       isPendingAlone: async () => true,
       overtaken: async () => undefined,
@@ -148,7 +148,7 @@ class World {
   async rotate(token: string, strategy: typeof dualPassword = dualPassword): Promise<void> {
     const work = this.#rotation(token);
     const { set, test } = strategy(onto(work));
-    await set(work);
+    await set(rotationOf(work));
     const pending = this.#readable(token).value;
     await test(pending, pending, async () => work.current.value);
     this.promote(token);

@@ -13,7 +13,7 @@ import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import { singleUserByAdmin } from '../../../shared/database/strategies/single-user-by-admin.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { Account, onto } from './account.ts';
+import { Account, onto, rotationOf } from './account.ts';
 
 function version(id: string, password: string, more: object = {}): Readable {
   const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
@@ -41,7 +41,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
     current,
     pending: async () => version('pending', 'new'),
     requireLabels: async () => {},
-    readyToChange: async () => {},
+    readyToChange: async () => ({ hasRoom: true }),
     previous: async () => undefined,
     isPendingAlone: async () => true,
     overtaken: async () => undefined,
@@ -53,11 +53,11 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
 type Made = typeof singleUser | typeof singleUserByAdmin;
 
 function set(given: Work<Session>, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).set(given);
+  return strategy(onto(given)).set(rotationOf(given));
 }
 
 function withdraw(given: Work<Session>, pending?: SecretValue, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).withdraw(given, pending);
+  return strategy(onto(given)).withdraw(rotationOf(given), pending);
 }
 
 describe('a change by compare-and-set that finds another password', () => {
