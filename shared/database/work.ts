@@ -10,6 +10,7 @@ import { LoginBarredError, ReadOnlyServerError } from './errors.ts';
 import { Logins } from './logins.ts';
 import { newPassword } from './password.ts';
 import type { Databases } from './rds.ts';
+import type { Refusals } from './refusals.ts';
 import type { SecretValue } from './secret-value.ts';
 import type { DatabaseSettings } from './settings.ts';
 
@@ -20,6 +21,8 @@ export type Tools<S extends Session> = {
   databases: Databases;
   deadline: Deadline;
   settings: Pick<DatabaseSettings, 'defaultStrategy' | 'passwords' | 'adminMaySetPasswords'>;
+  /** Of all invocations in this process. */
+  refusals: Refusals;
   /** The event's name for the secret, which is its ARN. */
   secretId: string;
   /** Sentences that are logged with the step. */
@@ -74,14 +77,14 @@ export class Database<S extends Session> {
 
   /** Its logins go to AWSCURRENT's endpoint. */
   work(rotation: Rotation<SecretValue>): Work<S> {
-    const { engine, versions, databases, deadline, settings, warnings } = this.#tools;
+    const { engine, versions, databases, deadline, settings, refusals, warnings } = this.#tools;
     const { secretArn } = rotation;
     const current = rotation.current.value;
     return {
       ...rotation,
       engine,
-      logins: new Logins(engine, deadline, current.endpoint),
-      adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, warnings }),
+      logins: new Logins(engine, deadline, current.endpoint, refusals),
+      adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, refusals, warnings }),
       async readyToChange(session, account) {
         const { hasRoom } = await requireProvable(engine, session, account, current.endpoint);
         // The labels are asked for last: they are the one thing that a person may change at any time.
@@ -97,8 +100,8 @@ export class Database<S extends Session> {
 
   /** @param at the version to whose endpoint the logins go */
   proverAt(at: SecretValue): Prover<S> {
-    const { engine, deadline, secretId } = this.#tools;
-    return { engine, logins: new Logins(engine, deadline, at.endpoint), secretArn: secretId };
+    const { engine, deadline, refusals, secretId } = this.#tools;
+    return { engine, logins: new Logins(engine, deadline, at.endpoint, refusals), secretArn: secretId };
   }
 
   /** @throws {PasswordRulesError | ConfigurationError} */

@@ -77,6 +77,7 @@ async function enable<S extends Session>(
 ): Promise<void> {
   try {
     await twins.enable(session, pair, dormant, pending.password);
+    work.logins.passwordChanged(pending.username);
   } catch (error) {
     if (!(error instanceof PasswordPolicyError)) throw error;
     const result = await work.logins.try(pending);

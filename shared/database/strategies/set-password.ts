@@ -55,6 +55,7 @@ async function changeUnlessDone<S extends Session>(
 ): Promise<'set' | 'done before'> {
   const { password } = by.replacing ?? work.current.value;
   const first = await by.change(password, pending.password).catch(onlyPolicyRefusal);
+  work.logins.passwordChanged(pending.username);
   if (first === 'set') return 'set';
   const result = await work.logins.try(pending);
   if (result.is === 'accepted') await result.session.close();

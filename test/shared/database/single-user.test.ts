@@ -8,6 +8,7 @@ import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
 import { PasswordPolicyError, ReadOnlyServerError } from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable, SecretValue } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
@@ -33,7 +34,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
     } as unknown as OtherVersions,
-    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
     secretArn: 'arn',
     adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
