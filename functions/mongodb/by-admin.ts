@@ -1,10 +1,12 @@
 import type { Document } from 'mongodb';
 import type { AccountFacts, ByAdmin, Endpoint } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { passwordFailure } from './errors.ts';
-import { marksAbout } from './mark.ts';
+import { mayNotSee } from './admin-rights.ts';
+import { passwordFailure, unlessUnknown } from './errors.ts';
+import { hasCustomData, marksAbout } from './mark.ts';
+import { mechanismsOf, setPassword } from './password.ts';
+import { powerIn } from './power.ts';
 import { type MongoSession, realmOf } from './session.ts';
-import { hasCustomData, mayNotSee, mechanismsOf, setPassword, unlessUnknown } from './users.ts';
 
 export const byAdmin: ByAdmin<MongoSession> = {
   facts,
@@ -37,33 +39,4 @@ async function described(admin: MongoSession, user: string, db: string): Promise
   } catch (error) {
     throw error instanceof PrivilegeError ? mayNotSee(admin, db) : error;
   }
-}
-
-/** What makes a user another one's master: https://www.mongodb.com/docs/manual/reference/privilege-actions/ */
-const POWERS = new Set([
-  'anyAction',
-  'internal',
-  'impersonate',
-  'applyOps',
-  'createUser',
-  'dropUser',
-  'changePassword',
-  'changeCustomData',
-  'grantRole',
-  'revokeRole',
-  'createRole',
-  'dropRole',
-  'setAuthenticationRestriction',
-]);
-
-/** For servers that do not list privileges: https://www.mongodb.com/docs/manual/reference/built-in-roles/ */
-const POWERFUL = new Set(['root', '__system', 'userAdmin', 'userAdminAnyDatabase', 'dbOwner', 'restore']);
-
-function powerIn({ roles = [], inheritedRoles = [], inheritedPrivileges = [] }: Document): string | undefined {
-  const role = [...roles, ...inheritedRoles].find((each: Document) => POWERFUL.has(each['role']));
-  if (role !== undefined) return `has the role ${role['role']}`;
-  const action = inheritedPrivileges
-    .flatMap(({ actions }: Document) => actions)
-    .find((each: string) => POWERS.has(each));
-  return action === undefined ? undefined : `may ${action}`;
 }

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
 import { MARK } from '../../shared/database/mark.ts';
-import { type Restriction, type Role, shell, type User } from './users.ts';
+import type { Restriction, Role, User } from './description.ts';
+import { shell } from './shell.ts';
 
 export type MongoDifference = Difference & {
   /** Brings the twin in line. */

@@ -50,6 +50,16 @@ export function isUnknownThere(error: unknown): boolean {
   return error instanceof DatabaseError && error.code !== undefined && UNKNOWN.includes(error.code);
 }
 
+/** Undefined where the server does not know what it is asked: DocumentDB and FerretDB are among those. */
+export async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isUnknownThere(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Whatever else a server names, a log is no place for it. */
 const HOST_AND_PORT = /^[\w.:[\]-]{1,260}$/;
 

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
+import { RotationError } from '../../shared/core/errors.ts';
 import type { Account, Pair } from '../../shared/database/engine.ts';
 import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
+import { CODES, isUnknownThere, unlessUnknown } from './errors.ts';
 import type { MongoSession } from './session.ts';
-import { unlessUnknown } from './users.ts';
 
 /** With what people keep there; a mark that is among it goes. */
 export function customDataWith(kept: Document, pair: Pair): Document {
@@ -32,4 +34,25 @@ export async function mayMarkItself(session: MongoSession, { username, realm }: 
     (each?: Document[]) =>
       each === undefined || each.some(({ actions }) => actions.some((action: string) => WRITE_MARKS.has(action))),
   );
+}
+
+/**
+ * Whether users have customData here, where a mark can be: asked by changing that of a user who is not there, to a document and to what is none.
+ * DocumentDB and FerretDB refuse the field; whoever finds no fault in either never looks at it, and would keep nothing.
+ * @throws {PrivilegeError} where this session may not change users
+ */
+export async function hasCustomData(session: MongoSession, realm: string): Promise<boolean> {
+  const username = `secret-rotation-${randomUUID()}`;
+  const takes = async (customData: unknown): Promise<boolean> => {
+    try {
+      await session.change({ updateUser: username, customData }, realm);
+      return true;
+    } catch (error) {
+      const code = error instanceof RotationError ? error.code : undefined;
+      if (code === String(CODES.userNotFound)) return true;
+      if (code === String(CODES.typeMismatch) || isUnknownThere(error)) return false;
+      throw error;
+    }
+  };
+  return (await takes({})) && !(await takes('no document'));
 }

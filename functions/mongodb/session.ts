@@ -1,17 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Document, MongoClient, type Timestamp } from 'mongodb';
+import type { Document, MongoClient, Timestamp } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
-import {
-  type Attempt,
-  type Failure,
-  loginFailure,
-  NotPrimary,
-  notDurable,
-  notItself,
-  statementFailure,
-} from './errors.ts';
+import type { Account, Endpoint, Session } from '../../shared/database/engine.ts';
+import { type Attempt, type Failure, notDurable, statementFailure } from './errors.ts';
 
 /** The database in which users are, unless the secret says otherwise. DocumentDB has no other. */
 const ADMIN = 'admin';
@@ -20,73 +11,12 @@ export function realmOf({ options }: Endpoint): string {
   return options['authSource'] ?? ADMIN;
 }
 
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
-  const attempt: Attempt = { to, username: as.username, hasAnswered: false };
-  const client = clientOf(to, as, until);
-  try {
-    await until.spend('connecting', named(attempt), () => opened(client, attempt));
-    const session = new MongoSession(client, attempt, until);
-    if (await session.isItself()) {
-      await session.requireDurable();
-      return { is: 'accepted', session };
-    }
-    await session.close();
-    return notItself(attempt);
-  } catch (error) {
-    await farewell(client);
-    return loginFailure(error, attempt);
-  }
-}
-
-/** One server and one connection for commands; beside it the driver keeps one that only watches the server. */
-function clientOf(to: Endpoint, { username, password }: Credential, until: Deadline): MongoClient {
-  const host = to.host.includes(':') ? `[${to.host}]` : to.host;
-  const timeout = Math.max(1, until.left('connecting')); // 0 would mean none
-  return new MongoClient(`mongodb://${host}:${to.port}/`, {
-    directConnection: true,
-    auth: { username, password: password.reveal() },
-    authSource: realmOf(to),
-    appName: 'secret-rotation',
-    tls: to.tls !== 'off',
-    ...(to.tls !== 'off' && {
-      ca: trustedRoots(to.tls.ca).join('\n'),
-      rejectUnauthorized: true,
-      ...(to.tls.servername !== undefined && { servername: to.tls.servername }),
-    }),
-    maxPoolSize: 1,
-    serverMonitoringMode: 'poll',
-    heartbeatFrequencyMS: 3_600_000,
-    connectTimeoutMS: timeout,
-    serverSelectionTimeoutMS: timeout,
-    // Closing the client does not end a connection in the middle of its login; this does.
-    socketTimeoutMS: Math.max(timeout, until.left('statements')) + GOODBYE,
-    retryReads: false,
-    retryWrites: false, // DocumentDB has none
-  });
-}
-
-/** The driver would try again until its time is up: what the first try met is the answer. And nothing is proven by what a secondary knows. */
-function opened(client: MongoClient, attempt: Attempt): Promise<unknown> {
-  const met = new Promise<never>((_, reject) => {
-    client.on('serverHeartbeatFailed', ({ failure }) => reject(failure));
-    client.on('serverHeartbeatSucceeded', ({ reply }) => {
-      attempt.hasAnswered = true;
-      if (!isPrimary(reply)) reject(new NotPrimary(reply));
-    });
-  });
-  return Promise.race([client.connect(), met]);
-}
-
-function isPrimary(hello: Document): boolean {
-  return hello['isWritablePrimary'] === true || hello['ismaster'] === true;
-}
-
-function named({ to, username }: Attempt): string {
+export function named({ to, username }: Attempt): string {
   return `MongoDB at ${to.host}:${to.port} for user "${username}"`;
 }
 
 /** Ends both connections, and whatever the driver does in the background; the server may be deaf. */
-async function farewell(client: MongoClient): Promise<void> {
+export async function farewell(client: MongoClient): Promise<void> {
   const driver = client as unknown as { topology?: { closeCheckedOutConnections(): void } };
   const timer = setTimeout(() => driver.topology?.closeCheckedOutConnections(), GOODBYE);
   await client.close().catch(() => {});
@@ -115,6 +45,11 @@ export class MongoSession implements Session {
     this.#client = client;
     this.#attempt = attempt;
     this.#until = until;
+  }
+
+  /** There are neither locks nor transactions for users: each command about one is atomic, and that is all. */
+  exclusively<T>(_account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+    return work(async () => {});
   }
 
   get host(): string {
@@ -153,7 +88,7 @@ export class MongoSession implements Session {
   }
 
   /** Known to a majority of the replica set when it returns. */
-  async write(command: Document, database: string, failure: Failure = statementFailure): Promise<void> {
+  async change(command: Document, database: string, failure: Failure = statementFailure): Promise<void> {
     const ms = this.#until.serverLimit();
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }

@@ -1,12 +1,8 @@
 import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/database/engine.ts';
 import { PrivilegeError, SeveralAccountsError } from '../../shared/database/errors.ts';
+import { mayNotSee } from './admin-rights.ts';
 import type { MySqlSession } from './session.ts';
-
-/** 'user'@'host', as statements and messages name an account. */
-export function quoted({ username, realm }: Account): string {
-  return `${literal(username)}@${literal(realm)}`;
-}
 
 /**
  * The hosts for which there is an account of this name, as far as the session can see: its own, and all with CREATE USER (MySQL's
@@ -47,11 +43,4 @@ export async function accountOf(admin: MySqlSession, username: string): Promise<
   if (hosts === 'not visible') throw mayNotSee(admin);
   const realm = oneOf(hosts, username);
   return realm === undefined ? undefined : { username, realm };
-}
-
-export function mayNotSee({ account }: MySqlSession): PrivilegeError {
-  return new PrivilegeError(
-    `The admin "${account.username}" may not see what accounts there are and what they hold: run GRANT SELECT ON mysql.* TO ${quoted(account)}.`,
-    { user: account.username },
-  );
 }

@@ -1,11 +1,12 @@
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Account, AccountFacts, ByAdmin } from '../../shared/database/engine.ts';
-import { accountOf, quoted } from './accounts.ts';
-import { described, grantsOf } from './description.ts';
+import { accountOf } from './accounts.ts';
+import { described } from './description.ts';
 import { type Failure, passwordFailure } from './errors.ts';
-import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
+import { quoted } from './names.ts';
 import { identifiedBy } from './password.ts';
+import { powerOf } from './power.ts';
 import type { MySqlSession } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
@@ -30,21 +31,4 @@ async function facts(admin: MySqlSession, username: string): Promise<AccountFact
     barred: found.barred,
     owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
   };
-}
-
-/** Its own, or that of a role that it could take. */
-async function powerOf(admin: MySqlSession, grants: Grants): Promise<string | undefined> {
-  const own = powerIn(grants);
-  if (own !== undefined) return `holds ${own}`;
-  const seen = new Set<string>();
-  const roles = [...grants.roles.keys()];
-  for (let role = roles.shift(); role !== undefined; role = roles.shift()) {
-    if (seen.has(role)) continue;
-    seen.add(role);
-    const inherited = await grantsOf(admin, role);
-    const power = powerIn(inherited);
-    if (power !== undefined) return `has the role ${role}, which holds ${power}`;
-    roles.push(...inherited.roles.keys());
-  }
-  return undefined;
 }

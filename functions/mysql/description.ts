@@ -1,8 +1,9 @@
 import { escape as literal } from 'mysql2';
-import type { Account } from '../../shared/database/engine.ts';
-import { PrivilegeError } from '../../shared/database/errors.ts';
-import { mayNotSee } from './accounts.ts';
-import { type Grants, grantsIn, holderOf } from './grants.ts';
+import type { Account, Pair } from '../../shared/database/engine.ts';
+import { DormantUserError, PrivilegeError } from '../../shared/database/errors.ts';
+import { mayNotSee } from './admin-rights.ts';
+import { type Grants, grantsIn } from './grants.ts';
+import { holderOf, quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
 /** What the server says of an account, without its password's hash. */
@@ -168,4 +169,13 @@ function barredBy({ isMariaDb }: MySqlSession, { plugin, severalWays, locked, ex
   if (locked === 1) return 'is locked (ACCOUNT LOCK)';
   // A password that is older than its lifetime is no bar: a new one cures it.
   return expired === 1 ? 'was made to change its password (PASSWORD EXPIRE)' : undefined;
+}
+
+export async function both(session: MySqlSession, { base, twin }: Pair) {
+  return { base: await describe(session, base), twin: await describe(session, twin) };
+}
+
+export function required(found: Description | undefined, account: Account): Description {
+  if (found !== undefined) return found;
+  throw new DormantUserError(`There is no account ${quoted(account)} any more.`, { user: account.username });
 }

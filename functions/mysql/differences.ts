@@ -1,17 +1,8 @@
 import type { Difference } from '../../shared/database/engine.ts';
-import { quoted } from './accounts.ts';
+import { createUser } from './admin-rights.ts';
 import type { Description } from './description.ts';
-import {
-  EVERYTHING,
-  EVERYWHERE,
-  type Grants,
-  grant,
-  holderOf,
-  isHeld,
-  isOfColumn,
-  type Level,
-  revoke,
-} from './grants.ts';
+import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, revoke } from './grants.ts';
+import { holderOf, quoted } from './names.ts';
 
 export type MySqlDifference = Difference & {
   /** In this order, they settle it. None: only a person can. */
@@ -208,10 +199,6 @@ function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[]
     ...(missing.length === 0 ? [] : [difference('less', missing, set(names.twin, [...want, ...kept]))]),
     ...(excess.length === 0 ? [] : [difference('more', excess, set(names.twin, want))]),
   ];
-}
-
-export function createUser(admin: string): string {
-  return `GRANT CREATE USER ON *.* TO ${admin}`;
 }
 
 function proxies({ base, twin, names }: Seen): MySqlDifference[] {

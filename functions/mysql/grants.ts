@@ -1,5 +1,3 @@
-import type { Account } from '../../shared/database/engine.ts';
-
 /**
  * What SHOW GRANTS says, and the statements that say it again. Names stay as the server writes them, in their quotes, so `\_`, `%` and
  * backticks in them mean what they meant. To be read under sql_mode = '' and sql_quote_show_create = 1.
@@ -120,45 +118,6 @@ export function revoke(privileges: readonly string[], object: string, from: stri
   return `REVOKE ${privileges.join(', ')} ON ${object} FROM ${from}`;
 }
 
-/**
- * Of the privileges on *.* or on the database mysql, all but these lead to the rights of others, or stop the server. SELECT is among them though
- * it reads the password hashes: users for reports and exports hold it, and none of these hashes logs in. EXECUTE is not: what it runs acts as its
- * definer, and on RDS that is who owns the server (mysql.rds_*), https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
- */
-const HARMLESS = new Set([
-  'SELECT',
-  'SHOW DATABASES',
-  'SHOW VIEW',
-  'SHOW CREATE ROUTINE',
-  'PROCESS',
-  'LOCK TABLES',
-  'CREATE TEMPORARY TABLES',
-  'REPLICATION CLIENT',
-  'BINLOG MONITOR',
-  'SLAVE MONITOR',
-  'FLUSH_OPTIMIZER_COSTS',
-  'FLUSH_STATUS',
-  'FLUSH_TABLES',
-  'SHOW_ROUTINE',
-  'XA_RECOVER_ADMIN',
-]);
-
-/** What of it is more than an application's right on its data. */
-export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
-  if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
-  for (const [object, { privileges, grantable }] of levels) {
-    if (object !== EVERYWHERE && !coversMysql(object)) continue;
-    const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));
-    if (power !== undefined || grantable) return `${power ?? 'GRANT OPTION'} on ${object}`;
-  }
-  const power = [...dynamic.keys()].find((name) => !HARMLESS.has(name));
-  if (power !== undefined) return `${power} on *.*`;
-  const [administered] = [...roles].find(([, withAdmin]) => withAdmin) ?? [];
-  if (administered !== undefined) return `ADMIN OPTION on the role ${administered}`;
-  const [proxied] = proxies.keys();
-  return proxied === undefined ? undefined : `PROXY on ${proxied}`;
-}
-
 /** Whether all of these are held on *.*, on whatever database. */
 export function holdsEverywhere({ levels, restrictions }: Grants, privileges: readonly string[]): boolean {
   const held = levels.get(EVERYWHERE)?.privileges;
@@ -166,13 +125,8 @@ export function holdsEverywhere({ levels, restrictions }: Grants, privileges: re
   return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
 
-/** Whether it is in the database mysql. */
-function coversMysql(object: string): boolean {
-  return databasesOf(object, 'is').test('mysql');
-}
-
 /** A database in GRANT is a pattern, in which `\` takes the meaning from a character. */
-function databasesOf(object: string, flags = 's'): RegExp {
+export function databasesOf(object: string, flags = 's'): RegExp {
   const pattern = databaseIn(object).replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
     if (part === '%') return '.*';
     return part === '_' ? '.' : `\\${part.at(-1)}`;
@@ -200,9 +154,4 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
     (level) => level !== EVERYWHERE && level.endsWith('.*') && databasesOf(level).test(databaseIn(object)),
   );
   return onDatabase.length === 1 && onDatabase.every(holds);
-}
-
-/** `user`@`host`, as SHOW GRANTS names an account. */
-export function holderOf({ username, realm }: Account): string {
-  return [username, realm].map((name) => `\`${name.replaceAll('`', '``')}\``).join('@');
 }

@@ -3,8 +3,9 @@ import { type RotationError, UnknownStrategyError } from '../../shared/core/erro
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Overlap } from '../../shared/database/engine.ts';
 import { PrivilegeError, RetainedPasswordError } from '../../shared/database/errors.ts';
-import { quoted, requireOneAccount } from './accounts.ts';
+import { requireOneAccount } from './accounts.ts';
 import { isConflict, passwordFailure } from './errors.ts';
+import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
 /**

@@ -1,82 +1,18 @@
 import { createHash } from 'node:crypto';
-import { isIP, Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
+import { type Connection, escape as literal, type QueryResult } from 'mysql2';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import type { Account, Session } from '../../shared/database/engine.ts';
 import {
   type Attempt,
   type Failure,
   isOptionPrevents,
   lockLost,
   lockTaken,
-  loginFailure,
-  notItself,
   readOnlyServer,
   statementFailure,
 } from './errors.ts';
 
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
-  const socket = new Socket();
-  const connection = connect(to, as, socket);
-  const attempt: Attempt = { to, username: as.username, socket, tls: () => tlsOf(connection), farewell: undefined };
-  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  connection.on('error', (error) => (attempt.farewell ??= error));
-  try {
-    await until.spend('connecting', named(attempt), () => opened(connection));
-    const session = new MySqlSession(connection, attempt, until);
-    const taken = await session.begin();
-    if (taken === as.username) return { is: 'accepted', session };
-    await session.close();
-    return notItself(attempt, taken);
-  } catch (error) {
-    socket.destroy();
-    return loginFailure(error, attempt);
-  }
-}
-
-function connect(to: Endpoint, { username, password }: Credential, socket: Socket): Connection {
-  return createConnection({
-    host: certified(to),
-    user: username,
-    password: password.reveal(),
-    ...(to.database !== undefined && { database: to.database }),
-    ...(to.tls !== 'off' && { ssl: { ca: trustedRoots(to.tls.ca), rejectUnauthorized: true, verifyIdentity: true } }),
-    stream: () => socket.connect(to.port, to.host).setNoDelay(true),
-    connectTimeout: 0,
-    charset: 'utf8mb4',
-    disableEval: true,
-    supportBigNumbers: true,
-    // No server may ask for a file of ours, https://dev.mysql.com/doc/refman/9.7/en/load-data-local-security.html
-    flags: ['-LOCAL_FILES'],
-    connectAttributes: { program_name: 'secret-rotation' },
-  });
-}
-
-/**
- * What the driver compares the certificate with, and nothing else, as the socket is ours. For an address it would compare it with "localhost":
- * a final dot makes it a name, and Node's checkServerIdentity leaves the dot out again.
- */
-function certified({ host, tls }: Endpoint): string {
-  const name = (tls === 'off' ? undefined : tls.servername) ?? host;
-  return isIP(name) === 0 ? name : `${name}.`;
-}
-
-/** The driver's own stream is the socket, or TLS over it once the server has agreed. */
-function tlsOf(connection: Connection): TLSSocket | undefined {
-  const { stream } = connection as unknown as { stream: Socket };
-  return stream instanceof TLSSocket ? stream : undefined;
-}
-
-function opened(connection: Connection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    connection.once('connect', () => resolve());
-    connection.once('error', reject);
-  });
-}
-
-function named({ to, username }: Attempt): string {
+export function named({ to, username }: Attempt): string {
   return `the server at ${to.host}:${to.port} for user "${username}"`;
 }
 
@@ -113,7 +49,7 @@ export class MySqlSession implements Session {
    * Account statements commit by themselves on these servers, so this is a lock and no transaction. It is one server's: a user
    * changed through two writers of a cluster at once is not kept apart by it.
    */
-  async alone<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  async exclusively<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = literal(`secret-rotation:${createHash('sha256').update(username).digest('hex').slice(0, 40)}`);
     const is = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
     if ((await is(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#attempt, username);

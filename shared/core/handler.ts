@@ -5,6 +5,7 @@ import { Deadline } from './deadline.ts';
 import { ownError, type RotationError } from './errors.ts';
 import { parseEvent, type RotationEvent } from './event.ts';
 import type { Kind } from './kind.ts';
+import { Proven } from './proven.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
 import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
@@ -32,6 +33,7 @@ export type Invocation = {
  */
 export function stepHandler<V>(target: string, kindOf: (invocation: Invocation) => Kind<V>) {
   const journals = new WeakMap<object, Journal>();
+  const proven = new Proven();
 
   async function step(input: unknown, context: LambdaContext): Promise<Outcome> {
     const journal: Journal = { startedAt: performance.now(), report: { warnings: new Set() } };
@@ -44,7 +46,7 @@ export function stepHandler<V>(target: string, kindOf: (invocation: Invocation) 
     const client = connectSecretsManager(new Settings(environment).secretsManagerEndpoint);
     const versions = new SecretVersions(client, event.secretId, deadline);
     const kind = kindOf({ environment, event, versions, deadline, warnings: report.warnings });
-    return await runStep({ kind, versions, deadline, event, report });
+    return await runStep({ kind, versions, deadline, event, proven, report });
   }
 
   return middy().use(journalling(target, journals)).handler(step);

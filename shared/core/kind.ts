@@ -46,6 +46,12 @@ export type Rotation<V> = {
   /** Whether AWSPENDING is the only label of this version now: it is not promoted, so its value may still be taken back. */
   isPendingAlone(): Promise<boolean>;
   /**
+   * Call it right after a change outside Secrets Manager: a person may have taken the label off while the change waited for a lock.
+   * @returns undefined if the change is still wanted, which it also is if another attempt has promoted it. Else AWSCURRENT as it is now,
+   * and whether AWSPENDING still stands: the change has to be undone where it takes something from what is labelled.
+   */
+  overtaken(): Promise<{ current: V; isPending: boolean } | undefined>;
+  /**
    * Takes AWSPENDING off this version, which ends the rotation: the next RotateSecret makes a new version. Call it only after AWSCURRENT has
    * been seen to work without this version.
    */
@@ -58,6 +64,9 @@ export type Successor = {
   /** Undoes what was made outside Secrets Manager for this value. The core calls it if the value is not stored. */
   unused?: () => Promise<void>;
 };
+
+/** How much of a proof was seen. `in part`: the pending version may not look at its own rights, for instance. */
+export type Seen = 'all' | 'in part';
 
 /** How a pending version is made, becomes true, and is given up. */
 export interface Strategy<V> {
@@ -78,8 +87,11 @@ export interface Strategy<V> {
    * Repeats the proof that ended `set`, as far as the pending version can see it alone. Changes nothing.
    * @param at the version that says where: AWSCURRENT, if it was edited since the pending version was made
    * @param current reads AWSCURRENT, for a strategy that has to ask it
+   * @returns whether that was all of the proof
    */
-  test(pending: V, at: V, current: () => Promise<V>): Promise<void>;
+  test(pending: V, at: V, current: () => Promise<V>): Promise<Seen>;
+  /** Proves what `test` did not see. Changes nothing. For a finishSecret that cannot know that `set` was done. */
+  testRest?(rotation: Rotation<V>): Promise<void>;
   /**
    * Gives up a pending version that no longer fits: makes sure that AWSCURRENT works without it, then calls `rotation.release` while nothing
    * can change that. `pending` is undefined if it cannot be understood.

@@ -8,6 +8,7 @@ import {
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
 import type { Kind, Readable, Rotation, Strategy } from './kind.ts';
+import type { Proven } from './proven.ts';
 import { withKeys } from './secret-text.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
@@ -23,6 +24,8 @@ export type Step<V> = {
   versions: SecretVersions;
   deadline: Deadline;
   event: RotationEvent;
+  /** What earlier steps in this process have proven. */
+  proven: Proven;
   report: Report;
 };
 
@@ -84,6 +87,7 @@ async function setSecret<V>(step: Step<V>): Promise<Outcome> {
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
   await strategy.set(rotation(step, strategy, description, current));
+  step.proven.add(event, { current: version.id, strategy: strategy.name });
   return 'done';
 }
 
@@ -117,6 +121,22 @@ async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
 
 /** Moves AWSCURRENT. Nothing important may come after the move: it would never be retried. */
 async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event, proven } = step;
+  const proof = proven.of(event);
+  if (proof === undefined || (await versions.pending(event.token)) === undefined) return finishUnproven(step);
+  step.report.strategy = proof.strategy;
+  try {
+    await versions.promote(event.token, proof.current);
+    return 'done';
+  } catch (error) {
+    // AWSCURRENT was edited since the proof, so the proof is about another version.
+    if (!(error instanceof PendingMismatchError)) throw error;
+    return finishUnproven(step);
+  }
+}
+
+/** Whoever promotes has proof. This step may be the first of this rotation that this process sees, or AWSCURRENT was edited meanwhile. */
+async function finishUnproven<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
   const version = await versions.current();
   if (version.id === event.token) return 'already';
@@ -131,9 +151,8 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
   const strategy = step.kind.following(current.value, readPending(step, stored));
   step.report.strategy = strategy.name;
   const pending = readFitting(step, strategy, current, stored);
-  // AWSCURRENT is younger than the pending version: somebody edited it since setSecret, and may have set its password too.
-  if (version.createdAt >= stored.createdAt)
-    await strategy.test(pending.value, current.value, async () => current.value);
+  const seen = await strategy.test(pending.value, current.value, async () => current.value);
+  if (seen === 'in part') await strategy.testRest?.(rotation(step, strategy, undefined, current));
   await versions.promote(event.token, version.id);
   return 'done';
 }
@@ -141,19 +160,20 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
 function rotation<V>(
   step: Step<V>,
   strategy: Strategy<V>,
-  description: Description,
+  description: Description | undefined,
   current: Readable<V>,
 ): Rotation<V> {
   const { versions, deadline, event } = step;
   let labels = description;
   const requireLabels = async (how?: 'anew') => {
-    if (how === 'anew' || performance.now() - labels.readAt > LABELS_BELIEVED) labels = await versions.describe();
+    const isOld = labels === undefined || performance.now() - labels.readAt > LABELS_BELIEVED;
+    if (labels === undefined || isOld || how === 'anew') labels = await versions.describe();
     requirePending(labels, event.token);
     if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
       throw new PendingMismatchError('AWSCURRENT moved in mid-step: no password was changed.');
   };
   return {
-    secretArn: description.arn,
+    secretArn: current.version.arn,
     token: event.token,
     current,
     pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
@@ -167,6 +187,13 @@ function rotation<V>(
     async isPendingAlone() {
       const stages = (await versions.describe()).stages.get(event.token) ?? [];
       return stages.length === 1 && stages[0] === 'AWSPENDING';
+    },
+    async overtaken() {
+      const { stages } = await versions.describe();
+      const bears = (id: string, label: string) => stages.get(id)?.includes(label) ?? false;
+      const isPending = bears(event.token, 'AWSPENDING');
+      if ((isPending && bears(current.version.id, 'AWSCURRENT')) || bears(event.token, 'AWSCURRENT')) return undefined;
+      return { current: readCurrent(step, await versions.current()).value, isPending };
     },
     release: () => versions.releasePending(event.token),
   };

@@ -151,7 +151,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'a verifier is sent instead of the password',
-    edits: [{ file: 'functions/postgres/session.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
@@ -173,9 +173,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the server ends a transaction whose client is gone',
-    edits: [
-      { file: 'functions/postgres/session.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' },
-    ],
+    edits: [{ file: 'functions/postgres/login.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' }],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/late',
@@ -183,7 +181,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the admin too sends a verifier instead of the password',
-    edits: [{ file: 'functions/postgres/twins.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
     engine: 'postgres',
     strategy: 'single-user-by-admin',
     caughtBy: 'setSecret/db2/→Query:ALTER#1/kill-after',

@@ -37,9 +37,9 @@ for (const engine of engineNames)
       await rotating.expectComplete(token);
       expect(rotating.calls).toEqual([
         ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
-        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'GetSecretValue'],
+        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'GetSecretValue', 'DescribeSecret'],
         'GetSecretValue',
-        ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
+        ...['GetSecretValue', 'UpdateSecretVersionStage'],
       ]);
       expect(await rotating.logsIn(before)).toBe(false);
     });

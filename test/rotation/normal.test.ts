@@ -47,9 +47,9 @@ for (const engine of engineNames) {
       await rotating.expectComplete(token);
       expect(rotating.calls).toEqual([
         ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
-        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue'],
+        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'DescribeSecret'],
         'GetSecretValue',
-        ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
+        ...['GetSecretValue', 'UpdateSecretVersionStage'],
       ]);
       expect(await rotating.logsIn(before)).toBe(false);
     });
@@ -83,8 +83,10 @@ for (const engine of engineNames) {
       );
       expect(rotating.logged.filter((line) => '_aws' in line)).toHaveLength(4);
       expect(
-        rotating.logged.filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message']))),
-      ).toHaveLength(4);
+        rotating.logged
+          .filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message'])))
+          .map(({ step }) => step),
+      ).toEqual(['createSecret', 'setSecret', 'testSecret']);
     });
 
     test('again and again', async () => {

@@ -8,8 +8,9 @@ import { takenBack } from '../refused-password.ts';
 import { onceReplicated } from '../replication.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Check, Database } from '../work.ts';
+import { requireStillWanted } from './overtaken.ts';
 import { requireCurrent } from './rehearsal.ts';
-import { bringInLine, type Change, pairOf, prove, requireNothingMore } from './twin-rights.ts';
+import { bringInLine, type Change, pairOf, prove, requireEqual, requireNothingMore } from './twin-rights.ts';
 import { requireNoOtherOwner, requireOurs, requireUsable } from './whose-user.ts';
 
 /**
@@ -67,23 +68,56 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
       let pending: SecretValue;
       try {
         pending = await engine.exclusively(session, pair.base, () => change({ work, twins, session, pair }));
+        const dormant = pending.username === pair.base.username ? 'base' : 'twin';
+        await requireStillWanted(work, pending, {
+          keepsOldValid: true,
+          setBack: (value) =>
+            engine.exclusively(session, pair.base, async () => {
+              if ((await work.overtaken()) !== undefined) await twins.enable(session, pair, dormant, value.password);
+            }),
+        });
       } finally {
         await session.close();
       }
-      await onceReplicated(admin, () => prove(work, pending, names));
+      await onceReplicated(admin, () => prove(work, pending, names).then(() => {}));
     },
 
     async test(pending, at, current) {
       const proof = database.proof(at);
       const names = namesIn(pending);
-      if (names === undefined) return void (await proof.logins.prove(pending));
+      if (names === undefined) {
+        await proof.logins.prove(pending);
+        return 'all';
+      }
       try {
-        await prove(proof, pending, names);
+        return await prove(proof, pending, names);
       } catch (error) {
         // One user of a pair may be rotated as a single user. Then its login is proof enough: it keeps the rights that it has, and
         // the other user may have been dropped. It is asked only where the rights are in question, as it costs a call.
         const isOfTheOther = error instanceof TwinRightsError || error instanceof DormantUserError;
         if (!isOfTheOther || (await current()).username !== pending.username) throw error;
+        return 'all';
+      }
+    },
+
+    async testRest(rotation) {
+      const work = database.work(rotation);
+      const { engine, logins, current, secretArn } = work;
+      const { value: pending } = await rotation.pending();
+      const names = namesIn(pending);
+      if (names === undefined) return;
+      const admin = await work.admin.guarded([names.base, names.twin]);
+      const { realm } = await logins.prove(current.value);
+      const session = await admin.login();
+      try {
+        const given = {
+          twins: supported(engine.twins(pending.engineKey)),
+          session,
+          pair: pairOf(names, realm, secretArn),
+        };
+        await requireEqual(given, pending);
+      } finally {
+        await session.close();
       }
     },
 

@@ -9,6 +9,7 @@ import { onceReplicated } from '../replication.ts';
 import { differingKeys, type SecretValue, sameTarget } from '../secret-value.ts';
 import type { Check, Database, Work } from '../work.ts';
 import type { StrategyName } from './facts.ts';
+import { requireStillWanted } from './overtaken.ts';
 import { requireCurrent } from './rehearsal.ts';
 
 /**
@@ -56,6 +57,7 @@ export function oneUser<S extends Session>(
 
     async test(pending, at) {
       await database.proof(at).logins.prove(pending);
+      return 'all';
     },
 
     async withdraw(rotation, pending) {
@@ -120,7 +122,16 @@ async function change<S extends Session>(work: Work<S>, means: Means<S>, by: Cha
     await work.readyToChange();
     return { pending: value, changed: await changeUnlessDone(work, by, value) };
   });
-  if (changed === 'set') return await prove(work, means, by, pending);
+  if (changed === 'set') {
+    await requireStillWanted(work, pending, {
+      keepsOldValid: means.keepsReplaced,
+      setBack: (value) =>
+        engine.exclusively(by.session, by.account, async () => {
+          if ((await work.overtaken()) !== undefined) await setAgain(by, pending, value);
+        }),
+    });
+    return await prove(work, means, by, pending);
+  }
   // Not ours to undo; and the first session may use up a connection limit.
   await by.session.close();
   await logins.prove(pending);

@@ -1,5 +1,6 @@
 /** The twin has the base's rights, and nothing more. */
 
+import type { Seen } from '../../core/kind.ts';
 import { type Difference, type Pair, type Session, supported, type Twins } from '../engine.ts';
 import { PrivilegeError, TwinRightsError } from '../errors.ts';
 import type { Names } from '../pair.ts';
@@ -49,7 +50,7 @@ async function visibleDifferences<S extends Session>({
   twins,
   session,
   pair,
-}: Change<S>): Promise<readonly Difference[]> {
+}: Pick<Change<S>, 'twins' | 'session' | 'pair'>): Promise<readonly Difference[]> {
   const differences = await twins.differences(session, pair);
   if (differences !== 'not visible') return differences;
   throw new PrivilegeError(
@@ -71,22 +72,36 @@ function listed(differences: readonly Difference[]): string {
 /**
  * The pending version logs in and has the base's rights. Of a base that becomes active only that the twin has no more: the
  * twin catches up when it is dormant.
+ * @returns whether the pending version could see the rights; an admin can, in its place
  */
-export async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, names: Names): Promise<void> {
+export async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, names: Names): Promise<Seen> {
   const { engine, logins, secretArn } = proof;
   const session = await logins.accepted(pending);
   const pair = pairOf(names, session.account.realm, secretArn);
   try {
-    const seen = await supported(engine.twins(pending.engineKey)).differences(session, pair);
-    const found = seen === 'not visible' ? [] : seen;
-    const wrong = pending.username === names.twin ? found : found.filter(({ kind }) => kind === 'more');
-    if (wrong.length > 0)
-      throw new TwinRightsError(
-        `The user "${pending.username}" logs in, but base "${names.base}" and twin "${names.twin}" differ: ${listed(wrong)}. ` +
-          'Nothing was promoted; AWSCURRENT works.',
-        { user: pending.username, host: pending.endpoint.host },
-      );
+    const differences = await supported(engine.twins(pending.engineKey)).differences(session, pair);
+    if (differences === 'not visible') return 'in part';
+    refuseDifferences(differences, pending, pair);
+    return 'all';
   } finally {
     await session.close();
   }
+}
+
+/** The same of the rights alone, as an admin sees them. */
+export async function requireEqual<S extends Session>(
+  given: Pick<Change<S>, 'twins' | 'session' | 'pair'>,
+  pending: SecretValue,
+): Promise<void> {
+  refuseDifferences(await visibleDifferences(given), pending, given.pair);
+}
+
+function refuseDifferences(found: readonly Difference[], pending: SecretValue, { base, twin }: Pair): void {
+  const wrong = pending.username === twin.username ? found : found.filter(({ kind }) => kind === 'more');
+  if (wrong.length > 0)
+    throw new TwinRightsError(
+      `The user "${pending.username}" logs in, but base "${base.username}" and twin "${twin.username}" differ: ${listed(wrong)}. ` +
+        'Nothing was promoted; AWSCURRENT works.',
+      { user: pending.username, host: pending.endpoint.host },
+    );
 }

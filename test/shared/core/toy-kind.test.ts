@@ -5,6 +5,7 @@ import type { RunningFunction } from '../../../local/secrets-manager/rotation.ts
 import { startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { parseEvent } from '../../../shared/core/event.ts';
+import { Proven } from '../../../shared/core/proven.ts';
 import { runStep } from '../../../shared/core/rotation.ts';
 import { SecretVersions } from '../../../shared/core/versions.ts';
 import { clientOf } from '../../local/secrets-manager-client.ts';
@@ -22,9 +23,11 @@ class Life {
     this.#diesAt = { call, when };
   }
 
-  /** Another process takes over. */
-  reborn(): void {
+  /** Another process takes over, if this one is dead. */
+  reborn(): boolean {
+    const wasDead = this.#dead;
     this.#dead = false;
+    return wasDead;
   }
 
   readonly around = <T>(call: () => T): T => {
@@ -58,6 +61,7 @@ async function startWorld() {
   };
 
   let lockOuts = 0;
+  let proven = new Proven();
   const client = clientOf(manager.endpoint);
   const send = client.send.bind(client) as (...given: unknown[]) => Promise<unknown>;
   const counting = async (...given: unknown[]) => {
@@ -72,11 +76,12 @@ async function startWorld() {
 
   const start = async (): Promise<RunningFunction> => ({
     async invoke(input) {
-      life.reborn();
+      if (life.reborn()) proven = new Proven();
       const deadline = new Deadline(60_000);
       const event = parseEvent(input);
       const versions = new SecretVersions(client, event.secretId, deadline);
-      const step = { kind: toyKind(provider), versions, deadline, event, report: { warnings: new Set<string>() } };
+      const report = { warnings: new Set<string>() };
+      const step = { kind: toyKind(provider), versions, deadline, event, proven, report };
       return await runStep(step).then(
         () => ({ outcome: 'success' as const, ms: 0 }),
         (error: Error) => ({ outcome: 'error' as const, ms: 0, error: { errorType: error.name, errorMessage: '' } }),

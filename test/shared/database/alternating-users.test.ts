@@ -200,6 +200,7 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       pending: async () => pending,
       requireLabels: async () => {},
       readyToChange: async () => {},
+      overtaken: async () => undefined,
     } as unknown as Work<Session>;
   }
 

@@ -139,6 +139,7 @@ class World {
       readyToChange: async () => {},
       previous: async () => undefined,
       isPendingAlone: async () => true,
+      overtaken: async () => undefined,
       release: async () => {},
     };
   }

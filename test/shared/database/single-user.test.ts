@@ -44,6 +44,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
     readyToChange: async () => {},
     previous: async () => undefined,
     isPendingAlone: async () => true,
+    overtaken: async () => undefined,
     release: async () => void released.push('pending'),
     released,
   };

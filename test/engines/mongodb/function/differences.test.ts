@@ -2,8 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Document } from 'mongodb';
+import { type Role, type User, usersIn } from '../../../../functions/mongodb/description.ts';
 import { differencesIn, type MongoDifference } from '../../../../functions/mongodb/differences.ts';
-import { type Role, type User, usersIn } from '../../../../functions/mongodb/users.ts';
 import type { Pair } from '../../../../shared/database/engine.ts';
 import { MARK as MARK_KEY } from '../../../../shared/database/mark.ts';
 

@@ -1,6 +1,7 @@
 /** SHOW GRANTS, read and said again. That the servers write it so is shown on them. */
 import { describe, expect, test } from '@jest/globals';
-import { type Grants, grant, grantsIn, isHeld, powerIn, revoke } from '../../../../functions/mysql/grants.ts';
+import { type Grants, grant, grantsIn, isHeld, revoke } from '../../../../functions/mysql/grants.ts';
+import { powerIn } from '../../../../functions/mysql/power.ts';
 
 const HASH = '*6891F9D51EB5A38D1BB310DDBC6379A189A4F575';
 const TO = 'TO `app`@`%`';

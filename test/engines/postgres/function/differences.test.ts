@@ -1,6 +1,7 @@
 /** What the comparison of base and twin makes of the server's catalogs. That the catalogs are read right is shown on a server. */
 import { describe, expect, test } from '@jest/globals';
-import { differencesIn, type Picture } from '../../../../functions/postgres/differences.ts';
+import type { Picture } from '../../../../functions/postgres/description.ts';
+import { differencesIn } from '../../../../functions/postgres/differences.ts';
 import type { Pair } from '../../../../shared/database/engine.ts';
 
 const PAIR: Pair = { base: { username: 'app', realm: '' }, twin: { username: 'app_clone', realm: '' }, owner: 'arn' };

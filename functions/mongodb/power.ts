@@ -1,0 +1,30 @@
+import type { Document } from 'mongodb';
+
+/** What makes a user another one's master: https://www.mongodb.com/docs/manual/reference/privilege-actions/ */
+const POWERS = new Set([
+  'anyAction',
+  'internal',
+  'impersonate',
+  'applyOps',
+  'createUser',
+  'dropUser',
+  'changePassword',
+  'changeCustomData',
+  'grantRole',
+  'revokeRole',
+  'createRole',
+  'dropRole',
+  'setAuthenticationRestriction',
+]);
+
+/** For servers that do not list privileges: https://www.mongodb.com/docs/manual/reference/built-in-roles/ */
+const POWERFUL = new Set(['root', '__system', 'userAdmin', 'userAdminAnyDatabase', 'dbOwner', 'restore']);
+
+export function powerIn({ roles = [], inheritedRoles = [], inheritedPrivileges = [] }: Document): string | undefined {
+  const role = [...roles, ...inheritedRoles].find((each: Document) => POWERFUL.has(each['role']));
+  if (role !== undefined) return `has the role ${role['role']}`;
+  const action = inheritedPrivileges
+    .flatMap(({ actions }: Document) => actions)
+    .find((each: string) => POWERS.has(each));
+  return action === undefined ? undefined : `may ${action}`;
+}
