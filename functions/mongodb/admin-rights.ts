@@ -4,6 +4,7 @@ import { type Failure, statementFailure } from './errors.ts';
 import type { MongoSession } from './session.ts';
 import { shell } from './shell.ts';
 
+/** For an admin that may not read the users of this database. */
 export function mayNotSee({ account, host }: MongoSession, realm: string): PrivilegeError {
   return new PrivilegeError(
     `The admin "${account.username}" at ${host} may not see the users of the database "${realm}": let somebody who may, run ` +
@@ -12,14 +13,19 @@ export function mayNotSee({ account, host }: MongoSession, realm: string): Privi
   );
 }
 
+/**
+ * What the failure of an admin's command means.
+ * @param what the end of "the admin may not …"
+ * @param needs the roles that let the admin do it
+ */
 export function adminFailure(
   admin: MongoSession,
   what: string,
   needs: readonly Role[],
   failureOf: Failure = statementFailure,
 ): Failure {
-  return (error, attempt) => {
-    const failure = failureOf(error, attempt);
+  return (error, connection) => {
+    const failure = failureOf(error, connection);
     if (!(failure instanceof PrivilegeError)) return failure;
     const { username, realm } = admin.account;
     return new PrivilegeError(

@@ -14,7 +14,9 @@ export const byAdmin: ByAdmin<MongoSession> = {
   async setPassword(admin, account, to) {
     const { username } = account;
     const mechanisms = await mechanismsOf(admin, account);
-    await setPassword(admin, account, to, mechanisms, (error, attempt) => passwordFailure(error, attempt, username));
+    await setPassword(admin, account, to, mechanisms, (error, connection) =>
+      passwordFailure(error, connection, username),
+    );
   },
 };
 

@@ -13,7 +13,7 @@ export const mongodb: Engine<MongoSession> = {
   engineKeys: ['mongo', 'mongodb', 'documentdb'],
   defaultPort: 27017,
   optionKeys: ['authSource'],
-  // None of these is one of the three characters that DocumentDB forbids. It takes 100 at most,
+  // DocumentDB forbids three characters, none of which is among these, and takes at most 100:
   // https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html
   password: { alphabet: UNRESERVED, longest: 100 },
   usernameProblem,

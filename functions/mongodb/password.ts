@@ -5,7 +5,10 @@ import { type User, usersIn } from './description.ts';
 import { type Failure, mayNotChangeOwn, passwordFailure } from './errors.ts';
 import type { MongoSession } from './session.ts';
 
-/** @param mechanisms those that the user is to have: without them the server would take all, also for whoever is to have the stronger one only */
+/**
+ * @param mechanisms those that the user is to have. Without them, the server would give the user
+ * all that it knows, the weaker ones included.
+ */
 export async function setPassword(
   session: MongoSession,
   { username, realm }: Account,
@@ -18,12 +21,16 @@ export async function setPassword(
 
 export async function changeOwnPassword(session: MongoSession, to: Secret): Promise<'set'> {
   const { account } = session;
-  const failure: Failure = (error, attempt) => mayNotChangeOwn(passwordFailure(error, attempt), attempt, account.realm);
+  const failure: Failure = (error, connection) =>
+    mayNotChangeOwn(passwordFailure(error, connection), connection, account.realm);
   await setPassword(session, account, to, await mechanismsOf(session, account), failure);
   return 'set';
 }
 
-/** Those that the user has. */
+/**
+ * The mechanisms that the user has; undefined if the server does not say, or this session may not
+ * look.
+ */
 export async function mechanismsOf(session: MongoSession, { username, realm }: Account): Promise<User['mechanisms']> {
   try {
     return usersIn(await session.read({ usersInfo: { user: username, db: realm } }, realm))[0]?.mechanisms;

@@ -6,7 +6,10 @@ import { type User, userOf } from './description.ts';
 import { hasCustomData, marksAbout, mayMarkItself } from './mark.ts';
 import type { MongoSession } from './session.ts';
 
-/** Who may write its own customData may write there whose twin it is, and of whom: such a mark is believed only where it is another secret's. */
+/**
+ * A twin that may write its own customData could give itself to any secret. So the mark of such a
+ * twin counts only where it gives the twin to another secret.
+ */
 export async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
   const { realm } = pair.base;
   const hasPlace = await hasCustomData(admin, realm).catch((error) => {
@@ -26,7 +29,7 @@ export async function state(admin: MongoSession, pair: Pair): Promise<PairState>
   };
 }
 
-/** Whoever is there can log in. */
+/** No user can be locked here. So nothing bars an existing user, and none is inert. */
 function stateOf(user: User | undefined, owner: string | undefined): UserState | undefined {
   return user && { owner, inert: false };
 }

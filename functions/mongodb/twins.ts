@@ -3,7 +3,7 @@ import type { Account, Twins } from '../../shared/database/engine.ts';
 import { DatabaseError, PrivilegeError, TwinRightsError } from '../../shared/database/errors.ts';
 import { adminFailure, mayNotSee } from './admin-rights.ts';
 import { apply } from './apply.ts';
-import { type Role, required, type User, userOf } from './description.ts';
+import { type Role, requireFound, type User, userOf } from './description.ts';
 import { differencesIn } from './differences.ts';
 import { passwordFailure } from './errors.ts';
 import { customDataWith } from './mark.ts';
@@ -13,16 +13,18 @@ import { shell } from './shell.ts';
 import { state } from './state.ts';
 
 /**
- * The twin is granted the base's roles: a user cannot be a role. Who made a document is kept nowhere, so nothing belongs to either.
+ * The twin is the alternate user. It is granted the roles that the base has, because a user cannot
+ * be a role. Documents have no owner, so neither user owns anything.
  *
- * No user can be locked here. A new twin is made in one command with all that the base has, so that it is never less or more than that; and with the
- * pending password, by which it is known as this secret's where there is no place for a mark.
+ * No user can be locked here. So one command makes the twin with all that the base has, and the
+ * twin never has less or more. The same command sets the pending password. Where there is no place
+ * for a mark, that password shows that the twin is this secret's.
  */
 export const twins: Twins<MongoSession> = {
   state,
 
   async create(admin, pair, to) {
-    const { restrictions, mechanisms, roles, customData } = required(await userOf(admin, pair.base), pair.base);
+    const { restrictions, mechanisms, roles, customData } = requireFound(await userOf(admin, pair.base), pair.base);
     const command = {
       createUser: pair.twin.username,
       pwd: to.reveal(),
@@ -34,8 +36,8 @@ export const twins: Twins<MongoSession> = {
     const databases = new Set([pair.twin.realm, ...roles.map(({ db }) => db)]);
     const needs = [...databases].map((db): Role => ({ role: 'userAdmin', db }));
     const what = `make the user "${pair.twin.username}" with the roles of "${pair.base.username}"`;
-    const failure = adminFailure(admin, what, needs, (error, attempt) =>
-      passwordFailure(error, attempt, pair.twin.username),
+    const failure = adminFailure(admin, what, needs, (error, connection) =>
+      passwordFailure(error, connection, pair.twin.username),
     );
     try {
       await admin.change(command, pair.twin.realm, failure);
@@ -48,7 +50,7 @@ export const twins: Twins<MongoSession> = {
 
   async adopt(admin, pair) {
     if (!admin.keepsMarks) return;
-    const { customData } = required(await userOf(admin, pair.twin), pair.twin);
+    const { customData } = requireFound(await userOf(admin, pair.twin), pair.twin);
     const command = { updateUser: pair.twin.username, customData: customDataWith(customData, pair) };
     const needs = [{ role: 'userAdmin', db: pair.twin.realm }];
     await admin.change(command, pair.twin.realm, adminFailure(admin, `mark the user "${pair.twin.username}"`, needs));
@@ -62,7 +64,7 @@ export const twins: Twins<MongoSession> = {
   async differences(session, pair) {
     try {
       const [base, twin] = [await userOf(session, pair.base), await userOf(session, pair.twin)];
-      return differencesIn(required(base, pair.base), required(twin, pair.twin), pair);
+      return differencesIn(requireFound(base, pair.base), requireFound(twin, pair.twin), pair);
     } catch (error) {
       if (!(error instanceof PrivilegeError)) throw error;
       if ([pair.base, pair.twin].some(({ username }) => username === session.account.username)) return 'not visible';
@@ -75,8 +77,8 @@ export const twins: Twins<MongoSession> = {
   async enable(admin, pair, which, to) {
     const account = pair[which];
     const needs = [{ role: 'userAdmin', db: account.realm }];
-    const failure = adminFailure(admin, `set the password of "${account.username}"`, needs, (error, attempt) =>
-      passwordFailure(error, attempt, account.username),
+    const failure = adminFailure(admin, `set the password of "${account.username}"`, needs, (error, connection) =>
+      passwordFailure(error, connection, account.username),
     );
     const wanted = await mechanismsOf(admin, pair.base);
     await setPassword(admin, account, to, wanted, failure);
@@ -84,7 +86,7 @@ export const twins: Twins<MongoSession> = {
   },
 };
 
-/** They come with the password, after all the rest was compared. */
+/** Mechanisms are set together with the password, after everything else was compared. */
 async function requireMechanisms(admin: MongoSession, twin: Account, wanted: User['mechanisms']): Promise<void> {
   if (wanted === undefined) return;
   const has = await mechanismsOf(admin, twin);

@@ -5,19 +5,20 @@ import { described } from './description.ts';
 import { type Failure, passwordFailure } from './errors.ts';
 import { marksAbout } from './mark.ts';
 import { quoted } from './names.ts';
-import { identifiedBy } from './password.ts';
+import { passwordClause } from './password.ts';
 import { powerOf } from './power.ts';
 import type { MySqlSession } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
 
 /**
- * A password that was retained beside the replaced one goes, too; only after it, for it may be AWSCURRENT's, which then is no sooner gone than
- * the replaced one always is.
+ * Discards the account's second password, too, where dual password has left one. Only after the
+ * change: the second password may be AWSCURRENT's, and must not stop working before the first one
+ * does.
  */
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
-  const failure: Failure = (error, attempt) => passwordFailure(error, attempt, admin, account.username);
-  await admin.change(`ALTER USER ${quoted(account)} ${identifiedBy(admin, to)}`, failure);
+  const failure: Failure = (error, connection) => passwordFailure(error, connection, admin, account.username);
+  await admin.change(`ALTER USER ${quoted(account)} ${passwordClause(admin, to)}`, failure);
   if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);
 }
 

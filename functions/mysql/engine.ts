@@ -14,7 +14,8 @@ export const mysql: Engine<MySqlSession> = {
   engineKeys: ['mysql', 'aurora-mysql', 'mariadb'],
   defaultPort: 3306,
   optionKeys: [],
-  // Without TLS the server's RSA key has room for 214 bytes.
+  // Without TLS, the driver encrypts the password with the server's RSA key, which has room for 214
+  // bytes.
   password: { alphabet: UNRESERVED, longest: 200 },
   usernameProblem,
   login,

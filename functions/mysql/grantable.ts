@@ -1,12 +1,17 @@
 import type { Pair } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { described, grantsOf, required } from './description.ts';
+import { described, grantsOf, requireFound } from './description.ts';
 import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
-/** What cannot be passed on must not be found out half way. */
+/**
+ * Checks, before anything is changed, that the admin can give the twin two things that the base may
+ * hold: SYSTEM_USER and PROXY. Without this check the rotation would stop half way. SYSTEM_USER
+ * would even shut an admin that lacks it out of the twin.
+ * @throws {PrivilegeError} that names the statement that the admin needs
+ */
 export async function requireGrantable(admin: MySqlSession, pair: Pair): Promise<void> {
-  const base = required(await described(admin, pair.base), pair.base);
+  const base = requireFound(await described(admin, pair.base), pair.base);
   const [own, by] = [await grantsOf(admin), quoted(admin.account)];
   const lacks = (what: string, cure: string) =>
     new PrivilegeError(

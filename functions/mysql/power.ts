@@ -2,7 +2,10 @@ import { grantsOf } from './description.ts';
 import { databasesOf, EVERYWHERE, type Grants } from './grants.ts';
 import type { MySqlSession } from './session.ts';
 
-/** Its own, or that of a role that it could take. */
+/**
+ * What makes these grants too powerful for an admin to set the password: a privilege of the
+ * account, or of a role that it can take.
+ */
 export async function powerOf(admin: MySqlSession, grants: Grants): Promise<string | undefined> {
   const own = powerIn(grants);
   if (own !== undefined) return `holds ${own}`;
@@ -20,9 +23,13 @@ export async function powerOf(admin: MySqlSession, grants: Grants): Promise<stri
 }
 
 /**
- * Of the privileges on *.* or on the database mysql, all but these lead to the rights of others, or stop the server. SELECT is among them though
- * it reads the password hashes: users for reports and exports hold it, and none of these hashes logs in. EXECUTE is not: what it runs acts as its
- * definer, and on RDS that is who owns the server (mysql.rds_*), https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
+ * Privileges that do no harm on *.* or on the database mysql. Any other one leads to the rights of
+ * others, or can stop the server.
+ *
+ * SELECT is harmless, although it reads the password hashes: users for reports and exports hold it,
+ * and nobody can log in with a hash. EXECUTE is not: a routine runs with the rights of its definer,
+ * and on RDS the routines mysql.rds_* belong to the owner of the server.
+ * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
  */
 const HARMLESS = new Set([
   'SELECT',
@@ -42,7 +49,9 @@ const HARMLESS = new Set([
   'XA_RECOVER_ADMIN',
 ]);
 
-/** What of it is more than an application's right on its data. */
+/**
+ * The first right that is more than an application's right on its data; undefined if there is none.
+ */
 export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
   if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
   for (const [object, { privileges, grantable }] of levels) {
@@ -52,13 +61,13 @@ export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): st
   }
   const power = [...dynamic.keys()].find((name) => !HARMLESS.has(name));
   if (power !== undefined) return `${power} on *.*`;
-  const [administered] = [...roles].find(([, withAdmin]) => withAdmin) ?? [];
+  const [administered] = [...roles].find(([, withAdminOption]) => withAdminOption) ?? [];
   if (administered !== undefined) return `ADMIN OPTION on the role ${administered}`;
   const [proxied] = proxies.keys();
   return proxied === undefined ? undefined : `PROXY on ${proxied}`;
 }
 
-/** Whether it is in the database mysql. */
+/** Whether the object is, or a pattern matches, the database mysql or something in it. */
 function coversMysql(object: string): boolean {
   return databasesOf(object, 'is').test('mysql');
 }

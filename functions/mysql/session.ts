@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Connection, escape as literal, type QueryResult } from 'mysql2';
+import { type Connection as Client, escape as literal, type QueryResult } from 'mysql2';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import type { Account, Session } from '../../shared/database/engine.ts';
 import {
-  type Attempt,
+  type Connection,
   type Failure,
   isOptionPrevents,
   lockLost,
@@ -12,27 +12,33 @@ import {
   statementFailure,
 } from './errors.ts';
 
-export function named({ to, username }: Attempt): string {
+/** How the deadline's errors name this connection. */
+export function nameOf({ to, username }: Connection): string {
   return `the server at ${to.host}:${to.port} for user "${username}"`;
 }
 
 export class MySqlSession implements Session {
-  /** Whom the server takes the session for: with several accounts of a name, that of the most specific host. */
+  /**
+   * The account for which the server takes the session. Of several with one name, that with the
+   * most specific host.
+   */
   account: Account = { username: '', realm: '' };
   isMariaDb = false;
+  readonly #client: Client;
   readonly #connection: Connection;
-  readonly #attempt: Attempt;
   readonly #until: Deadline;
 
-  constructor(connection: Connection, attempt: Attempt, until: Deadline) {
+  constructor(client: Client, connection: Connection, until: Deadline) {
+    this.#client = client;
     this.#connection = connection;
-    this.#attempt = attempt;
     this.#until = until;
   }
 
   /**
-   * What the server is, it is asked: what it says in its greeting is in clear text, and may be anybody's.
-   * @returns the user's name in the account that the server chose: an anonymous one can be more specific than the user's own
+   * Asks the server what it is, and sets the limits. The version in the server's greeting does not
+   * count: it comes in clear text, before TLS, and may be anybody's.
+   * @returns the user's name in the account that the server chose. An anonymous account (''@'10.%')
+   * may be more specific than the user's own ('app'@'%').
    */
   async begin(): Promise<string> {
     type Row = { version: string; account: string };
@@ -46,36 +52,37 @@ export class MySqlSession implements Session {
   }
 
   /**
-   * Account statements commit by themselves on these servers, so this is a lock and no transaction. It is one server's: a user
-   * changed through two writers of a cluster at once is not kept apart by it.
+   * Runs `work` under a lock (GET_LOCK), not in a transaction: on these servers, each statement
+   * about accounts commits by itself. The lock belongs to one server, so it does not keep apart two
+   * sessions on two writers of a cluster.
    */
   async exclusively<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = literal(`secret-rotation:${createHash('sha256').update(username).digest('hex').slice(0, 40)}`);
-    const is = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
-    if ((await is(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#attempt, username);
+    const ask = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
+    if ((await ask(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#connection, username);
     try {
       return await work(async () => {
-        if ((await is(`IS_USED_LOCK(${lock}) = CONNECTION_ID()`)) !== 1) throw lockLost(this.#attempt, username);
+        if ((await ask(`IS_USED_LOCK(${lock}) = CONNECTION_ID()`)) !== 1) throw lockLost(this.#connection, username);
       });
     } finally {
-      // Best effort: what ends the session ends the lock too.
-      await is(`RELEASE_LOCK(${lock})`).catch(() => {});
+      // May fail: the end of the session ends the lock, too.
+      await ask(`RELEASE_LOCK(${lock})`).catch(() => {});
     }
   }
 
-  /** What a query answers. */
+  /** The rows that a query returns. */
   async rows<Row>(query: string, failure: Failure = statementFailure): Promise<Row[]> {
     return (await this.#query(query, failure)) as unknown as Row[];
   }
 
-  /** A statement that changes something, and may have to wait for that. */
+  /** Sends a statement that changes something and may have to wait. */
   async change(statement: string, failure: Failure = statementFailure): Promise<void> {
     await this.#limit();
     try {
       await this.#query(statement, failure);
     } catch (error) {
       const isReadOnly = isOptionPrevents(error) && (await this.#isReadOnly());
-      throw isReadOnly ? readOnlyServer(this.#attempt) : error;
+      throw isReadOnly ? readOnlyServer(this.#connection) : error;
     }
   }
 
@@ -85,27 +92,33 @@ export class MySqlSession implements Session {
   }
 
   async close(): Promise<void> {
-    const { socket } = this.#attempt;
-    this.#attempt.farewell ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
+    const { socket } = this.#connection;
+    this.#connection.brokeWith ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
-      this.#connection.end();
+      this.#client.end();
       if (socket.closed) resolve();
     });
     clearTimeout(timer);
   }
 
   /**
-   * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
-   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password. And names in what SHOW
-   * GRANTS answers are in quotes.
+   * Sets the time limits before each statement that may have to wait: less time is left than there
+   * was at login.
+   *
+   * The same statement sets what the server's init_connect may have changed. The character set and
+   * sql_mode come first: in another character set, or under NO_BACKSLASH_ESCAPES, the server would
+   * read another password than the driver sends. With sql_quote_show_create, SHOW GRANTS puts names
+   * in quotes.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
-    // Else MariaDB's GRANT to an account that somebody has just dropped would make it again, without a password; MySQL 8 never does.
+    // Without this mode, GRANT on MariaDB would make an account again that somebody has just
+    // dropped, without a password. MySQL 8 never does that.
     const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
-    // MariaDB ends every statement in time, MySQL only waits.
+    // MariaDB has a limit for each statement. MySQL has one for SELECT only, so there the waits are
+    // limited.
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
@@ -115,21 +128,21 @@ export class MySqlSession implements Session {
     );
   }
 
-  /** Whole ones, and at least one: the server knows no less. */
+  /** The server's limit in whole seconds, and at least one: the server knows no less. */
   #seconds(): number {
     return Math.max(1, Math.floor(this.#until.serverLimit() / 1000));
   }
 
   async #query(sql: string, failure: Failure): Promise<QueryResult> {
     try {
-      return await this.#until.spend('statements', named(this.#attempt), (signal) => {
-        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
+      return await this.#until.spend('statements', nameOf(this.#connection), (signal) => {
+        signal.addEventListener('abort', () => this.#connection.socket.destroy());
         return new Promise<QueryResult>((resolve, reject) =>
-          this.#connection.query(sql, (error, result) => (error ? reject(error) : resolve(result))),
+          this.#client.query(sql, (error, result) => (error ? reject(error) : resolve(result))),
         );
       });
     } catch (error) {
-      throw failure(error, this.#attempt);
+      throw failure(error, this.#connection);
     }
   }
 }

@@ -21,7 +21,9 @@ export async function state(admin: MySqlSession, pair: Pair): Promise<PairState>
   };
 }
 
-/** A pair is of one host: a name alone says whom a secret means. */
+/**
+ * Both users of a pair are for the same host, because a secret names only the user, not the host.
+ */
 async function requireSameHost(admin: MySqlSession, account: Account): Promise<void> {
   const found = await accountOf(admin, account.username);
   if (found === undefined || found.realm === account.realm) return;
@@ -34,16 +36,27 @@ async function requireSameHost(admin: MySqlSession, account: Account): Promise<v
 
 type Both = { base: Description | undefined; twin: Description | undefined };
 
+/**
+ * Whether this secret may take the twin over: it is locked, holds nothing that the base lacks, and
+ * is used by nobody.
+ */
 async function isInert(admin: MySqlSession, { base, twin }: Both): Promise<boolean> {
   if (base === undefined || twin === undefined || !twin.isLocked) return false;
   if (differencesIn(base, twin, admin.isMariaDb).some(({ kind }) => kind === 'more')) return false;
   return !(await isInUse(admin, twin.account));
 }
 
-/** Without these, information_schema is silent on who defined what: https://dev.mysql.com/doc/refman/9.7/en/information-schema-introduction.html#information-schema-privileges */
+/**
+ * Without these, information_schema does not say who defined an object:
+ * https://dev.mysql.com/doc/refman/9.7/en/information-schema-introduction.html#information-schema-privileges
+ */
 const TO_SEE_DEFINERS = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT'];
 
-/** Locked accounts serve as definers, as whom others act (PROXY), and on MySQL as roles. What the admin cannot see may be so. */
+/**
+ * Whether somebody uses the account although it is locked: as the definer of a view or a routine,
+ * as the account as which others act (PROXY), on MySQL as a role. Where the admin cannot see that,
+ * the account counts as used.
+ */
 async function isInUse(admin: MySqlSession, { username, realm }: Account): Promise<boolean> {
   if (!holdsEverywhere(await grantsOf(admin), TO_SEE_DEFINERS)) return true;
   const definer = literal(`${username}@${realm}`);

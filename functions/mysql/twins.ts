@@ -3,28 +3,33 @@ import type { Secret } from '../../shared/core/secret.ts';
 import type { Pair, Twins } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
 import { accountOf } from './accounts.ts';
-import { adminFailure, createUser, mayNotSee, settingPassword } from './admin-rights.ts';
+import { adminFailure, adminPasswordFailure, createUser, mayNotSee } from './admin-rights.ts';
 import { apply } from './apply.ts';
-import { both, required } from './description.ts';
+import { describeBoth, requireFound } from './description.ts';
 import { differencesIn } from './differences.ts';
 import { requireGrantable } from './grantable.ts';
 import { attributeOf } from './mark.ts';
 import { quoted } from './names.ts';
-import { identifiedBy } from './password.ts';
+import { passwordClause } from './password.ts';
 import type { MySqlSession } from './session.ts';
 import { state } from './state.ts';
 
 /**
- * The twin is granted what the base is granted. Not the base itself, although MySQL takes an account as a role: the twin's session would
- * begin with roles that the base's has to choose, SET ROLE to one of them would fail and SET ROLE NONE take all rights away, which a
- * pooler's reset does not bring back; REQUIRE, limits and the like would not come with it, and MariaDB has nothing of it. Views and
- * routines belong to their definer's name either way.
+ * The twin is the alternate user: an account that is granted what the base is granted.
  *
- * Each statement about accounts commits by itself, so each must leave a state from which the next attempt goes on: a new twin is locked
- * until the last one, and what it is to hold comes before what it is to lose.
+ * It is not granted the base itself, although MySQL takes an account as a role. A session of such a
+ * twin would begin with roles that a session of the base has to choose. SET ROLE to one of them
+ * would fail, and SET ROLE NONE would take all rights away, which the reset of a connection pool
+ * does not bring back. REQUIRE and limits would not come with the role, and MariaDB has no such
+ * roles. Views and routines belong to the account that defined them in both designs.
  *
- * MariaDB has no place for a mark. There the dormant user is this secret's if its password is known to it, so two secrets that start with the same
- * user and password are told apart only once one of them has changed it.
+ * Each statement about accounts commits by itself. So each must leave a state from which the next
+ * attempt can go on: a new twin stays locked until the last statement, and gets what it lacks
+ * before it loses what it has in excess.
+ *
+ * MariaDB has no place for a mark. There the dormant user counts as this secret's if one of the
+ * secret's passwords logs in as it. So two secrets that start with the same user and password
+ * cannot be told apart before one of them has changed the password.
  */
 export const twins: Twins<MySqlSession> = {
   state,
@@ -32,12 +37,14 @@ export const twins: Twins<MySqlSession> = {
   async create(admin, pair, to) {
     await requireGrantable(admin, pair);
     const twin = quoted(pair.twin);
-    // The pending password would be in the history already when it is set. MariaDB has no mark: there that password is what proves the twin ours.
+    // Not the pending password: the server's password history would refuse it when the twin is
+    // enabled. But on MariaDB, which has no mark, the pending password is what shows that the twin
+    // is this secret's.
     const statement = admin.isMariaDb
-      ? `CREATE USER ${twin} ${identifiedBy(admin, to)} ACCOUNT LOCK`
+      ? `CREATE USER ${twin} ${passwordClause(admin, to)} ACCOUNT LOCK`
       : `CREATE USER ${twin} IDENTIFIED BY RANDOM PASSWORD ACCOUNT LOCK ${attributeOf(pair)}`;
     try {
-      await admin.change(statement, settingPassword(admin, pair.twin, `make the account ${twin}`));
+      await admin.change(statement, adminPasswordFailure(admin, pair.twin, `make the account ${twin}`));
       return 'created';
     } catch (error) {
       if (
@@ -65,8 +72,8 @@ export const twins: Twins<MySqlSession> = {
   async differences(session, pair) {
     const isOfPair = [pair.base, pair.twin].some(({ username }) => username === session.account.username);
     try {
-      const { base, twin } = await both(session, pair);
-      return differencesIn(required(base, pair.base), required(twin, pair.twin), session.isMariaDb);
+      const { base, twin } = await describeBoth(session, pair);
+      return differencesIn(requireFound(base, pair.base), requireFound(twin, pair.twin), session.isMariaDb);
     } catch (error) {
       if (!(error instanceof PrivilegeError)) throw error;
       if (isOfPair) return 'not visible';
@@ -78,9 +85,9 @@ export const twins: Twins<MySqlSession> = {
 
   async enable(admin, pair, which, to) {
     const account = pair[which];
-    const failure = settingPassword(admin, account, `set the password of ${quoted(account)}`);
+    const failure = adminPasswordFailure(admin, account, `set the password of ${quoted(account)}`);
     const clause = await withPlugin(admin, pair, which, to);
-    // Else a password that was retained beside it would stay valid.
+    // Otherwise the account's second password, where dual password has left one, would stay valid.
     if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);
     await admin.change(`ALTER USER ${quoted(account)} ${clause}${which === 'twin' ? ' ACCOUNT UNLOCK' : ''}`, failure);
   },
@@ -89,9 +96,9 @@ export const twins: Twins<MySqlSession> = {
 /** ER_CANNOT_USER */
 const EXISTS = '1396';
 
-/** A client may know only the plugin of the base. */
+/** Gives the twin the base's plugin, because the application's client may know no other. */
 async function withPlugin(admin: MySqlSession, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<string> {
-  if (admin.isMariaDb || which === 'base') return identifiedBy(admin, to);
-  const { base, twin } = await both(admin, pair);
-  return identifiedBy(admin, to, base?.plugin === twin?.plugin ? undefined : base?.plugin);
+  if (admin.isMariaDb || which === 'base') return passwordClause(admin, to);
+  const { base, twin } = await describeBoth(admin, pair);
+  return passwordClause(admin, to, base?.plugin === twin?.plugin ? undefined : base?.plugin);
 }

@@ -387,7 +387,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'functions/mongodb/session.ts',
-        find: 'return farewell(this.#client);',
+        find: 'return disconnect(this.#client);',
         replace: 'return Promise.resolve();',
       },
     ],
