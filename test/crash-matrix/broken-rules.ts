@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { EngineKey } from '../engines/servers.ts';
-import type { StrategyName } from './strategies.ts';
 
 export type BrokenRule = {
   rule: string;

@@ -1,0 +1,25 @@
+/** What names engines and is no code, so that no type says what was forgotten. */
+import { readFile } from 'node:fs/promises';
+import { expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { ENGINES } from '../../scripts/build.ts';
+import { engineNames, rowNames, rows } from './servers.ts';
+
+const read = (file: string) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+
+test('every function is tested', () => {
+  expect(engineNames.toSorted()).toEqual(ENGINES.toSorted());
+});
+
+test('the crash matrix runs every night on every server', async () => {
+  const { jobs } = parse(await read('.github/workflows/nightly.yml'));
+
+  expect(jobs['crash-matrix'].strategy.matrix.server).toEqual(rowNames);
+});
+
+test.each(rowNames)('the README says how to bring a server of one’s own: %s', async (row) => {
+  const readme = await read('README.md');
+
+  for (const variable of [rows[row].addressVariable, rows[row].imageVariable])
+    expect(readme).toContain(`\`${variable}\``);
+});
