@@ -52,7 +52,7 @@ export type RotatingOptions = {
   /** Another than the built one. */
   bundle?: string;
   /** Each attempt, or step that is invoked alone, starts a process, as after a deployment; else it takes one that other functions have left. */
-  cold?: true;
+  cold?: boolean;
   /** RotateSecret over HTTP calls the function, too, and so; without it the pending version is registered and no more. */
   overHttp?: Partial<RotationOptions>;
   /** For each function that is started: who hears what it writes, as it comes. */
