@@ -262,6 +262,7 @@ export interface Twins<S extends Session> {
    * Compares the two users, and changes nothing. An empty list proves that they are equal. In a
    * session of the twin it also proves that the session works with the base's rights.
    * @returns `not visible` if the session may not see enough to compare
+   * @throws {DormantUserError} if one of the two does not exist
    */
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
   /**

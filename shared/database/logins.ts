@@ -124,12 +124,13 @@ export class Logins<S extends Session> {
    *
    * A version is tried only if it names the same user of the same server as AWSCURRENT, and has a
    * password that was not tried yet.
+   * @param readPending is called if AWSCURRENT's password is refused
    * @throws {LoginRefusedError} if all are refused; the message says how many were not tried
    * @throws any other reason why a login failed
    */
   async logInWithAny(
     current: Readable,
-    readPending: () => Promise<Readable>,
+    readPending: () => Promise<Readable | undefined>,
     versions: OtherVersions,
   ): Promise<Found<S>> {
     const candidates = new Candidates(current.value);
@@ -147,10 +148,10 @@ export class Logins<S extends Session> {
     const asCurrent = await found(current.value);
     if (asCurrent) return asCurrent;
     const pending = await readPending();
-    const asPending = await found(pending.value);
+    const asPending = pending && (await found(pending.value));
     if (asPending) return asPending;
     const [newest, ...rest] = (await versions.newestFirst()).filter(
-      (id) => id !== current.version.id && id !== pending.version.id,
+      (id) => id !== current.version.id && id !== pending?.version.id,
     );
     const others = newest === undefined ? [] : [newest, ...inRandomOrder(rest)];
     let untried = others.length;
@@ -175,26 +176,34 @@ export class Logins<S extends Session> {
    *
    * Example: AWSCURRENT names `app`, and the pending version `app_clone`. A login of `app_clone` with
    * the password in AWSPREVIOUS shows that an earlier rotation has set that password.
+   * @returns the account; `barred` if the password is right and the account may not log in; undefined
+   *   if no password is accepted
    * @throws if a login shows nothing about its password
    */
-  async acceptsKnownPassword(pending: SecretValue, current: Readable, versions: OtherVersions): Promise<boolean> {
+  async acceptsKnownPassword(
+    pending: SecretValue,
+    current: Readable,
+    versions: OtherVersions,
+  ): Promise<Account | 'barred' | undefined> {
     const candidates = new Candidates(pending);
-    const isAccepted = async (value: SecretValue | undefined): Promise<boolean> => {
-      if (value === undefined || !candidates.take(value)) return false;
+    const accepted = async (value: SecretValue | undefined): Promise<Account | 'barred' | undefined> => {
+      if (value === undefined || !candidates.take(value)) return undefined;
       const result = await this.try(value);
       if (result.is === 'unknown') throw result.why;
       if (result.is === 'accepted') await result.session.close();
-      return result.is !== 'refused';
+      if (result.is === 'accepted') return result.session.account;
+      return result.is === 'barred' ? 'barred' : undefined;
     };
     const previous = await versions.labelled('AWSPREVIOUS');
-    if (await isAccepted(previous && this.#understood(previous))) return true;
-    if (await isAccepted(pending)) return true;
+    const known = (await accepted(previous && this.#understood(previous))) ?? (await accepted(pending));
+    if (known !== undefined) return known;
     for (const id of await versions.newestFirst()) {
-      if (this.#left(pending.username) <= 0) return false;
+      if (this.#left(pending.username) <= 0) return undefined;
       const value = id === current.version.id ? undefined : await this.#byId(versions, id);
-      if (await isAccepted(value)) return true;
+      const found = await accepted(value);
+      if (found !== undefined) return found;
     }
-    return false;
+    return undefined;
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Credential, Endpoint } from './engine.ts';
  */
 export const MINUTES_REMEMBERED = 5;
 
-/** A refused password, as a hash under a key that no other process has. */
+/** A refused login, with the password as a hash under a key that no other process has. */
 type Refused = { password: string; at: number };
 
 /**
@@ -25,8 +25,8 @@ export class Refusals {
   readonly #byAccount = new Map<string, Refused[]>();
 
   add(to: Endpoint, as: Credential): void {
-    const others = this.#of(to, as.username).filter(({ password }) => password !== this.#hash(as));
-    this.#byAccount.set(accountOf(to, as.username), [...others, { password: this.#hash(as), at: performance.now() }]);
+    const before = this.#of(to, as.username);
+    this.#byAccount.set(accountOf(to, as.username), [...before, { password: this.#hash(as), at: performance.now() }]);
   }
 
   /** Whether the server has refused this password, and nothing has happened since that could change its mind. */
@@ -34,7 +34,7 @@ export class Refusals {
     return this.#of(to, as.username).some(({ password }) => password === this.#hash(as));
   }
 
-  /** How many passwords of this account are remembered as refused. */
+  /** How many logins of this account were refused. */
   count(to: Endpoint, username: string): number {
     return this.#of(to, username).length;
   }

@@ -121,8 +121,13 @@ export class Rotating implements AsyncDisposable {
   }
 
   /** By a person, past the function. */
-  setPassword(password: string): Promise<void> {
-    return this.#users.setPassword({ username: this.user, password });
+  setPassword(password: string, username = this.user): Promise<void> {
+    return this.#users.setPassword({ username, password });
+  }
+
+  /** By a person, or a failover that has lost the user. */
+  dropUser(username: string): Promise<void> {
+    return this.#users.dropUser(username);
   }
 
   start = async (): Promise<Lambda> => {

@@ -26,7 +26,8 @@ export async function prepareDormantUser<S extends Session>(given: PairWork<S>):
   requireNoOtherOwner(given, state, pending);
   const bearsMark = state.twin?.owner === pair.owner;
   if (!bearsMark) await requireOurs(given, state, pending);
-  if (dormant === 'base') await requireNothingMore(given);
+  // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
+  if (dormant === 'base' && state.twin !== undefined) await requireNothingMore(given);
   await work.readyToChange(session, pair[dormant]);
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
