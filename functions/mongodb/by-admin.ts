@@ -22,7 +22,7 @@ export const byAdmin: ByAdmin<MongoSession> = {
 
 async function facts(admin: MongoSession, username: string, to: Endpoint): Promise<AccountFacts | undefined> {
   const realm = realmOf(to);
-  const found = await described(admin, username, realm);
+  const found = await userWithPrivileges(admin, username, realm);
   if (found === undefined) return undefined;
   const marks = (await hasCustomData(admin, realm)) ? await marksAbout(admin, realm, [username]) : [];
   return {
@@ -32,7 +32,8 @@ async function facts(admin: MongoSession, username: string, to: Endpoint): Promi
   };
 }
 
-async function described(admin: MongoSession, user: string, db: string): Promise<Document | undefined> {
+/** As usersInfo gives the user, with its privileges where the server lists them. */
+async function userWithPrivileges(admin: MongoSession, user: string, db: string): Promise<Document | undefined> {
   try {
     const query = { usersInfo: { user, db } };
     const detailed = await unlessUnknown(admin.read({ ...query, showPrivileges: true }, db));

@@ -20,6 +20,7 @@ export const mongodb: Engine<MongoSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
+  outlook: async () => ({ hasRoom: true }),
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({

@@ -7,8 +7,8 @@ import { hasCustomData, marksAbout, mayMarkItself } from './mark.ts';
 import type { MongoSession } from './session.ts';
 
 /**
- * A twin that may write its own customData could give itself to any secret. So the mark of such a
- * twin counts only where it gives the twin to another secret.
+ * A twin that may write its own customData could write any secret into its mark. So the mark of such
+ * a twin counts only where it names another secret.
  */
 export async function state(admin: MongoSession, pair: Pair): Promise<PairState> {
   const { realm } = pair.base;

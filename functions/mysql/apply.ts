@@ -7,6 +7,10 @@ import { requireGrantable } from './grantable.ts';
 import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
+/**
+ * Where the server denies one of several privileges, each is tried by itself, so that the error
+ * names the one that the admin may not give.
+ */
 export async function apply(
   admin: MySqlSession,
   pair: Pair,

@@ -1,7 +1,7 @@
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Account, AccountFacts, ByAdmin } from '../../shared/database/engine.ts';
 import { accountOf } from './accounts.ts';
-import { described } from './description.ts';
+import { describeAsAdmin } from './description.ts';
 import { type Failure, passwordFailure } from './errors.ts';
 import { marksAbout } from './mark.ts';
 import { quoted } from './names.ts';
@@ -24,7 +24,7 @@ async function setPassword(admin: MySqlSession, account: Account, to: Secret): P
 
 async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {
   const account = await accountOf(admin, username);
-  const found = account && (await described(admin, account));
+  const found = account && (await describeAsAdmin(admin, account));
   if (found === undefined) return undefined;
   return {
     account: found.account,

@@ -26,6 +26,7 @@ export type Description = {
 export type Options = { requirement: string; limits: readonly string[]; passwords: readonly string[] };
 
 /**
+ * Reads what the server says of this account.
  * @returns undefined if there is no such account
  * @throws {PrivilegeError} if the session lacks SELECT on mysql.*
  */
@@ -46,10 +47,10 @@ export async function describe(session: MySqlSession, account: Account): Promise
 }
 
 /**
- * As `describe`, for an admin.
+ * As `describe`, in a session of an admin.
  * @throws {PrivilegeError} that says which statement lets the admin look
  */
-export async function described(admin: MySqlSession, account: Account): Promise<Description | undefined> {
+export async function describeAsAdmin(admin: MySqlSession, account: Account): Promise<Description | undefined> {
   try {
     return await describe(admin, account);
   } catch (error) {

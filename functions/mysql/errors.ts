@@ -17,8 +17,10 @@ import {
 /**
  * What a failure means, decided by the server's error number (errno) and by Node's error codes.
  * Never by a message or a name: servers translate messages, and the driver gives MariaDB's errors
- * the names that MySQL has for their numbers. Numbers:
- * https://dev.mysql.com/doc/mysql-errors/9.7/en/server-error-reference.html and
+ * the names that MySQL has for their numbers.
+ *
+ * https://dev.mysql.com/doc/mysql-errors/9.7/en/server-error-reference.html
+ *
  * https://mariadb.com/docs/server/reference/error-codes
  */
 
@@ -98,8 +100,8 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
     const message = `${server} does not let ${user} log in: the password is right, but ${barred}.`;
     return { is: 'barred', why: new LoginBarredError(message, details) };
   }
-  const otherWay = refusedUnseen(error, errno, connection);
-  if (otherWay !== undefined) return unknown(otherWay);
+  const withoutVerdict = failureWithoutVerdict(error, errno, connection);
+  if (withoutVerdict !== undefined) return unknown(withoutVerdict);
   return unknown(isOurs ? error : statementFailure(error, connection));
 }
 
@@ -107,7 +109,7 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
  * Why the server ended the login without a word about the password; undefined if that is not what
  * happened.
  */
-function refusedUnseen(error: unknown, errno: number, connection: Connection): RotationError | undefined {
+function failureWithoutVerdict(error: unknown, errno: number, connection: Connection): RotationError | undefined {
   const details = about(error, connection);
   const user = `user "${connection.username}"`;
   const server = `The server at ${connection.to.host}`;

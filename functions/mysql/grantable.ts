@@ -1,6 +1,6 @@
 import type { Pair } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { described, grantsOf, requireFound } from './description.ts';
+import { describeAsAdmin, grantsOf, requireFound } from './description.ts';
 import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
@@ -11,7 +11,7 @@ import type { MySqlSession } from './session.ts';
  * @throws {PrivilegeError} that names the statement that the admin needs
  */
 export async function requireGrantable(admin: MySqlSession, pair: Pair): Promise<void> {
-  const base = requireFound(await described(admin, pair.base), pair.base);
+  const base = requireFound(await describeAsAdmin(admin, pair.base), pair.base);
   const [own, by] = [await grantsOf(admin), quoted(admin.account)];
   const lacks = (what: string, cure: string) =>
     new PrivilegeError(

@@ -98,8 +98,9 @@ function together(before: Level | undefined, privileges: readonly string[], gran
 
 /**
  * A dynamic privilege is one word with an underscore, and no other privilege is:
- * https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html MariaDB has none. Its READ_ONLY
- * ADMIN has a space, too:
+ * https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html
+ *
+ * MariaDB has none: its READ_ONLY ADMIN has a space, too.
  * https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/grant#global-privileges
  */
 function isDynamic(privilege: string): boolean {

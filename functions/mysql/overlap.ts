@@ -10,8 +10,10 @@ import type { MySqlSession } from './session.ts';
 
 /**
  * MySQL's dual passwords, since 8.0.14:
- * https://dev.mysql.com/doc/refman/9.7/en/password-management.html#dual-passwords No statement here
- * names a plugin: with another plugin than the account's, the server would drop both passwords.
+ * https://dev.mysql.com/doc/refman/9.7/en/password-management.html#dual-passwords
+ *
+ * No statement here names a plugin: with another plugin than the account's, the server would drop
+ * both passwords.
  */
 export const overlap: Overlap<MySqlSession> = { changeKeeping, reanchor };
 

@@ -7,8 +7,9 @@ import type { MySqlSession } from './session.ts';
 
 /**
  * On MySQL, REPLACE makes the change a compare-and-set, and the server keeps the passwords out of
- * its logs: https://dev.mysql.com/doc/refman/9.7/en/password-logging.html MariaDB does neither. So
- * MariaDB is sent the hash, with which nobody can log in.
+ * its logs: https://dev.mysql.com/doc/refman/9.7/en/password-logging.html
+ *
+ * MariaDB does neither. So MariaDB is sent the hash, with which nobody can log in.
  */
 export async function changeOwnPassword(session: MySqlSession, from: Secret, to: Secret): Promise<'set' | 'conflict'> {
   await requireOneAccount(session, session.account.username);

@@ -3,7 +3,7 @@ import type { Account, Pair, PairState } from '../../shared/database/engine.ts';
 import { ForeignUserError } from '../../shared/database/errors.ts';
 import { ownersOf } from '../../shared/database/mark.ts';
 import { accountOf } from './accounts.ts';
-import { type Description, described, grantsOf } from './description.ts';
+import { type Description, describeAsAdmin, grantsOf } from './description.ts';
 import { differencesIn } from './differences.ts';
 import { holdsEverywhere } from './grants.ts';
 import { marksAbout } from './mark.ts';
@@ -12,8 +12,8 @@ import type { MySqlSession } from './session.ts';
 
 export async function state(admin: MySqlSession, pair: Pair): Promise<PairState> {
   for (const account of [pair.base, pair.twin]) await requireSameHost(admin, account);
-  const base = await described(admin, pair.base);
-  const twin = await described(admin, pair.twin);
+  const base = await describeAsAdmin(admin, pair.base);
+  const twin = await describeAsAdmin(admin, pair.twin);
   const owners = ownersOf(pair, await marksAbout(admin, [pair.base.username, pair.twin.username]));
   return {
     base: base && { owner: owners.base, inert: false, barred: base.barred },
@@ -36,10 +36,7 @@ async function requireSameHost(admin: MySqlSession, account: Account): Promise<v
 
 type Both = { base: Description | undefined; twin: Description | undefined };
 
-/**
- * Whether this secret may take the twin over: it is locked, holds nothing that the base lacks, and
- * is used by nobody.
- */
+/** Whether the twin is locked, holds nothing that the base lacks, and is used by nobody. */
 async function isInert(admin: MySqlSession, { base, twin }: Both): Promise<boolean> {
   if (base === undefined || twin === undefined || !twin.isLocked) return false;
   if (differencesIn(base, twin, admin.isMariaDb).some(({ kind }) => kind === 'more')) return false;

@@ -265,7 +265,7 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
       what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
       remedies: remediesFor(kind, name(base), name(twin), place),
       ...(settlesIt && { holdingsIn: database }),
-      elsewhere: database !== '' && database !== picture.database,
+      outsideTransaction: database !== '' && database !== picture.database,
     };
   });
 }

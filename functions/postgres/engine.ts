@@ -19,6 +19,7 @@ export const postgres: Engine<PostgresSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
+  outlook: async () => ({ hasRoom: true }),
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({ unsupported: 'a role has one password only' }),

@@ -6,8 +6,9 @@ import type { PostgresSession } from './session.ts';
 const { escapeLiteral: literal } = pg;
 
 /**
- * A mark is one line of a role's comment, which names the secret and the base. Other lines are
- * people's own: `secret-rotation: {"secret":"arn:aws:…","base":"app"}`
+ * A mark is one line of a role's comment, and names the secret and the base. Other lines of the
+ * comment are people's own. A mark looks so:
+ * `secret-rotation: {"secret":"arn:aws:…","base":"app"}`
  */
 const LINE = new RegExp(`^${MARK}: (\\{.*\\})$`, 'm');
 

@@ -17,9 +17,8 @@ const FORM = /^SCRAM-SHA-256\$4096:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za
 
 /**
  * What the server would store for this password. Sending the verifier keeps the password out of the
- * server's log and of pg_stat_activity.
- * https://www.postgresql.org/docs/current/catalog-pg-authid.html describes its form, RFC 5803 its
- * parts.
+ * server's log and of pg_stat_activity. RFC 5803 describes the parts of a verifier, this page its
+ * form: https://www.postgresql.org/docs/current/catalog-pg-authid.html
  */
 export async function scramVerifier(password: Secret): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
@@ -34,9 +33,9 @@ export async function scramVerifier(password: Secret): Promise<string> {
 
 /**
  * The password after SASLprep. Where SASLprep forbids a character, or leaves nothing, the password
- * as it is. The server does the same with a plain password:
- * https://github.com/postgres/postgres/blob/master/src/common/saslprep.c Generated passwords are
- * ASCII, but an old password that is put back may not be.
+ * as it is. Generated passwords are ASCII, but an old password that is put back may not be. The
+ * server does the same with a plain password:
+ * https://github.com/postgres/postgres/blob/master/src/common/saslprep.c
  */
 function normalized(password: string): string {
   try {

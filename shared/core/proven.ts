@@ -1,8 +1,13 @@
+/** What this process has proven, for finishSecret. */
+
 import type { RotationEvent } from './event.ts';
 
-/** A pending version that works, as this process has seen, and what it follows. Ids alone: no value outlives its step. */
+/**
+ * Which version a pending version follows, and by which strategy it was proven. Only ids are kept: no
+ * value outlives its step.
+ */
 export type Proof = {
-  /** Of the version that bore AWSCURRENT, and of which the pending version is the successor. */
+  /** The id of the version that had AWSCURRENT when the pending version was proven. */
   current: string;
   strategy: string;
 };
@@ -11,12 +16,15 @@ type Identity = Pick<RotationEvent, 'secretId' | 'token'>;
 
 const key = ({ secretId, token }: Identity) => `${secretId} ${token}`;
 
-/** More rotations than one process sees at a time: what it forgets is proven again. */
+/** More than the rotations that one process sees at a time. What it forgets is proven again. */
 const MOST = 100;
 
 /**
- * What this process has proven, by secret and ClientRequestToken. A step may be the first that anybody invokes, or another function may have done the
- * steps before it. So finishSecret promotes what stands here, and proves anything else itself.
+ * The proofs of this process, by secret and ClientRequestToken.
+ *
+ * finishSecret may be the first step that this process sees: anybody may invoke it, or another process
+ * may have run the steps before it. So finishSecret promotes what is proven here, and proves anything
+ * else itself.
  */
 export class Proven {
   readonly #proofs = new Map<string, Proof>();

@@ -115,15 +115,18 @@ const ASK = `
 
 describeServers('postgres', 'an error of the bundle', (server) => {
   test('says where in the source it arose', async () => {
-    await using rotating = await Rotating.on(server, { environment: { NODE_OPTIONS: '--enable-source-maps' } });
+    await using rotating = await Rotating.on(server, {
+      cold: true,
+      environment: { NODE_OPTIONS: '--enable-source-maps' },
+    });
     await rotating.step('createSecret', randomUUID());
-    expect(rotating.output).toMatch(/TokenNotPendingError.*shared\/rotation\.ts:\d+/);
+    expect(rotating.output).toMatch(/TokenNotPendingError.*shared\/core\/rotation\.ts:\d+/);
   });
 });
 
 test('the bundle has a source map beside it', async () => {
   for (const engine of ENGINES) {
     const map = JSON.parse(await readFile(join(root, 'dist', engine, 'index.mjs.map'), 'utf8'));
-    expect(map.sources).toContainEqual(expect.stringMatching(/shared\/rotation\.ts$/));
+    expect(map.sources).toContainEqual(expect.stringMatching(/shared\/core\/rotation\.ts$/));
   }
 });

@@ -97,6 +97,7 @@ class Recorder {
     await using rds = await startRds(this.#rds);
     await using rotating = await Rotating.on(this.#server, {
       ...options,
+      cold: true, // the client that asks RDS is made once in a process
       secret: { host: 'localhost', ssl: true },
       environment: { PRIVATE_CA: tls.ca, AWS_ENDPOINT_URL_RDS: rds.endpoint, ...options.environment },
     });

@@ -1,15 +1,22 @@
+/** A change that was overtaken: while it waited for the server, a person moved the labels. */
+
 import { TokenNotPendingError } from '../../core/errors.ts';
 import type { Session } from '../engine.ts';
 import { type SecretValue, sameTarget } from '../secret-value.ts';
 import type { Work } from '../work.ts';
 
 /**
- * Looks at the labels once more after a change. While the change waited for a lock of the server, a person may have seen AWSCURRENT log in,
- * cancelled the rotation and taken AWSPENDING off, or moved AWSCURRENT back. Then no label would name what works.
- * @param pending whose password was set
- * @param keepsOldValid AWSCURRENT itself has to log in at every moment; else AWSPENDING may do so in its place
- * @param setBack sets the password of this version again, under the lock, in place of the pending one
- * @throws {TokenNotPendingError} if the change is not wanted any more. What AWSCURRENT names logs in by then.
+ * Reads the labels once more after a change, and sets AWSCURRENT's password again if the change has
+ * locked AWSCURRENT out.
+ *
+ * Example: the change waits for a lock on the server. Meanwhile a person sees that AWSCURRENT logs in,
+ * cancels the rotation and takes AWSPENDING off. Then the change takes effect, and no label names the
+ * password that works.
+ * @param pending the version whose password was set
+ * @param keepsOldValid whether AWSCURRENT has to log in at every moment. If not, AWSPENDING may do so
+ *   in its place.
+ * @param setBack sets the password of this version again in place of the pending one, under the lock
+ * @throws {TokenNotPendingError} if the change is no longer wanted; AWSCURRENT logs in then
  */
 export async function requireStillWanted<S extends Session>(
   { overtaken, logins }: Work<S>,
@@ -20,9 +27,9 @@ export async function requireStillWanted<S extends Session>(
   if (now === undefined) return;
   const { current, isPending } = now;
   const isSameUser = sameTarget(current, pending);
-  // AWSPENDING logs in, and the next attempt finds out what AWSCURRENT says now.
+  // AWSPENDING logs in. The next attempt finds out what to do about the new AWSCURRENT.
   if (isPending && !(keepsOldValid && isSameUser)) return;
-  const session = isSameUser ? await logins.unlessRefused(current) : undefined;
+  const session = isSameUser ? await logins.logInUnlessRefused(current) : undefined;
   await session?.close();
   const isToSet = isSameUser && session === undefined;
   if (isToSet) await setBack(current);

@@ -8,12 +8,13 @@ import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
 import { PasswordPolicyError, ReadOnlyServerError } from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable, SecretValue } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import { singleUserByAdmin } from '../../../shared/database/strategies/single-user-by-admin.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { Account, onto } from './account.ts';
+import { Account, onto, rotationOf } from './account.ts';
 
 function version(id: string, password: string, more: object = {}): Readable {
   const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
@@ -33,15 +34,15 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
     } as unknown as OtherVersions,
-    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
     secretArn: 'arn',
-    admin: {} as AdminSecret<Session>,
+    adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
     token: 'pending',
     current,
     pending: async () => version('pending', 'new'),
     requireLabels: async () => {},
-    readyToChange: async () => {},
+    readyToChange: async () => ({ hasRoom: true }),
     previous: async () => undefined,
     isPendingAlone: async () => true,
     overtaken: async () => undefined,
@@ -53,11 +54,11 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
 type Made = typeof singleUser | typeof singleUserByAdmin;
 
 function set(given: Work<Session>, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).set(given);
+  return strategy(onto(given)).set(rotationOf(given));
 }
 
 function withdraw(given: Work<Session>, pending?: SecretValue, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).withdraw(given, pending);
+  return strategy(onto(given)).withdraw(rotationOf(given), pending);
 }
 
 describe('a change by compare-and-set that finds another password', () => {
@@ -206,9 +207,9 @@ describe('an admin that sets the password at the writer, where the secret’s ho
         return work(async () => {});
       },
     });
-    const guarded = async () => ({ isElsewhere: true, login: async () => asAdmin });
-    const admin = { guarded } as unknown as AdminSecret<Session>;
-    return { ...rotation(account), admin, adminMaySetPasswords: true };
+    const guarded = async () => ({ isAtAnotherHost: true, login: async () => asAdmin });
+    const adminSecret = { guarded } as unknown as AdminSecret<Session>;
+    return { ...rotation(account), adminSecret, adminMaySetPasswords: true };
   }
 
   test('waits until that has caught up', async () => {

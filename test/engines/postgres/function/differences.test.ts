@@ -337,11 +337,16 @@ describe('what the twin has of its own', () => {
       what: '1 objects of its own in database "db"',
       remedies: ['REASSIGN OWNED BY "app_clone" TO "app" in database "db"'],
       holdingsIn: 'db',
-      elsewhere: true,
+      outsideTransaction: true,
     });
-    expect(grants).toMatchObject({ kind: 'more', what: '1 grants of its own', holdingsIn: '', elsewhere: false });
+    expect(grants).toMatchObject({
+      kind: 'more',
+      what: '1 grants of its own',
+      holdingsIn: '',
+      outsideTransaction: false,
+    });
     const [here] = seen({ holdings: [{ ...holding, kind: 'o', database: 'postgres' }] });
-    expect(here).toMatchObject({ holdingsIn: 'postgres', elsewhere: false });
+    expect(here).toMatchObject({ holdingsIn: 'postgres', outsideTransaction: false });
   });
 
   test('is handed over once in a database that holds both', () => {
@@ -352,7 +357,7 @@ describe('what the twin has of its own', () => {
       ],
     });
     expect(objects).toMatchObject({ holdingsIn: 'db' });
-    expect(grants).toMatchObject({ kind: 'more', elsewhere: true });
+    expect(grants).toMatchObject({ kind: 'more', outsideTransaction: true });
     expect(grants).not.toHaveProperty('holdingsIn');
   });
 
@@ -368,9 +373,9 @@ describe('what the twin has of its own', () => {
         kind: 'more',
         what: '1 row security policies of its own in database "db"',
         remedies: ['ALTER POLICY … TO "app" in database "db"'],
-        elsewhere: true,
+        outsideTransaction: true,
       },
-      { kind: 'more', what: '1 dependencies of its own in database "db"', remedies: [], elsewhere: true },
+      { kind: 'more', what: '1 dependencies of its own in database "db"', remedies: [], outsideTransaction: true },
     ]);
   });
 
