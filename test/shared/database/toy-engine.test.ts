@@ -10,6 +10,7 @@ import { runStep } from '../../../shared/core/rotation.ts';
 import { SecretVersions } from '../../../shared/core/versions.ts';
 import { databaseAccounts } from '../../../shared/database/kind.ts';
 import { Rds } from '../../../shared/database/rds.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import { DatabaseSettings } from '../../../shared/database/settings.ts';
 import {
   type Facts,
@@ -50,7 +51,7 @@ async function startWorld(strategy: StrategyName) {
 
   let calls = 0;
   let lockOuts = 0;
-  let proven = new Proven();
+  let memory = { proven: new Proven(), refusals: new Refusals() };
   const client = clientOf(manager.endpoint);
   const send = client.send.bind(client) as (...given: unknown[]) => Promise<unknown>;
   const counting = async (...given: unknown[]) => {
@@ -64,15 +65,18 @@ async function startWorld(strategy: StrategyName) {
 
   const start = async (): Promise<RunningFunction> => ({
     async invoke(input) {
-      if (life.reborn()) proven = new Proven();
+      if (life.reborn()) memory = { proven: new Proven(), refusals: new Refusals() };
+      const { proven, refusals } = memory;
       const deadline = new Deadline(60_000);
       const event = parseEvent(input);
       const { secretId } = event;
       const versions = new SecretVersions(client, secretId, deadline);
       const warnings = new Set<string>();
-      const databases = new Rds(deadline);
-      const tools = { engine: toyEngine(database), versions, databases, deadline, settings, secretId, warnings };
-      const step = { kind: databaseAccounts(tools), versions, deadline, event, proven, report: { warnings } };
+      const kind = databaseAccounts({
+        ...{ engine: toyEngine(database), versions, databases: new Rds(deadline), deadline },
+        ...{ settings, refusals, secretId, warnings },
+      });
+      const step = { kind, versions, deadline, event, proven, report: { warnings } };
       const result = await runStep(step).then(
         () => ({ outcome: 'success' as const, ms: 0 }),
         ({ name: errorType, message: errorMessage }: Error) => ({

@@ -86,6 +86,7 @@ export function toyEngine(database: ToyDatabase): Engine {
         own.password = to.reveal();
         return 'set';
       }),
+    outlook: async () => ({ hasRoom: true }),
     byAdmin: () => byAdmin,
     twins: () => ({ unsupported: 'no two users have the same rights' }),
     overlap: () => ({ unsupported: 'a user has one password' }),
