@@ -1,38 +1,14 @@
 import { expect, test } from '@jest/globals';
-import { type EngineName, engineNames } from '../engines/servers.ts';
+import { engines } from '../engines/engines.ts';
+import { engineNames } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testUnless, testWithLog } from '../servers.ts';
 import { countLogins } from './logins.ts';
 import { forms, Rotating } from './rotating.ts';
 
-/** As the server's log has them. */
-const CHANGE: Record<EngineName, RegExp> = {
-  postgres: /ALTER ROLE "app_\w+" PASSWORD 'SCRAM-SHA-256/g,
-  mysql: /ALTER USER 'app_\w+'@'%' IDENTIFIED BY <secret> REPLACE <secret>|SET PASSWORD = '\*[0-9A-F]{40}'/g,
-  mongodb: /"updateUser":"app_\w+","pwd":"xxx"|"command":"updateUser"/g,
-};
-/** The others log all here anyway. */
-const EVERY_STATEMENT: Record<EngineName, Record<string, string>> = {
-  postgres: { log_statement: 'all' },
-  mysql: {},
-  mongodb: {},
-};
-/** Where the server takes plain text, too. */
-const OVER_TLS: Partial<Record<EngineName, (user: string) => RegExp>> = {
-  postgres: (user) => new RegExp(`connection authorized: user=${user} .* SSL enabled`, 'g'),
-  mysql: (user) => new RegExp(`Connect\t${user}@\\S+ on \\S* using SSL/TLS`, 'g'),
-};
-const ONE_CONNECTION: Partial<Record<EngineName, (user: string) => string>> = {
-  postgres: (user) => `ALTER ROLE ${user} CONNECTION LIMIT 1`,
-  mysql: (user) => `ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`,
-};
-const NAME: Record<EngineName, string> = {
-  postgres: 'PostgreSQL',
-  mysql: 'MySQL and MariaDB',
-  mongodb: 'MongoDB and Amazon DocumentDB',
-};
-
 for (const engine of engineNames) {
+  const { rotation } = engines[engine];
+
   describeServers(engine, 'a normal rotation', (server) => {
     testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
       await using logins = await countLogins(server);
@@ -74,7 +50,7 @@ for (const engine of engineNames) {
               step,
               secretArn: rotating.arn,
               versionId: token,
-              engine: NAME[engine],
+              engine: rotation.name,
               strategy: 'single-user',
               outcome: 'done',
             },
@@ -95,7 +71,7 @@ for (const engine of engineNames) {
       for (let i = 0; i < 3; i++) await rotating.expectRotated();
     });
 
-    const limit = ONE_CONNECTION[engine];
+    const limit = rotation.oneConnection;
     testUnless(limit ? undefined : 'it limits the connections of all, not of a user')(
       'of a user with a CONNECTION LIMIT of one',
       async () => {
@@ -117,7 +93,7 @@ for (const engine of engineNames) {
   await describeOwnServers(
     engine,
     'the server’s own log of every statement',
-    { settings: EVERY_STATEMENT[engine] },
+    { settings: rotation.everyStatement },
     (own) => {
       test('holds no password, not even of a change that was taken back', async () => {
         await using rotating = await Rotating.on(own);
@@ -136,7 +112,7 @@ for (const engine of engineNames) {
 
         const log = await own.log();
 
-        expect(log.match(CHANGE[engine])).toHaveLength(4);
+        expect(log.match(rotation.changeInLog)).toHaveLength(4);
         for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
       });
     },
@@ -149,7 +125,7 @@ for (const engine of engineNames) {
       await rotating.expectRotated();
 
       // The function's, and one of expectComplete's that goes without.
-      if (!own.tlsOnly) expect((await own.log()).match(OVER_TLS[engine]?.(rotating.user) ?? '')).toHaveLength(3);
+      if (!own.tlsOnly) expect((await own.log()).match(rotation.loginOverTls?.(rotating.user) ?? '')).toHaveLength(3);
       expect(rotating.logged.filter(({ level }) => level === 'WARN')).toEqual([]);
       rotating.edit({ sslca: tls.otherCa });
       expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
