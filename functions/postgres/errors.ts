@@ -53,6 +53,14 @@ const BARRED: Record<string, string> = {
   '42501': 'it has no CONNECT right on the database',
 };
 
+/** Also the code of the limits in BARRED. */
+const NO_CONNECTION_LEFT = '53300';
+
+/** Whether a login failed only because the server had no connection left. */
+export function isForWantOfConnections({ is, why }: Unsuccessful): boolean {
+  return is === 'unknown' && why.code === NO_CONNECTION_LEFT;
+}
+
 export function loginFailure(error: unknown, connection: Connection): Unsuccessful {
   const unknown = (why: RotationError): Unsuccessful => ({ is: 'unknown', why });
   if (!isAnswer(error)) return unknown(networkFailure(error, connection));
@@ -80,15 +88,17 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
     );
   // PgBouncer answers so to the time limits in the startup message. PostgreSQL itself always names
   // a routine.
-  if (error.code === '08P01' && error.routine === undefined)
-    return unknown(
-      new UnsupportedHostError(
-        `${connection.to.host} seems to be a pooler (PgBouncer) and not PostgreSQL itself, so no new password of ${user} can be ` +
-          'tried through it: give the database’s own endpoint in the key "rotationhost".',
-        details,
-      ),
-    );
+  if (error.code === '08P01' && error.routine === undefined) return unknown(pooler(connection, error.code));
   return unknown(serverFailure(error, connection));
+}
+
+/** For a host that is no PostgreSQL itself. It may have a list of passwords of its own. */
+export function pooler(connection: Connection, code?: string): UnsupportedHostError {
+  return new UnsupportedHostError(
+    `${connection.to.host} seems to be a pooler (PgBouncer, for example) and not PostgreSQL itself, so no new password of user ` +
+      `"${connection.username}" can be tried through it: nothing was changed. Give the database’s own endpoint in the key "rotationhost".`,
+    { ...about(undefined, connection), code },
+  );
 }
 
 /** For a server that let the user in without asking for the password. */
@@ -196,6 +206,12 @@ function serverFailure(error: Answer, connection: Connection): RotationError {
       );
     case '25006':
       return readOnly(error, connection);
+    case NO_CONNECTION_LEFT:
+      return new DatabaseError(
+        `${server} has no connection left for ${user} (max_connections): end sessions that nobody needs, or raise that setting. ` +
+          'A retry succeeds once there is one.',
+        details,
+      );
     case '42501':
       return new PrivilegeError(`${server} denies ${user} a right that the rotation needs.`, details);
   }

@@ -10,6 +10,7 @@ import {
   lockTaken,
   notAllowed,
   openingFailure,
+  pooler,
   rolledBack,
   statementFailure,
 } from './errors.ts';
@@ -213,6 +214,17 @@ export class PostgresSession implements Session {
   /** For a statement to which the server answered "done", although it did nothing. */
   notAllowed(task: AdminTask): PrivilegeError {
     return notAllowed(this.#connection, task);
+  }
+
+  /**
+   * A pooler tells each client a process and a key of its own, with which the client may cancel its
+   * statements. PostgreSQL tells the number of the process that serves the client.
+   * @param process what pg_backend_pid() says
+   * @throws {UnsupportedHostError} if the session passes a pooler
+   */
+  requireDirect(process: number): void {
+    const { processID: told } = this.#client as pg.Client & { processID?: number | null };
+    if (told && told !== process) throw pooler(this.#connection);
   }
 
   async close(): Promise<void> {

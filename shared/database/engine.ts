@@ -102,8 +102,8 @@ export interface Engine<S extends Session = Session> {
   usernameProblem(name: string, engineKey: string): string | undefined;
 
   /**
-   * Makes one connection, without a retry. Never throws. The session's limits on the client and on
-   * the server are set before it returns.
+   * Makes one connection. Tries again only for want of a free one, for some seconds. Never throws.
+   * The session's limits on the client and on the server are set before it returns.
    */
   login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<S>>;
 
@@ -145,6 +145,7 @@ export interface Engine<S extends Session = Session> {
    * @param account whose password is about to be set
    * @param to where that account logs in
    * @throws {DatabaseError | ConnectionError} if the server does not answer
+   * @throws {UnsupportedHostError} if a pooler answers in the server's place
    */
   outlook(session: S, account: Account, to: Endpoint): Promise<Outlook>;
 
