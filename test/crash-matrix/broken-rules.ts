@@ -130,7 +130,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/logins.ts',
-        find: 'const asPending = await found(pending.value);',
+        find: 'const asPending = pending && (await found(pending.value));',
         replace: 'const asPending = undefined as Found<S> | undefined;',
       },
     ],

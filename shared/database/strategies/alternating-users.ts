@@ -13,6 +13,7 @@ import { requireStillWanted } from './overtaken.ts';
 import { proveCurrent } from './rehearsal.ts';
 import { onceReplicated } from './replication.ts';
 import { proveWithRights, requireEqualRights } from './twin-rights.ts';
+import { changeOrFindOut } from './uncertain-change.ts';
 import { logInAsOwnUser, proveOwnUser } from './whose-user.ts';
 
 /**
@@ -94,7 +95,10 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
   const session = await admin.login();
   let pending: SecretValue;
   try {
-    pending = await engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }));
+    const change = (begin: (pending: SecretValue) => void) =>
+      engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }, begin));
+    const outcome = await changeOrFindOut(work, change);
+    pending = outcome === 'found set' ? (await work.pending()).value : outcome;
     const dormant = pending.username === pair.base.username ? 'base' : 'twin';
     await requireStillWanted(work, pending, {
       keepsOldValid: true,

@@ -15,9 +15,13 @@ import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
  * The base is the authority. If the twin is dormant, it is made if it does not exist, brought in line
  * with the base, and then gets the password. If the base is dormant, it gets the password only, and
  * not even that if the active twin holds something that the base lacks.
+ * @param begin is called right before the password is set
  * @returns the pending version whose password is now in the database
  */
-export async function prepareDormantUser<S extends Session>(given: PairWork<S>): Promise<SecretValue> {
+export async function prepareDormantUser<S extends Session>(
+  given: PairWork<S>,
+  begin: (pending: SecretValue) => void,
+): Promise<SecretValue> {
   const { work, twins, session, pair } = given;
   const { value: pending } = await work.pending();
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
@@ -36,6 +40,7 @@ export async function prepareDormantUser<S extends Session>(given: PairWork<S>):
     // statement would replace the password in AWSCURRENT.
     await work.requireLabels();
   }
+  begin(pending);
   await enable(given, dormant, pending);
   return pending;
 }

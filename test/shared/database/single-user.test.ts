@@ -6,7 +6,12 @@ import { Secret } from '../../../shared/core/secret.ts';
 import type { OtherVersions } from '../../../shared/core/versions.ts';
 import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
-import { PasswordPolicyError, ReadOnlyServerError } from '../../../shared/database/errors.ts';
+import {
+  DatabaseError,
+  PasswordPolicyError,
+  PrivilegeError,
+  ReadOnlyServerError,
+} from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
 import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable, SecretValue } from '../../../shared/database/secret-value.ts';
@@ -117,6 +122,37 @@ describe('a password that the server’s policy refuses', () => {
     await expect(set(given)).rejects.toThrow('AWSPENDING is left as it is');
     expect(given.released).toEqual([]);
     expect(account.changes).toBe(1);
+  });
+});
+
+describe('a change that is answered by an error which does not say that nothing has changed', () => {
+  const fails = () => {
+    throw new DatabaseError('The server answered with error 1699.');
+  };
+
+  test('has happened if the new password logs in', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      account.password = 'new';
+      fails();
+    };
+    await set(rotation(account));
+    expect(account.password).toBe('new');
+  });
+
+  test('has not if it is refused, and the error says so', async () => {
+    const account = new Account('old');
+    account.beforeChange = fails;
+    await expect(set(rotation(account))).rejects.toThrow('error 1699. A login right after that was refused');
+  });
+
+  test('is not asked about where the server has refused it for good', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      throw new PrivilegeError('may not');
+    };
+    await expect(set(rotation(account))).rejects.toThrow(/^may not$/);
+    expect(account.reached).toHaveLength(1);
   });
 });
 
