@@ -175,9 +175,10 @@ export class PostgresSession implements Session {
 
   /**
    * The rows that a query returns. Outside `exclusively`, the query is a transaction of its own.
+   * @param before statements that go before it in the same message
    */
-  async rows<Row>(query: string): Promise<Row[]> {
-    const results = await this.#query(`${CATALOG_NAMES_ONLY}; ${query}`, statementFailure);
+  async rows<Row>(query: string, before = ''): Promise<Row[]> {
+    const results = await this.#query(`${before}; ${CATALOG_NAMES_ONLY}; ${query}`, statementFailure);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 
