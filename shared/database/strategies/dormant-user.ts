@@ -27,7 +27,8 @@ export async function prepareDormantUser<S extends Session>(given: PairWork<S>):
   const bearsMark = state.twin?.owner === pair.owner;
   if (!bearsMark) await requireOurs(given, state, pending);
   if (dormant === 'base') await requireNothingMore(given);
-  await work.readyToChange(session, pair[dormant]);
+  // The base in both cases: a twin is given what the base has to meet at its login.
+  await work.readyToChange(session, pair.base);
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
     await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });
