@@ -32,6 +32,8 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     socket: new Socket(),
     offersTls: undefined,
     askedForPassword: false,
+    authenticated: false,
+    version: undefined,
     brokeWith: undefined,
   };
   const client = clientOf(connection, as, until);
@@ -83,8 +85,18 @@ function clientOf(connection: Connection, as: Credential, until: Deadline): pg.C
   // Without a listener, this event would end the process. The next statement reports that the
   // connection broke.
   client.on('error', (error) => (connection.brokeWith ??= error));
+  listen(client, connection);
   containParser(client);
   return client;
+}
+
+/** Hears what the driver keeps to itself. */
+function listen(client: pg.Client, heard: Connection): void {
+  const { connection } = client as unknown as { connection: EventEmitter };
+  connection.on('authenticationOk', () => (heard.authenticated = true));
+  connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    if (parameterName === 'server_version') heard.version = parameterValue;
+  });
 }
 
 /**
