@@ -3,6 +3,7 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
+import { outlook } from './outlook.ts';
 import { overlap } from './overlap.ts';
 import { changeOwnPassword } from './password.ts';
 import type { MySqlSession } from './session.ts';
@@ -14,6 +15,8 @@ export const mysql: Engine<MySqlSession> = {
   engineKeys: ['mysql', 'aurora-mysql', 'mariadb'],
   defaultPort: 3306,
   optionKeys: [],
+  // An account's FAILED_LOGIN_ATTEMPTS may be less. Nothing tells that before a login.
+  locksAfter: 5,
   // Without TLS, the driver encrypts the password with the server's RSA key, which has room for 214
   // bytes.
   password: { alphabet: UNRESERVED, longest: 200 },
@@ -21,7 +24,7 @@ export const mysql: Engine<MySqlSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword,
-  outlook: async () => ({ hasRoom: true }),
+  outlook,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: (engineKey) =>

@@ -34,6 +34,11 @@ export class MySqlSession implements Session {
     this.#until = until;
   }
 
+  /** The cipher of this connection, as OpenSSL names it; undefined without TLS. */
+  get cipher(): string | undefined {
+    return this.#connection.tls()?.getCipher().name;
+  }
+
   /**
    * Asks the server what it is, and sets the limits. The version in the server's greeting does not
    * count: it comes in clear text, before TLS, and may be anybody's.

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
+import { DormantUserError } from '../../shared/database/errors.ts';
 import type { Needs } from './admin-rights.ts';
 import type { Membership, Picture } from './description.ts';
 import { SINCE_16 } from './session.ts';
@@ -25,9 +26,12 @@ const { escapeIdentifier: name, escapeLiteral: literal } = pg;
  * What differs between base and twin. Pure: works on what the catalogs say.
  * @param user whose session has looked. In the twin's own session, whether it acts as the base
  * counts, too.
+ * @throws {DormantUserError} if one of the two is gone
  */
 export function differencesIn(picture: Picture, { base, twin }: Pair, user: string): PostgresDifference[] {
   const seen = { picture, base: base.username, twin: twin.username };
+  for (const user of [seen.base, seen.twin])
+    if (picture.roles[user] === undefined) throw new DormantUserError(`There is no role "${user}" any more.`, { user });
   return [
     ...membership(seen),
     ...memberships(seen),

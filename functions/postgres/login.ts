@@ -5,7 +5,7 @@ import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import { trustIn } from '../../shared/database/tls.ts';
 import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
 import { DEFAULT_DATABASE, nameOf, PostgresSession } from './session.ts';
 
@@ -129,7 +129,7 @@ function containParser(client: pg.Client): void {
 function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
   const expected = servername ?? host;
   return {
-    ca: trustedRoots(ca),
+    secureContext: trustIn(ca).secureContext,
     rejectUnauthorized: true,
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(expected, certificate),

@@ -89,6 +89,12 @@ export interface Engine<S extends Session = Session> {
   readonly password: { alphabet: string; longest: number };
 
   /**
+   * After how many refused logins in a row a server of this engine may lock an account. Undefined if
+   * servers do not.
+   */
+  readonly locksAfter?: number;
+
+  /**
    * Why no user can have this name, as the end of a sentence (`is longer than 63 bytes`); undefined
    * if one can.
    * @param engineKey the secret's value of `engine`
@@ -160,6 +166,11 @@ export type Outlook = {
    * account: `must show a client certificate (REQUIRE X509)`.
    */
   unprovable?: string | undefined;
+  /**
+   * ARNs of the secrets whose marks say that the account is their twin or their base, as far as the
+   * session may see marks.
+   */
+  owners?: readonly string[];
   /**
    * False if the server has no connection left beside those that are open. The session that makes
    * the change then has to close before the proof.
@@ -257,6 +268,7 @@ export interface Twins<S extends Session> {
    * Compares the two users, and changes nothing. An empty list proves that they are equal. In a
    * session of the twin it also proves that the session works with the base's rights.
    * @returns `not visible` if the session may not see enough to compare
+   * @throws {DormantUserError} if one of the two does not exist
    */
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
   /**
