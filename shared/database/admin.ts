@@ -1,7 +1,9 @@
 /**
  * The admin: the database login in the admin secret, which the rotated secret's `masterarn` names.
  *
- * The guards here keep whoever may edit the rotated secret from misusing the admin:
+ * The guards here keep whoever may edit the rotated secret from misusing an admin:
+ * - `masterarn` must lead to an admin secret that the deployer has named. Otherwise an edit could put
+ *   any other secret that the function rotates in the admin's place.
  * - `host` and `port` must lead to the admin's own server. Otherwise an edit could make the admin
  *   change users of another one.
  * - `username` and the names of the pair must not be the admin's own. Otherwise the editor could read
@@ -23,6 +25,7 @@ import { Logins } from './logins.ts';
 import { namesIn } from './pair.ts';
 import type { Refusals } from './refusals.ts';
 import { type Readable, type SecretValue, sameHost } from './secret-value.ts';
+import type { DatabaseSettings } from './settings.ts';
 
 /** An admin who has passed the guards. */
 export type Admin<S extends Session> = {
@@ -39,7 +42,12 @@ export type Admin<S extends Session> = {
   login(): Promise<S>;
 };
 
-type OfAdmin<S extends Session> = Given<S> & { deadline: Deadline; secretArn: string; refusals: Refusals };
+type OfAdmin<S extends Session> = Given<S> & {
+  deadline: Deadline;
+  settings: Pick<DatabaseSettings, 'masterSecretArns'>;
+  secretArn: string;
+  refusals: Refusals;
+};
 
 /** The admin secret, with its guards. */
 export class AdminSecret<S extends Session> {
@@ -73,6 +81,7 @@ export class AdminSecret<S extends Session> {
     const version = await this.#versions.current();
     if (version.arn === secretArn)
       throw new AdminSecretError('The secret names itself in "masterarn": give the ARN of an admin’s secret.');
+    this.#requireNamedByDeployer(version.arn);
     const value = await this.#versions.parse(version, 'AWSCURRENT');
     await this.#requireSameServer(value);
     const shared = sharedName(value, users);
@@ -82,6 +91,16 @@ export class AdminSecret<S extends Session> {
         { user: shared },
       );
     return { version, value };
+  }
+
+  /** @param arn as Secrets Manager gives it; `masterarn` may be a name, or lack the six characters */
+  #requireNamedByDeployer(arn: string): void {
+    const named = this.#given.settings.masterSecretArns;
+    if (named === undefined || named.includes(arn)) return;
+    throw new AdminSecretError(
+      `The secret's "masterarn" leads to ${arn}. The function may not use that secret as an admin's: the parameter masterSecretArn of the ` +
+        `function's stack (MASTER_SECRET_ARNS) ${named.length === 0 ? 'is empty' : 'does not name it'}.`,
+    );
   }
 
   /** The same server, or one of the same RDS cluster or chain of replicas. */
@@ -124,7 +143,8 @@ export class AdminSecret<S extends Session> {
 
   /**
    * Reads the admin secret once more: if it was rotated since, or is being rotated now, another
-   * password works. The new version has to pass the guards, too.
+   * password works. The new version has to pass the guards, too. It has to be the same secret's: a
+   * name in `masterarn` may lead to another one by now.
    * @returns undefined if this is the version that was read first, or if it may not be used
    */
   async #readAgain(
@@ -134,6 +154,7 @@ export class AdminSecret<S extends Session> {
   ): Promise<SecretValue | undefined> {
     const version = await this.#versions.labelled(label);
     if (version === undefined || version.id === first.version.id) return undefined;
+    if (version.arn !== first.version.arn) return undefined;
     const value = await this.#versions.parse(version, label).catch(undefinedIfUnfit);
     const isSameServer = value && sameHost(value, first.value) && value.endpoint.port === first.value.endpoint.port;
     return isSameServer && sharedName(value, users) === undefined ? value : undefined;

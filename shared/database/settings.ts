@@ -14,8 +14,8 @@ const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
 /**
- * Reads the settings. DEFAULT_STRATEGY, ADMIN_MAY_SET_PASSWORDS and PRIVATE_CA are ours; AWS's own
- * functions do not have them.
+ * Reads the settings. DEFAULT_STRATEGY, ADMIN_MAY_SET_PASSWORDS, MASTER_SECRET_ARNS and PRIVATE_CA
+ * are ours; AWS's own functions do not have them.
  */
 export class DatabaseSettings extends Settings {
   /**
@@ -35,6 +35,16 @@ export class DatabaseSettings extends Settings {
    */
   get adminMaySetPasswords(): boolean {
     return this.flag('ADMIN_MAY_SET_PASSWORDS', false);
+  }
+
+  /**
+   * The ARNs of the admin secrets that the deployer lets the function use. Undefined if the deployer
+   * did not say: then IAM alone decides. The template writes `none` for an empty list, because an
+   * empty variable counts as none.
+   */
+  get masterSecretArns(): readonly string[] | undefined {
+    const text = this.text('MASTER_SECRET_ARNS');
+    return text === 'none' ? [] : text?.split(',').map((arn) => arn.trim());
   }
 
   /**

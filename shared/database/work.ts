@@ -20,7 +20,7 @@ export type Tools<S extends Session> = {
   versions: SecretVersions;
   databases: Databases;
   deadline: Deadline;
-  settings: Pick<DatabaseSettings, 'defaultStrategy' | 'passwords' | 'adminMaySetPasswords'>;
+  settings: Pick<DatabaseSettings, 'defaultStrategy' | 'passwords' | 'adminMaySetPasswords' | 'masterSecretArns'>;
   /** Of all invocations in this process. */
   refusals: Refusals;
   /** The event's name for the secret, which is its ARN. */
@@ -80,11 +80,12 @@ export class Database<S extends Session> {
     const { engine, versions, databases, deadline, settings, refusals, warnings } = this.#tools;
     const { secretArn } = rotation;
     const current = rotation.current.value;
+    const ofAdmin = { engine, versions, databases, deadline, settings, secretArn, current, refusals, warnings };
     return {
       ...rotation,
       engine,
       logins: new Logins(engine, deadline, current.endpoint, refusals),
-      adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, refusals, warnings }),
+      adminSecret: new AdminSecret(ofAdmin),
       async readyToChange(session, account) {
         const { hasRoom, owners } = await requireProvable(engine, session, account, current.endpoint);
         requireNoOtherSecret(owners, secretArn, account, current.endpoint);

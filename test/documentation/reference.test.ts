@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import * as errors from '../../shared/core/errors.ts';
 import * as ofDatabases from '../../shared/database/errors.ts';
-import { defaultEnvironment, root } from '../template/template.ts';
+import { environmentOf, root } from '../template/template.ts';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
@@ -23,7 +23,7 @@ test('each error that a step can answer with has a line in docs/when-it-fails.md
 });
 
 test('each setting of the function has a line in docs/settings.md', () => {
-  expect(firstCells('docs/settings.md', /^[A-Z_]+$/).sort()).toEqual(Object.keys(defaultEnvironment()).sort());
+  expect(firstCells('docs/settings.md', /^[A-Z_]+$/).sort()).toEqual(Object.keys(environmentOf()).sort());
 });
 
 test('each document is in the README’s list', () => {

@@ -5,7 +5,7 @@ import { DatabaseSettings } from '../../shared/database/settings.ts';
 import { type Facts, STRATEGIES, STRATEGY_NAMES, STRATEGY_SETTINGS } from '../../shared/database/strategies/facts.ts';
 import { engines } from '../engines/engines.ts';
 import { engineNames } from '../engines/servers.ts';
-import { defaultEnvironment, template } from './template.ts';
+import { environmentOf, evaluate, type Given, template } from './template.ts';
 
 const { Parameters } = template;
 
@@ -46,7 +46,7 @@ describe('a parameter', () => {
 
   test.each(engineNames)('for the length of passwords has the limits of %s', (engine) => {
     const { password } = engines[engine].rotates;
-    const { passwords } = new DatabaseSettings(defaultEnvironment());
+    const { passwords } = new DatabaseSettings(environmentOf());
     const { MinValue = 0, MaxValue = 0 } = Parameters['passwordLength'] ?? {};
     expect(() => newPassword({ ...passwords, length: MinValue }, password)).not.toThrow();
     expect(() => newPassword({ ...passwords, length: MinValue - 1 }, password)).toThrow('easy to guess');
@@ -84,6 +84,7 @@ describe('a mistake that one parameter shows', () => {
     ['masterSecretArn', `${SECRET.slice(0, -7)}-*`],
     ['masterSecretArn', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'],
     ['masterSecretArn', `${SECRET}\n`],
+    ['masterSecretArn', `${SECRET},prod/orders-admin`],
     ['masterSecretArn', 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd'],
     ['masterSecretKmsKeyArn', 'arn:aws:kms:eu-west-1:123456789012:alias/orders'],
     ['kmsKeyArn', 'arn:aws:kms:eu-west-1:123456789012:key/*'],
@@ -116,7 +117,9 @@ describe('a mistake that one parameter shows', () => {
     ['masterSecretArn', SECRET],
     ['masterSecretArn', SECRET.replace('arn:aws:', 'arn:aws-us-gov:')],
     ['masterSecretArn', SECRET.replace('prod/orders-admin', 'rds!cluster-1234abcd-12ab-34cd-56ef-1234567890ab')],
+    ['masterSecretArn', `${SECRET},${SECRET.replace('orders', 'billing')}`],
     ['masterSecretKmsKeyArn', KEY],
+    ['masterSecretKmsKeyArn', `${KEY},${KEY.replace('1234abcd', '5678ef01')}`],
     ['kmsKeyArn', KEY.replace('arn:aws:', 'arn:aws-cn:')],
     ['kmsKeyArn', KEY.replace('key/', 'key/mrk-')],
     ['vpcSubnetIds', 'subnet-0a1b2c3d,subnet-0123456789abcdef0'],
@@ -140,48 +143,15 @@ function certificate(length: number): string {
   return ['-----BEGIN CERTIFICATE-----', ...base64, '-----END CERTIFICATE-----'].join('\n');
 }
 
-type Given = Record<string, string>;
-
-/**
- * What a rule says of these parameters, as
- * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html defines its functions.
- * @param emptyList what an empty list of commas is: the page does not say whether it has no member or an empty one
- */
-function holds(expression: unknown, given: Given, emptyList: readonly string[]): boolean {
-  const [[name, operands] = ['', []]] = Object.entries(expression as Record<string, unknown[]>);
-  const value = (of: unknown): unknown => {
-    if (typeof of !== 'object' || of === null || !('Ref' in of)) return of;
-    const { Type, Default } = Parameters[String(of.Ref)] ?? {};
-    const text = given[String(of.Ref)] ?? String(Default);
-    if (Type !== 'CommaDelimitedList') return text;
-    return text === '' ? emptyList : text.split(',');
-  };
-  const [first, second] = operands.map(value);
-  switch (name) {
-    case 'Fn::Equals':
-      return first === second;
-    case 'Fn::Contains':
-      return (first as string[]).includes(second as string);
-    case 'Fn::EachMemberEquals':
-      return (first as string[]).every((member) => member === second);
-    case 'Fn::Not':
-      return !holds(operands[0], given, emptyList);
-    case 'Fn::And':
-      return operands.every((operand) => holds(operand, given, emptyList));
-    default:
-      throw new Error(`${name} is not known here`);
-  }
-}
-
 describe.each([
   ['no member', []],
   ['an empty member', ['']],
 ])('a mistake that parameters show together, an empty list having %s', (_, emptyList) => {
   const complaints = (given: Given) =>
     Object.values(template.Rules).flatMap(({ RuleCondition, Assertions }) =>
-      RuleCondition !== undefined && !holds(RuleCondition, given, emptyList)
+      RuleCondition !== undefined && !evaluate(RuleCondition, given, emptyList)
         ? []
-        : Assertions.filter(({ Assert }) => !holds(Assert, given, emptyList)).map((failed) => failed.AssertDescription),
+        : Assertions.filter(({ Assert }) => !evaluate(Assert, given, emptyList)).map((each) => each.AssertDescription),
     );
   const vpc = { vpcSubnetIds: 'subnet-0a1b2c3d,subnet-0a1b2c3e', vpcSecurityGroupIds: 'sg-0a1b2c3d' };
   const noCharacters = { excludeLowercase: 'true', excludeUppercase: 'true', excludeNumbers: 'true' };
@@ -200,6 +170,7 @@ describe.each([
     {},
     vpc,
     { defaultStrategy: 'alternating-users', masterSecretArn: SECRET, masterSecretKmsKeyArn: KEY, ...vpc },
+    { masterSecretArn: `${SECRET},${SECRET}`, masterSecretKmsKeyArn: `${KEY},${KEY}` },
     noCharacters,
   ])('is not seen where there is none: %j', (given) => {
     expect(complaints(given)).toEqual([]);

@@ -11,7 +11,7 @@ import { engineNames } from '../engines/servers.ts';
 import { Rotating } from '../rotation/rotating.ts';
 import { describeServers } from '../servers.ts';
 import { describeTool, run } from '../tools.ts';
-import { capitalised, defaultEnvironment, root } from './template.ts';
+import { capitalised, environmentOf, root } from './template.ts';
 
 const MINUTES = 60_000;
 
@@ -51,7 +51,7 @@ describeTool('sam', 'sam build in a clean clone', () => {
   for (const engine of engineNames)
     describeServers(engine, 'its files', (server) => {
       test('rotate a secret, in the environment of a stack without parameters', async () => {
-        const { SECRETS_MANAGER_ENDPOINT: _, ...environment } = defaultEnvironment();
+        const { SECRETS_MANAGER_ENDPOINT: _, ...environment } = environmentOf();
         const bundle = join(functionOf(engine), 'index.mjs');
         await using rotating = await Rotating.on(server, { cold: true, bundle, environment });
         const before = rotating.password();

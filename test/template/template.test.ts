@@ -6,7 +6,17 @@ import { Lambda } from '../../local/lambda.ts';
 import { ENGINES } from '../../scripts/build.ts';
 import { Settings } from '../../shared/core/settings.ts';
 import { DatabaseSettings } from '../../shared/database/settings.ts';
-import { capitalised, defaultEnvironment, FUNCTION_ARN, resourcesOf, root, template, text } from './template.ts';
+import {
+  capitalised,
+  environmentOf,
+  evaluate,
+  FUNCTION_ARN,
+  resourcesOf,
+  root,
+  statement,
+  template,
+  text,
+} from './template.ts';
 
 const { Parameters, Resources, Outputs, Globals } = template;
 const OF_NAME = { Ref: 'functionName' };
@@ -148,7 +158,9 @@ describe('the environment', () => {
   });
 
   test('of a stack that was given no parameters is that of a function without settings', () => {
-    const [deployed, bare] = [new DatabaseSettings(defaultEnvironment()), new DatabaseSettings({})];
+    const [deployed, bare] = [new DatabaseSettings(environmentOf()), new DatabaseSettings({})];
+    // One differs: a stack that names no admin secret has no admin, and a function without the setting leaves that to its role.
+    expect([deployed.masterSecretArns, bare.masterSecretArns]).toEqual([[], undefined]);
     for (const name of [
       'secretsManagerEndpoint',
       'defaultStrategy',
@@ -157,6 +169,36 @@ describe('the environment', () => {
       'passwords',
     ] as const)
       expect(deployed[name]).toEqual(bare[name]);
+  });
+});
+
+describe('the admin secrets', () => {
+  const arn = (name: string) => `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${name}-AbCdEf`;
+
+  test.each([[[arn('one')]], [[arn('one'), arn('two')]]])('are the same for the code and for the role: %j', (arns) => {
+    const given = { masterSecretArn: arns.join(',') };
+    expect(new DatabaseSettings(environmentOf(given)).masterSecretArns).toEqual(arns);
+    const { onlyIf, Resource } = statement('AdminSecret');
+    expect(evaluate(template.Conditions[String(onlyIf)], given)).toBe(true);
+    expect(evaluate(Resource, given)).toEqual(arns);
+  });
+
+  test.each([
+    ['no member', []],
+    ['an empty member', ['']],
+  ])('are none, for the code and for the role, where the parameter is empty: an empty list has %s', (_, emptyList) => {
+    expect(new DatabaseSettings(environmentOf({}, emptyList)).masterSecretArns).toEqual([]);
+    expect(evaluate(template.Conditions['HasAdminSecret'], {}, emptyList)).toBe(false);
+    expect(evaluate(template.Conditions['HasAdminSecretKey'], {}, emptyList)).toBe(false);
+  });
+
+  test('may have a key each', () => {
+    const given = {
+      masterSecretKmsKeyArn: 'arn:aws:kms:eu-west-1:123456789012:key/1,arn:aws:kms:eu-west-1:123456789012:key/2',
+    };
+    const { onlyIf, Resource } = statement('KeyOfAdminSecret');
+    expect(evaluate(template.Conditions[String(onlyIf)], given)).toBe(true);
+    expect(evaluate(Resource, given)).toEqual(given.masterSecretKmsKeyArn.split(','));
   });
 });
 

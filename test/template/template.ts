@@ -1,4 +1,4 @@
-/** template.yaml as tests read it: short forms of CloudFormation's functions are long ones, and nothing is evaluated. */
+/** template.yaml as tests read it: short forms of CloudFormation's functions are long ones. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,10 +93,51 @@ export function capitalised(engine: string): string {
   return engine.slice(0, 1).toUpperCase() + engine.slice(1);
 }
 
-/** The function's environment, all parameters left at their defaults. */
-export function defaultEnvironment(): Record<string, string> {
-  const variables: Record<string, { Ref: string }> = template.Globals.Function['Environment'].Variables;
+/** Values of parameters; those that are missing have their defaults. */
+export type Given = Readonly<Record<string, string>>;
+
+/**
+ * What CloudFormation makes of an expression: of the functions in Conditions, Rules and the environment, as
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html define them.
+ * @param emptyList what an empty list of commas is: the pages do not say whether it has no member or an empty one
+ */
+export function evaluate(expression: unknown, given: Given, emptyList: readonly string[] = ['']): unknown {
+  if (typeof expression !== 'object' || expression === null || Array.isArray(expression)) return expression;
+  const [[name, operand] = ['', undefined]] = Object.entries(expression);
+  if (name === 'Ref') return valueOfParameter(operand, given, emptyList);
+  const [first, second, third] = (operand as unknown[]).map((each) => evaluate(each, given, emptyList));
+  switch (name) {
+    case 'Fn::And':
+      return (operand as unknown[]).every((each) => evaluate(each, given, emptyList));
+    case 'Fn::Contains':
+      return (first as string[]).includes(second as string);
+    case 'Fn::EachMemberEquals':
+      return (first as string[]).every((member) => member === second);
+    case 'Fn::Equals':
+      return first === second;
+    case 'Fn::If':
+      return evaluate(template.Conditions[String(first)], given, emptyList) ? second : third;
+    case 'Fn::Join':
+      return (second as string[]).join(String(first));
+    case 'Fn::Not':
+      return !first;
+    default:
+      throw new Error(`${name} is not known here`);
+  }
+}
+
+function valueOfParameter(name: string, given: Given, emptyList: readonly string[]): string | readonly string[] {
+  const { Type, Default } = template.Parameters[name] ?? {};
+  const value = given[name] ?? String(Default);
+  if (Type !== 'CommaDelimitedList') return value;
+  return value === '' ? emptyList : value.split(',');
+}
+
+/** The function's environment in a stack with these parameters. */
+export function environmentOf(given: Given = {}, emptyList?: readonly string[]): Record<string, string> {
+  const variables: Record<string, unknown> = template.Globals.Function['Environment'].Variables;
   return Object.fromEntries(
-    Object.entries(variables).map(([name, { Ref }]) => [name, String(template.Parameters[Ref]?.Default)]),
+    Object.entries(variables).map(([name, value]) => [name, String(evaluate(value, given, emptyList))]),
   );
 }

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../../local/secrets-manager/errors.ts';
+import type { ServerDescription } from '../../../local/servers/server.ts';
+import { usersOf } from '../../engines/servers.ts';
 import { describeServers, testWithLog } from '../../servers.ts';
 import { proxy } from '../proxy.ts';
 import { type Json, newPassword, Rotating, type RotatingOptions } from '../rotating.ts';
@@ -15,8 +17,8 @@ const BY_ADMIN = {
   environment: { DEFAULT_STRATEGY: 'single-user-by-admin', ADMIN_MAY_SET_PASSWORDS: 'true' },
 } satisfies RotatingOptions;
 
-function adminValue({ manager }: Rotating): Json {
-  const found = manager.store.getSecretValue({ SecretId: 'admin' });
+function secretValue({ manager }: Rotating, SecretId: string): Json {
+  const found = manager.store.getSecretValue({ SecretId });
   return JSON.parse('SecretString' in found ? found.SecretString : '{}');
 }
 
@@ -26,7 +28,7 @@ function putAdmin({ manager }: Rotating, SecretString: string, label = 'AWSCURRE
 }
 
 function editAdmin(rotating: Rotating, changes: Json, label?: string): void {
-  putAdmin(rotating, rotating.remember({ ...adminValue(rotating), ...changes }), label);
+  putAdmin(rotating, rotating.remember({ ...secretValue(rotating, 'admin'), ...changes }), label);
 }
 
 /** The database has another password of the admin's than the secret. */
@@ -76,7 +78,7 @@ describeServers('postgres', 'an admin secret is refused before anything is store
     ['without a host', (r) => editAdmin(r, { host: undefined }), /cannot be used.*lacks the key "host"/],
     [
       'with two keys only that RDS does not manage',
-      (r) => putAdmin(r, r.remember({ username: r.admin, password: adminValue(r)['password'] })),
+      (r) => putAdmin(r, r.remember({ username: r.admin, password: secretValue(r, 'admin')['password'] })),
       /has no "host", and none of the tags aws:rds:primaryDBInstanceArn, aws:rds:primaryDBClusterArn/,
     ],
     ['of another engine', (r) => editAdmin(r, { engine: 'mysql' }), /cannot be used.*function for PostgreSQL/],
@@ -167,7 +169,7 @@ describeServers('postgres', 'an admin secret', (server) => {
 
   test('whose password is refused is said to be so, and a retry to help, which it does', async () => {
     await using rotating = await Rotating.on(server, ALTERNATING);
-    const password = String(adminValue(rotating)['password']);
+    const password = String(secretValue(rotating, 'admin')['password']);
     await setAdminPassword(rotating);
 
     const token = await rotating.expectRefused(
@@ -297,3 +299,89 @@ describeServers(
     });
   },
 );
+
+/** Another admin, a user that it made, and the secrets of both. The function rotates both, each with the strategy of its tag. */
+async function anotherAdmin(rotating: Rotating, server: ServerDescription, strategy: string) {
+  const users = usersOf(server);
+  const admin = { username: `other_${rotating.admin}`, password: newPassword() };
+  const user = { username: `other_${rotating.user}`, password: newPassword() };
+  await users.createAdmin(admin);
+  await users.createUser(user, admin.username);
+  const makeSecret = (Name: string, changes: Json, rotationStrategy: string) =>
+    rotating.manager.store.createSecret({
+      Name,
+      ClientRequestToken: randomUUID(),
+      SecretString: rotating.remember({ ...rotating.value(), masterarn: undefined, ...changes }),
+      Tags: [{ Key: 'rotation-strategy', Value: rotationStrategy }],
+    }).ARN;
+  const arn = makeSecret('other-admin', admin, 'single-user');
+  makeSecret('other', { ...user, masterarn: arn }, strategy);
+  const rotate = async (secret: string) => {
+    const { attempts } = await rotating.manager.rotate(secret, { start: rotating.start, attempts: 1 });
+    return attempts[0]?.steps.at(-1)?.error;
+  };
+  return {
+    arn,
+    user,
+    rotate,
+    async [Symbol.asyncDispose]() {
+      for (const name of [`${user.username}_clone`, user.username, admin.username]) await users.dropUser(name);
+    },
+  };
+}
+
+describeServers('postgres', 'of the admin secrets that the deployer has named', (server) => {
+  const STRATEGIES = ['alternating-users', 'single-user-by-admin'];
+
+  test.each(STRATEGIES)('none is one that the function merely rotates: %s', async (strategy) => {
+    const environment: Record<string, string> = { ADMIN_MAY_SET_PASSWORDS: 'true' };
+    const tags = { 'rotation-strategy': strategy };
+    await using rotating = await Rotating.on(server, { ...ALTERNATING, environment, tags });
+    environment['MASTER_SECRET_ARNS'] = rotating.arnOf('admin');
+    await using other = await anotherAdmin(rotating, server, strategy);
+    expect(await other.rotate('other-admin')).toBeUndefined();
+    const before = rotating.value();
+    const { username, password } = other.user;
+
+    for (const masterarn of [other.arn, 'other-admin', other.arn.slice(0, -'-AbCdEf'.length)]) {
+      // The editor does not know the victim's password. Single user by admin does not ask for it.
+      rotating.edit({ username, masterarn, password: strategy === 'alternating-users' ? password : 'unknown' });
+      await rotating.expectRefused(
+        'AdminSecretError',
+        `leads to ${other.arn}. The function may not use that secret as an admin's: the parameter masterSecretArn of the ` +
+          "function's stack (MASTER_SECRET_ARNS) does not name it.",
+        { step: 'createSecret', attempts: 2 },
+      );
+    }
+
+    expect(await rotating.logsIn(password, username)).toBe(true);
+    rotating.edit(before);
+    await rotating.expectRotated();
+  });
+
+  test.each(STRATEGIES)('none is there, so no admin is used: %s', async (strategy) => {
+    const environment = { ADMIN_MAY_SET_PASSWORDS: 'true', MASTER_SECRET_ARNS: 'none' };
+    const tags = { 'rotation-strategy': strategy };
+    await using rotating = await Rotating.on(server, { ...ALTERNATING, environment, tags });
+    await rotating.expectRefused(
+      'AdminSecretError',
+      "the parameter masterSecretArn of the function's stack (MASTER_SECRET_ARNS) is empty.",
+      { step: 'createSecret', attempts: 2 },
+    );
+  });
+
+  test.each(STRATEGIES)('two are used, each for a secret of its own: %s', async (strategy) => {
+    const environment: Record<string, string> = { ADMIN_MAY_SET_PASSWORDS: 'true' };
+    const tags = { 'rotation-strategy': strategy };
+    await using rotating = await Rotating.on(server, { ...ALTERNATING, environment, tags });
+    await using other = await anotherAdmin(rotating, server, strategy);
+    environment['MASTER_SECRET_ARNS'] = `${rotating.arnOf('admin')},${other.arn}`;
+
+    await rotating.expectRotated();
+    expect(await other.rotate('other')).toBeUndefined();
+
+    const { username, password } = secretValue(rotating, 'other');
+    expect(password).not.toBe(other.user.password);
+    expect(await rotating.logsIn(String(password), String(username))).toBe(true);
+  });
+});

@@ -24,7 +24,7 @@ afterEach(() => {
 const WRITER = 'orders.cluster-abc123.eu-west-1.rds.amazonaws.com';
 const READER = 'orders.cluster-ro-abc123.eu-west-1.rds.amazonaws.com';
 
-async function adminOf(host: string, isOneFamily: boolean) {
+async function adminOf(host: string, isOneFamily: boolean, masterarn?: string) {
   const manager = await startSecretsManager();
   const value = {
     engine: 'postgres',
@@ -33,12 +33,19 @@ async function adminOf(host: string, isOneFamily: boolean) {
     host: WRITER,
     sslservername: 'admin.example.com',
   };
-  manager.store.createSecret({ Name: 'admin', ClientRequestToken: randomUUID(), SecretString: JSON.stringify(value) });
-  const masterarn = manager.store.describeSecret({ SecretId: 'admin' }).ARN;
+  const makeSecret = (changes: object = {}) =>
+    manager.store.createSecret({
+      Name: 'admin',
+      ClientRequestToken: randomUUID(),
+      SecretString: JSON.stringify({ ...value, ...changes }),
+    }).ARN;
+  const arn = makeSecret();
   const account = new Account('right');
   const deadline = new Deadline(60_000);
   const asked: string[][] = [];
-  const text = new Secret(JSON.stringify({ ...value, username: 'app', password: 'own', host, masterarn }));
+  const text = new Secret(
+    JSON.stringify({ ...value, username: 'app', password: 'own', host, masterarn: masterarn ?? arn }),
+  );
   const admin = new AdminSecret({
     engine: account.engine,
     versions: new SecretVersions(connectSecretsManager(manager.endpoint), 'app', deadline),
@@ -50,6 +57,7 @@ async function adminOf(host: string, isOneFamily: boolean) {
       },
     },
     deadline,
+    settings: { masterSecretArns: [arn] },
     refusals: new Refusals(),
     secretArn: 'arn',
     current: parseSecret({ text, called: 'AWSCURRENT' }, account.engine),
@@ -62,7 +70,11 @@ async function adminOf(host: string, isOneFamily: boolean) {
       SecretString: JSON.stringify({ ...value, ...changes }),
       VersionStages,
     });
-  return { admin, account, asked, edit, [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]() };
+  const replaceSecret = (changes: object) => {
+    manager.store.deleteSecret({ SecretId: arn, ForceDeleteWithoutRecovery: true });
+    makeSecret(changes);
+  };
+  return { admin, account, asked, edit, replaceSecret, [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]() };
 }
 
 test('an admin of the same cluster logs in at its own endpoint, where the other one may lag behind', async () => {
@@ -103,4 +115,13 @@ test('one that meanwhile names another admin is', async () => {
   const guarded = await given.admin.guarded(['app']);
   given.edit({ username: 'other_admin', password: 'changed' });
   await (await guarded.login()).close();
+});
+
+test('one whose name another secret has by now is not', async () => {
+  await using given = await adminOf(WRITER, false, 'admin');
+  given.account.password = 'changed';
+  const guarded = await given.admin.guarded(['app']);
+  given.replaceSecret({ password: 'changed' });
+  await expect(guarded.login()).rejects.toThrow('refused');
+  expect(given.account.reached).toHaveLength(1);
 });

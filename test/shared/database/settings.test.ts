@@ -49,6 +49,15 @@ describe('the settings', () => {
     );
   });
 
+  test.each([
+    ['', undefined],
+    ['none', []],
+    ['arn:one', ['arn:one']],
+    ['arn:one, arn:two', ['arn:one', 'arn:two']],
+  ])('the admin secrets that %j names', (MASTER_SECRET_ARNS, named) => {
+    expect(new DatabaseSettings({ MASTER_SECRET_ARNS }).masterSecretArns).toEqual(named);
+  });
+
   test('private authorities are PEM certificates, lines or no lines', () => {
     expect(new DatabaseSettings({ PRIVATE_CA: '' }).privateCa).toEqual([]);
     const [ca, other] = [tls.ca.trim(), tls.otherCa.trim()];
