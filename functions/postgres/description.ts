@@ -62,7 +62,7 @@ const INVALID = -2;
  * Resets a session as DISCARD ALL does, which poolers send before they give a session to another
  * client. DISCARD ALL itself is not allowed beside other statements in one message.
  */
-const RESET = 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL';
+const RESET = 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; ';
 
 /**
  * One statement, so that everything is of one moment. The twin's own session is reset before: its next

@@ -202,10 +202,10 @@ export class PostgresSession implements Session {
 
   /**
    * The rows that a query returns. Outside `exclusively`, the query is a transaction of its own.
-   * @param before statements that go before it in the same message
+   * @param before statements that go before it in the same message, each with a semicolon
    */
   async rows<Row>(query: string, before = ''): Promise<Row[]> {
-    const results = await this.#query(`${before}; ${this.#settings}; ${query}`, statementFailure);
+    const results = await this.#query(`${before}${this.#settings}; ${query}`, statementFailure);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 

@@ -68,8 +68,8 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/strategies/set-password.ts',
-        find: "if (result.is !== 'refused' || by.replacing",
-        replace: 'if (by.replacing',
+        find: "if (result.is !== 'refused') {",
+        replace: "if (result.is === 'barred') {",
       },
       {
         file: 'shared/database/strategies/set-password.ts',

@@ -21,7 +21,7 @@ import { changeOrFindOut } from './uncertain-change.ts';
  * another one changes nothing in the database any more.
  */
 export async function setPassword<S extends Session>(work: Work<S>, means: Means<S>, by: Changer<S>): Promise<void> {
-  const { engine, logins } = work;
+  const { engine } = work;
   const outcome = await changeOrFindOut(work, async (begin) => {
     try {
       return await engine.exclusively(by.session, by.account, async () => {
@@ -50,7 +50,7 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
   // The session is closed first: it may have the last connection. Nothing is put back after that. If an
   // earlier attempt made the change, it is not for this one to undo.
   await by.session.close();
-  await logins.prove(pending);
+  await proveLast(work, pending);
 }
 
 /**
@@ -140,18 +140,26 @@ async function proveOrPutBack<S extends Session>(
   if (by.isAtAnotherHost) return onceReplicated(by, () => logins.prove(pending).then(() => {}));
   const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
-  if (result.is === 'barred') {
-    // The first session may be the one that fills the account's connection limit.
+  if (result.is !== 'refused') {
+    // The first session may have the last connection of the account or of the server.
     await by.session.close();
-    await logins.prove(pending);
-    return;
+    return await proveLast(work, pending);
   }
-  if (result.is !== 'refused' || by.replacing !== current.value || means.keepsReplaced) throw result.why;
+  if (by.replacing !== current.value || means.keepsReplaced) throw result.why;
   await putBackIfRefused(work, by, pending, result.why);
   throw new LoginRefusedError(
     'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
     result.why,
   );
+}
+
+/** Proves the new password once the other sessions of this attempt are closed. */
+async function proveLast<S extends Session>({ logins }: Work<S>, pending: SecretValue): Promise<void> {
+  const result = await logins.try(pending);
+  if (result.is === 'accepted') return result.session.close();
+  if (result.is !== 'refused')
+    result.why.message += ' The pending password has been set, and AWSPENDING has it: the next attempt proves it.';
+  throw result.why;
 }
 
 /**

@@ -26,7 +26,6 @@ await describeOwnServers(
     /** The application's pool: open sessions of the user in AWSCURRENT, in `database`. */
     async function pool(rotating: Rotating, size: number, database = server.database) {
       await using open = new AsyncDisposableStack();
-      const sessions: pg.Client[] = [];
       for (let n = 0; n < size; n++) {
         const { host, port } = server;
         const [user, password] = [String(rotating.value()['username']), rotating.password()];
@@ -34,10 +33,9 @@ await describeOwnServers(
         client.on('error', () => {});
         await client.connect();
         open.defer(() => client.end());
-        sessions.push(client);
       }
       const rest = open.move();
-      return { sessions, [Symbol.asyncDispose]: () => rest.disposeAsync() };
+      return { [Symbol.asyncDispose]: () => rest.disposeAsync() };
     }
 
     /** One of the two that a secret names logs in, after every step. */
@@ -92,26 +90,60 @@ await describeOwnServers(
       },
     );
 
-    test.each(STRATEGIES)('%s, somebody takes the last one at the change, and gives it back', async (_, options) => {
+    test.each(
+      STRATEGIES.flatMap(([name, options]) => [
+        [name, 'gives it back', options] as const,
+        [name, 'keeps it', options] as const,
+      ]),
+    )('%s, somebody takes the last one at the change, and %s', async (_, then, options) => {
+      await using thieves = new AsyncDisposableStack();
       const taken = Promise.withResolvers<void>();
       let taking = false;
       await using between = await proxy(server, async (from, bytes) => {
         if (taking || from !== 'client' || !/ALTER ROLE .*PASSWORD/.test(bytes.toString())) return;
         taking = true;
         let last: AsyncDisposable | undefined;
+        thieves.defer(() => last?.[Symbol.asyncDispose]());
         // The session that has just ended may still be on its way out.
         await eventually(async () => {
           last = await pool(rotating, 1).catch(() => undefined);
           return last !== undefined;
         });
         taken.resolve();
-        void sleep(1500).then(() => last?.[Symbol.asyncDispose]());
+        if (then === 'gives it back') void sleep(1500).then(() => last?.[Symbol.asyncDispose]());
       });
       await using rotating = await Rotating.on(server, through(between.endpoint, options));
       await using _pool = await pool(rotating, SLOTS - 2);
 
-      await rotating.expectRotated();
+      const { error, token } = await rotating.rotate();
+      expect(error).toBeUndefined();
       await taken.promise;
+      await thieves.disposeAsync();
+      await rotating.expectComplete(token);
     });
+
+    test.each(STRATEGIES.slice(0, 2))(
+      '%s, no proof can be had: the error says that the password has been set',
+      async (_, options) => {
+        let isOpen = true;
+        const between = await proxy(server, (from, bytes) => {
+          if (!isOpen || from !== 'client' || !bytes.includes('COMMIT')) return;
+          isOpen = false;
+          between.close();
+        });
+        await using rotating = await Rotating.on(server, through(between.endpoint, options));
+        const token = rotating.begin();
+        await rotating.step('createSecret', token);
+
+        expect(await rotating.step('setSecret', token)).toMatchObject({
+          error: { errorType: 'ConnectionError', errorMessage: expect.stringContaining('password has been set') },
+        });
+        expect(await rotating.logsIn(rotating.password('AWSPENDING'))).toBe(true);
+
+        between.listen(between.endpoint.port, between.endpoint.host);
+        await rotating.expectRotated();
+        between.close();
+      },
+    );
   },
 );
