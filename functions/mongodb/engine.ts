@@ -3,6 +3,7 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
+import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
 import type { MongoSession } from './session.ts';
 import { twins } from './twins.ts';
@@ -20,7 +21,7 @@ export const mongodb: Engine<MongoSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
-  outlook: async () => ({ hasRoom: true }),
+  outlook,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({
