@@ -4,7 +4,7 @@ import { type Connection as Client, type ConnectionOptions, createConnection } f
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
 import { onceOneIsFree } from '../../shared/database/free-connection.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import { type Trust, trustIn } from '../../shared/database/tls.ts';
 import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
 import { MySqlSession, nameOf } from './session.ts';
 
@@ -46,7 +46,7 @@ function clientOf(connection: Connection, { username, password }: Credential): C
     user: username,
     password: password.reveal(),
     ...(to.database !== undefined && { database: to.database }),
-    ...(to.tls !== 'off' && { ssl: { ca: trustedRoots(to.tls.ca), rejectUnauthorized: true, verifyIdentity: true } }),
+    ...(to.tls !== 'off' && { ssl: verified(trustIn(to.tls.ca)) }),
     stream: () => socket.connect(to.port, to.host).setNoDelay(true),
     connectTimeout: 0,
     charset: 'utf8mb4',
@@ -58,6 +58,17 @@ function clientOf(connection: Connection, { username, password }: Credential): C
     flags: ['-LOCAL_FILES'],
     connectAttributes: { program_name: 'secret-rotation' },
   });
+}
+
+const verifying = new WeakMap<Trust, { ca: string[]; rejectUnauthorized: true; verifyIdentity: true }>();
+
+/** The same object for the same authorities: by it the driver knows whether it has parsed them before. */
+function verified(trust: Trust) {
+  const known = verifying.get(trust);
+  if (known !== undefined) return known;
+  const ssl = { ca: trust.ca, rejectUnauthorized: true as const, verifyIdentity: true as const };
+  verifying.set(trust, ssl);
+  return ssl;
 }
 
 /**

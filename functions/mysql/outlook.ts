@@ -1,6 +1,7 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { escape as literal } from 'mysql2';
 import type { Account, Endpoint, Outlook } from '../../shared/database/engine.ts';
+import { MARK } from '../../shared/database/mark.ts';
 import type { MySqlSession } from './session.ts';
 
 /** One query. */
@@ -11,10 +12,13 @@ export async function outlook(session: MySqlSession, account: Account, to: Endpo
 }
 
 async function ofItself(session: MySqlSession): Promise<Outlook> {
-  const [row] = await session.rows<Server & Own>(`SELECT ${ofServer(session)}, ${ofOwn(session)}`);
+  const [row] = await session.rows<Server & Own>(
+    `SELECT ${ofServer(session)}, ${ofOwn(session)}, ${ownerOf(session)} AS owner`,
+  );
   if (row === undefined) return { hasRoom: true };
   const isAtLimit = row.mostOwn !== 0 && row.own >= row.mostOwn;
-  return { readOnly: readOnly(row), hasRoom: row.threads < row.most && !isAtLimit };
+  const owners = row.owner === null ? [] : [row.owner];
+  return { readOnly: readOnly(row), hasRoom: row.threads < row.most && !isAtLimit, owners };
 }
 
 async function ofOther(session: MySqlSession, account: Account, to: Endpoint): Promise<Outlook> {
@@ -44,11 +48,18 @@ function ofServer({ isMariaDb }: MySqlSession): string {
 }
 
 /** How many connections the account may have (0: as many as it wants), and has. */
-type Own = { mostOwn: number; own: number };
+type Own = { mostOwn: number; own: number; owner: string | null };
 
 function ofOwn({ account: { username } }: MySqlSession): string {
   return `@@session.max_user_connections AS mostOwn,
     (SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = ${literal(username)}) AS own`;
+}
+
+/** A user may read its own mark, and no other user's. */
+function ownerOf({ isMariaDb, account: { username, realm } }: MySqlSession): string {
+  if (isMariaDb) return 'NULL';
+  return `(SELECT ATTRIBUTE->>'$."${MARK}".secret' FROM information_schema.USER_ATTRIBUTES
+    WHERE USER = ${literal(username)} AND HOST = ${literal(realm)})`;
 }
 
 type Requirements = {

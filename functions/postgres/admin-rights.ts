@@ -2,7 +2,14 @@ import pg from 'pg';
 import { DeadlineError } from '../../shared/core/errors.ts';
 import type { Pair } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { type AdminTask, type Failure, notAllowed, passwordFailure, statementFailure } from './errors.ts';
+import {
+  type AdminTask,
+  type Failure,
+  LOCK_NOT_AVAILABLE,
+  notAllowed,
+  passwordFailure,
+  statementFailure,
+} from './errors.ts';
 import { type PostgresSession, SINCE_16 } from './session.ts';
 
 const { escapeIdentifier: name } = pg;
@@ -62,5 +69,3 @@ export function adminFailure(task: AdminTask & { passwordOf?: string }): Failure
     );
   };
 }
-
-const LOCK_NOT_AVAILABLE = '55P03';

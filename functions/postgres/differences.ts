@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
+import { DormantUserError } from '../../shared/database/errors.ts';
 import type { Needs } from './admin-rights.ts';
 import type { Membership, Picture } from './description.ts';
 import { SINCE_16 } from './session.ts';
@@ -23,9 +24,12 @@ const { escapeIdentifier: name, escapeLiteral: literal } = pg;
  * What differs between base and twin. Pure: works on what the catalogs say.
  * @param user whose session has looked. In the twin's own session, whether it acts as the base
  * counts, too.
+ * @throws {DormantUserError} if one of the two is gone
  */
 export function differencesIn(picture: Picture, { base, twin }: Pair, user: string): PostgresDifference[] {
   const seen = { picture, base: base.username, twin: twin.username };
+  for (const user of [seen.base, seen.twin])
+    if (picture.roles[user] === undefined) throw new DormantUserError(`There is no role "${user}" any more.`, { user });
   return [
     ...membership(seen),
     ...memberships(seen),
@@ -163,14 +167,18 @@ const LISTS = new Set([
 ]);
 
 /**
- * The twin has the base's settings. Its `role` names the base, where the base itself has none or
- * `none`.
+ * The twin has the base's settings. Its `role` is the role as which a session of the base acts, in
+ * every database in which that is another one.
  */
 function settings({ picture, base, twin }: Seen): PostgresDifference[] {
   const [wanted, present] = [settingsOf(picture, base), settingsOf(picture, twin)];
-  for (const entry of wanted.values()) if (entry.key === 'role' && entry.value === 'none') entry.value = base;
-  const own = placeOf('', 'role');
-  if (!wanted.has(own)) wanted.set(own, { database: '', key: 'role', value: base });
+  for (const [place, { key }] of wanted) if (isRole(key)) wanted.delete(place);
+  const everywhere = roleOfBase(picture, base, '');
+  for (const database of new Set(['', ...picture.loginRoles.map((each) => each.database)])) {
+    const value = roleOfBase(picture, base, database);
+    if (database === '' || value !== everywhere)
+      wanted.set(placeOf(database, 'role'), { database, key: 'role', value });
+  }
 
   const places = new Set([...wanted.keys(), ...present.keys()]);
   return [...places].flatMap((place): PostgresDifference[] => {
@@ -185,6 +193,23 @@ function settings({ picture, base, twin }: Seen): PostgresDifference[] {
       { kind: 'setting', what, remedies: [sql], sql, needs: key === 'role' ? { role: twin } : { parameter: key } },
     ];
   });
+}
+
+/**
+ * The role as which a session of the base begins in this database. The nearest setting wins: of the
+ * base in the database, of the base, of the database, of all. `none` is the base itself.
+ */
+function roleOfBase({ loginRoles }: Picture, base: string, database: string): string {
+  for (const forAll of [false, true])
+    for (const place of [database, '']) {
+      const found = loginRoles.find((each) => each.forAll === forAll && each.database === place);
+      if (found !== undefined) return found.role === 'none' ? base : found.role;
+    }
+  return base;
+}
+
+function isRole(key: string): boolean {
+  return key.toLowerCase() === 'role';
 }
 
 type Entry = { database: string; key: string; value: string };
@@ -292,15 +317,40 @@ function remediesFor(kind: string, base: string, twin: string, place: string): s
 }
 
 /**
- * Whether the twin's session acts as the base. If the membership is missing at login, the server
+ * Whether the twin's session acts as the base's does. If the membership is missing at login, the server
  * only warns that it cannot set the role, and the session acts as the twin.
  */
 function identity({ picture, base, twin }: Seen): PostgresDifference[] {
-  const settingsOfBase = settingsOf(picture, base);
-  const own = [picture.database, ''].map((database) => settingsOfBase.get(placeOf(database, 'role'))?.value);
-  const first = own.find((role) => role !== undefined);
-  const expected = first === undefined || first === 'none' ? base : first;
+  const expected = roleOfBase(picture, base, picture.database);
   if (picture.actsAs === expected) return [];
   const what = `a session of "${twin}" acts as "${picture.actsAs}" and not as "${expected}"`;
-  return [{ kind: 'less', what, remedies: [`GRANT ${name(base)} TO ${name(twin)}`] }];
+  const mended = losesRoleUntil(picture.version);
+  if (mended === undefined) return [{ kind: 'less', what, remedies: [`GRANT ${name(base)} TO ${name(twin)}`] }];
+  const present = `${Math.floor(picture.version / 10_000)}.${picture.version % 10_000}`;
+  return [
+    {
+      kind: 'less',
+      what: `${what} once it is reset by DISCARD ALL, as poolers do: PostgreSQL ${present} loses the role, so update it to ${mended}`,
+      remedies: [],
+    },
+  ];
+}
+
+/**
+ * The first minor version of each major one in which a session keeps the role of `ALTER ROLE … SET role`
+ * when it is reset. All before lose it: https://www.postgresql.org/docs/release/17.2/
+ */
+const KEEPS_ROLE: readonly (readonly [major: number, minor: number])[] = [
+  [12, 22],
+  [13, 18],
+  [14, 15],
+  [15, 10],
+  [16, 6],
+  [17, 2],
+];
+
+/** The version to which a server has to be updated to keep the role: `17.2`. Undefined if it keeps it. */
+function losesRoleUntil(version: number): string | undefined {
+  const [found] = KEEPS_ROLE.filter(([major]) => major >= Math.floor(version / 10_000));
+  return found !== undefined && version < found[0] * 10_000 + found[1] ? found.join('.') : undefined;
 }

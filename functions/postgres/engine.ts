@@ -3,6 +3,7 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
+import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
 import { DEFAULT_DATABASE, type PostgresSession } from './session.ts';
 import { twins } from './twins.ts';
@@ -19,7 +20,7 @@ export const postgres: Engine<PostgresSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
-  outlook: async () => ({ hasRoom: true }),
+  outlook,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({ unsupported: 'a role has one password only' }),

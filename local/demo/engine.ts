@@ -1,7 +1,7 @@
 /** What differs between the demo on one engine and on another. */
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { ServerDescription, ServerOptions } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
-import type { StrategyName } from './strategies.ts';
 
 /** Who logs in where: each to a database of its own, so that the server's log tells them apart. */
 export const VISITORS = ['rotation', 'application', 'prober'] as const;

@@ -1,11 +1,11 @@
 import { parseCommandLine, UsageError, wholeNumber } from '../../scripts/usage.ts';
+import { type Facts, STRATEGIES, STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
 import { engines } from '../../test/engines/engines.ts';
 import { type EngineName, engineNames } from '../../test/engines/servers.ts';
-import { STRATEGIES, type StrategyName } from './strategies.ts';
+import { WORDS } from './strategies.ts';
 
 const ORIGINS = engineNames.map((name) => engines[name].demo.origin).join('\n');
-const STRATEGY_NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
-const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${STRATEGIES[name].summary})`);
+const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${WORDS[name].summary})`);
 
 export type Options = {
   rotations: number;
@@ -43,7 +43,7 @@ export function parseOptions(args: string[]): Options {
     options: {
       rotations: { type: 'string', default: '3' },
       engine: { type: 'string', default: engineNames[0] as EngineName },
-      strategy: { type: 'string', default: STRATEGY_NAMES[0] },
+      strategy: { type: 'string', default: STRATEGY_NAMES[0] as StrategyName },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -62,11 +62,11 @@ export function parseOptions(args: string[]): Options {
 /** The function would say so too, after all has been started. */
 function requireSupport({ engine, strategy }: Options): void {
   const { rotates } = engines[engine];
-  const { needs } = STRATEGIES[strategy];
-  const capability = needs && rotates[needs](rotates.engineKeys[0]);
-  if (capability && 'unsupported' in capability)
+  const { capability }: Facts = STRATEGIES[strategy];
+  const found = capability && rotates[capability](rotates.engineKeys[0]);
+  if (found && 'unsupported' in found)
     throw new UsageError(
-      `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${capability.unsupported}.`,
+      `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${found.unsupported}.`,
     );
 }
 

@@ -21,6 +21,7 @@ import type { Session } from './engine.ts';
 import { AdminRefusedError, AdminSecretError } from './errors.ts';
 import { Logins } from './logins.ts';
 import { namesIn } from './pair.ts';
+import type { Refusals } from './refusals.ts';
 import { type Readable, type SecretValue, sameHost } from './secret-value.ts';
 
 /** An admin who has passed the guards. */
@@ -38,13 +39,15 @@ export type Admin<S extends Session> = {
   login(): Promise<S>;
 };
 
+type OfAdmin<S extends Session> = Given<S> & { deadline: Deadline; secretArn: string; refusals: Refusals };
+
 /** The admin secret, with its guards. */
 export class AdminSecret<S extends Session> {
-  readonly #given: Given<S> & { deadline: Deadline; secretArn: string };
+  readonly #given: OfAdmin<S>;
   readonly #versions: AdminVersions<S>;
 
   /** `secretArn` is the ARN of the secret that is rotated. */
-  constructor(given: Given<S> & { deadline: Deadline; secretArn: string }) {
+  constructor(given: OfAdmin<S>) {
     this.#given = given;
     this.#versions = new AdminVersions(given);
   }
@@ -96,8 +99,8 @@ export class AdminSecret<S extends Session> {
   }
 
   async #login(read: Readable, users: readonly string[]): Promise<S> {
-    const { engine, deadline } = this.#given;
-    const logins = new Logins(engine, deadline, read.value.endpoint);
+    const { engine, deadline, refusals } = this.#given;
+    const logins = new Logins(engine, deadline, read.value.endpoint, refusals);
     const candidates = [
       async () => read.value,
       () => this.#readAgain(read, 'AWSCURRENT', users),

@@ -89,6 +89,12 @@ export interface Engine<S extends Session = Session> {
   readonly password: { alphabet: string; longest: number };
 
   /**
+   * After how many refused logins in a row a server of this engine may lock an account. Undefined if
+   * servers do not.
+   */
+  readonly locksAfter?: number;
+
+  /**
    * Why no user can have this name, as the end of a sentence (`is longer than 63 bytes`); undefined
    * if one can.
    * @param engineKey the secret's value of `engine`
@@ -96,8 +102,8 @@ export interface Engine<S extends Session = Session> {
   usernameProblem(name: string, engineKey: string): string | undefined;
 
   /**
-   * Makes one connection, without a retry. Never throws. The session's limits on the client and on
-   * the server are set before it returns.
+   * Makes one connection. Tries again only for want of a free one, for some seconds. Never throws.
+   * The session's limits on the client and on the server are set before it returns.
    */
   login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<S>>;
 
@@ -139,6 +145,7 @@ export interface Engine<S extends Session = Session> {
    * @param account whose password is about to be set
    * @param to where that account logs in
    * @throws {DatabaseError | ConnectionError} if the server does not answer
+   * @throws {UnsupportedHostError} if a pooler answers in the server's place
    */
   outlook(session: S, account: Account, to: Endpoint): Promise<Outlook>;
 
@@ -159,6 +166,11 @@ export type Outlook = {
    * account: `must show a client certificate (REQUIRE X509)`.
    */
   unprovable?: string | undefined;
+  /**
+   * ARNs of the secrets whose marks say that the account is their twin or their base, as far as the
+   * session may see marks.
+   */
+  owners?: readonly string[];
   /**
    * False if the server has no connection left beside those that are open. The session that makes
    * the change then has to close before the proof.
@@ -256,6 +268,7 @@ export interface Twins<S extends Session> {
    * Compares the two users, and changes nothing. An empty list proves that they are equal. In a
    * session of the twin it also proves that the session works with the base's rights.
    * @returns `not visible` if the session may not see enough to compare
+   * @throws {DormantUserError} if one of the two does not exist
    */
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
   /**

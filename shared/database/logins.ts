@@ -8,12 +8,10 @@ import { type RotationError, SecretsManagerError } from '../core/errors.ts';
 import type { OtherVersions, Version } from '../core/versions.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError } from './errors.ts';
+import { MINUTES_REMEMBERED, type Refusals } from './refusals.ts';
 import { parseSecret, type Readable, type SecretValue, sameTarget } from './secret-value.ts';
 
-/**
- * More refused logins in one invocation could lock the account, as MySQL's FAILED_LOGIN_ATTEMPTS
- * does, for example.
- */
+/** The most refused logins in one invocation, on a server that locks no account. */
 const MOST_REFUSALS = 4;
 
 /** A session, and the version whose password it logged in with. */
@@ -32,19 +30,46 @@ export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
   readonly #deadline: Deadline;
   readonly #at: Endpoint;
+  /** Of all invocations in this process. */
+  readonly #remembered: Refusals;
   #refusals = 0;
 
-  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint) {
+  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint, remembered: Refusals) {
     this.#engine = engine;
     this.#deadline = deadline;
     this.#at = at;
+    this.#remembered = remembered;
   }
 
-  /** One login. Never throws. The caller closes the session, if there is one. */
+  /**
+   * One login. Never throws. The caller closes the session, if there is one.
+   *
+   * A password that the server refused a short while ago is not sent again if one more refusal could
+   * lock the account. The answer is `unknown` then.
+   */
   async try(value: SecretValue): Promise<LoginResult<S>> {
+    const { username } = value;
+    if (this.#left(username) <= 0 && this.#engine.locksAfter !== undefined && this.#remembered.has(this.#at, value))
+      return { is: 'unknown', why: notSentAgain(value) };
     const result = await this.#engine.login(this.#at, value, this.#deadline);
-    if (result.is === 'refused') this.#refusals++;
+    if (result.is === 'refused') {
+      this.#refusals++;
+      this.#remembered.add(this.#at, value);
+    }
+    if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, username);
     return result;
+  }
+
+  /** Call this after the password of a user was set: what the server refused before says nothing now. */
+  passwordChanged(username: string): void {
+    this.#remembered.forget(this.#at, username);
+  }
+
+  /** How many more refusals this account can bear. */
+  #left(username: string): number {
+    const { locksAfter } = this.#engine;
+    if (locksAfter === undefined) return MOST_REFUSALS - this.#refusals;
+    return locksAfter - 1 - this.#remembered.count(this.#at, username);
   }
 
   /**
@@ -92,16 +117,20 @@ export class Logins<S extends Session> {
 
   /**
    * A session of AWSCURRENT's user with any password that the secret has for it. The order is:
-   * AWSCURRENT, the pending version, all other versions from the newest on.
+   * AWSCURRENT, the pending version, the newest of the other versions, and then the rest of them.
+   *
+   * Few passwords are tried in one attempt. The next attempts go on with others. An attempt in a new
+   * process does not know which ones the last attempt has tried, so it draws them.
    *
    * A version is tried only if it names the same user of the same server as AWSCURRENT, and has a
    * password that was not tried yet.
+   * @param readPending is called if AWSCURRENT's password is refused
    * @throws {LoginRefusedError} if all are refused; the message says how many were not tried
    * @throws any other reason why a login failed
    */
   async logInWithAny(
     current: Readable,
-    readPending: () => Promise<Readable>,
+    readPending: () => Promise<Readable | undefined>,
     versions: OtherVersions,
   ): Promise<Found<S>> {
     const candidates = new Candidates(current.value);
@@ -119,21 +148,25 @@ export class Logins<S extends Session> {
     const asCurrent = await found(current.value);
     if (asCurrent) return asCurrent;
     const pending = await readPending();
-    const asPending = await found(pending.value);
+    const asPending = pending && (await found(pending.value));
     if (asPending) return asPending;
-    const others = (await versions.newestFirst()).filter(
-      (id) => id !== current.version.id && id !== pending.version.id,
+    const [newest, ...rest] = (await versions.newestFirst()).filter(
+      (id) => id !== current.version.id && id !== pending?.version.id,
     );
+    const others = newest === undefined ? [] : [newest, ...inRandomOrder(rest)];
     let untried = others.length;
     const unreadable: SecretsManagerError[] = [];
     for (const id of others) {
-      if (this.#refusals >= MOST_REFUSALS) break;
+      if (this.#left(current.value.username) <= 0) break;
       untried--;
       const value = await this.#byId(versions, id, unreadable);
-      const asOther = value && (await found(value));
+      if (value === undefined) continue;
+      if (this.#remembered.has(this.#at, value)) candidates.pass(value);
+      const asOther = await found(value);
       if (asOther) return asOther;
     }
-    throw allRefused(current.value, why, { tried: candidates.taken, untried, unreadable });
+    const { tried, passed, elsewhere } = candidates;
+    throw allRefused(current.value, why, { tried, passed, elsewhere, untried, unreadable });
   }
 
   /**
@@ -143,26 +176,34 @@ export class Logins<S extends Session> {
    *
    * Example: AWSCURRENT names `app`, and the pending version `app_clone`. A login of `app_clone` with
    * the password in AWSPREVIOUS shows that an earlier rotation has set that password.
+   * @returns the account; `barred` if the password is right and the account may not log in; undefined
+   *   if no password is accepted
    * @throws if a login shows nothing about its password
    */
-  async acceptsKnownPassword(pending: SecretValue, current: Readable, versions: OtherVersions): Promise<boolean> {
+  async acceptsKnownPassword(
+    pending: SecretValue,
+    current: Readable,
+    versions: OtherVersions,
+  ): Promise<Account | 'barred' | undefined> {
     const candidates = new Candidates(pending);
-    const isAccepted = async (value: SecretValue | undefined): Promise<boolean> => {
-      if (value === undefined || !candidates.take(value)) return false;
+    const accepted = async (value: SecretValue | undefined): Promise<Account | 'barred' | undefined> => {
+      if (value === undefined || !candidates.take(value)) return undefined;
       const result = await this.try(value);
       if (result.is === 'unknown') throw result.why;
       if (result.is === 'accepted') await result.session.close();
-      return result.is !== 'refused';
+      if (result.is === 'accepted') return result.session.account;
+      return result.is === 'barred' ? 'barred' : undefined;
     };
     const previous = await versions.labelled('AWSPREVIOUS');
-    if (await isAccepted(previous && this.#understood(previous))) return true;
-    if (await isAccepted(pending)) return true;
+    const known = (await accepted(previous && this.#understood(previous))) ?? (await accepted(pending));
+    if (known !== undefined) return known;
     for (const id of await versions.newestFirst()) {
-      if (this.#refusals >= MOST_REFUSALS) return false;
+      if (this.#left(pending.username) <= 0) return undefined;
       const value = id === current.version.id ? undefined : await this.#byId(versions, id);
-      if (await isAccepted(value)) return true;
+      const found = await accepted(value);
+      if (found !== undefined) return found;
     }
-    return false;
+    return undefined;
   }
 
   /**
@@ -198,18 +239,32 @@ export class Logins<S extends Session> {
 class Candidates {
   readonly #target: SecretValue;
   readonly #taken: SecretValue[] = [];
+  /** Hosts of versions for the same user that were not tried, as they name another server. */
+  readonly elsewhere = new Set<string>();
+  /** How many passwords were tried. */
+  tried = 0;
+  /** How many were not, as the server has refused them a short while ago. */
+  passed = 0;
 
   constructor(target: SecretValue) {
     this.#target = target;
   }
 
-  /** How many passwords were taken. */
-  get taken(): number {
-    return this.#taken.length;
-  }
-
   /** False if this value names another user or server, or if its password was taken before. */
   take(value: SecretValue): boolean {
+    if (!this.#isNew(value)) return false;
+    this.tried++;
+    return true;
+  }
+
+  /** Counts the password without a login. */
+  pass(value: SecretValue): void {
+    if (this.#isNew(value)) this.passed++;
+  }
+
+  #isNew(value: SecretValue): boolean {
+    if (value.username === this.#target.username && !sameTarget(value, this.#target))
+      this.elsewhere.add(value.endpoint.host);
     const isTaken = this.#taken.some(({ password }) => password.equals(value.password));
     if (isTaken || !sameTarget(value, this.#target)) return false;
     this.#taken.push(value);
@@ -217,17 +272,40 @@ class Candidates {
   }
 }
 
+function inRandomOrder<T>(items: readonly T[]): T[] {
+  const drawn = items.map((item) => ({ item, at: Math.random() }));
+  return drawn.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+function notSentAgain({ username, endpoint: { host } }: SecretValue): LoginRefusedError {
+  return new LoginRefusedError(
+    `The server at ${host} has refused this password of user "${username}" within the last ${MINUTES_REMEMBERED} minutes. It was not sent again, because the ` +
+      'server may lock the account after a few refused logins: put the right password into the secret, or set this one in the database and wait.',
+    { user: username, host },
+  );
+}
+
+/** What a search among the passwords of a secret has come to. */
+type Search = Pick<Candidates, 'tried' | 'passed' | 'elsewhere'> & {
+  untried: number;
+  unreadable: readonly SecretsManagerError[];
+};
+
 /** @param why the server's answer to the first refused password */
 function allRefused(
   { username, endpoint: { host } }: SecretValue,
   why: RotationError | undefined,
-  { tried, untried, unreadable }: { tried: number; untried: number; unreadable: readonly SecretsManagerError[] },
+  { tried, passed, elsewhere, untried, unreadable }: Search,
 ): LoginRefusedError {
   const unread = unreadable.length > 0 ? `, ${unreadable.length} that cannot be read (${unreadable[0]?.code})` : '';
-  const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
+  const before = passed > 0 ? `, ${passed} refused a short while ago` : '';
+  const andNot =
+    untried > 0 ? `, ${untried} versions left for the next attempts so that the account is not locked` : '';
+  const atOthers =
+    elsewhere.size > 0 ? ` Versions that name another server were not tried: ${[...elsewhere].join(', ')}.` : '';
   return new LoginRefusedError(
-    `${why?.message} So it is with every password in the secret's versions (${tried} tried${unread}${andNot}): set AWSCURRENT’s ` +
-      'password in the database, or put the right one into the secret.',
+    `${why?.message} The same holds for the other passwords in the secret's versions (${tried} tried${before}${unread}${andNot}).${atOthers} Set ` +
+      'AWSCURRENT’s password in the database, or put the right one into the secret.',
     { user: username, host, code: why?.code },
   );
 }

@@ -85,10 +85,16 @@ export function sameTarget(one: SecretValue, other: SecretValue): boolean {
   return one.username === other.username && sameServer(one, other);
 }
 
-/** Whether both name the same server, and the same place for users on it (MongoDB's authSource). */
+/**
+ * Whether both name the same server, and the same place for users on it (MongoDB's authSource).
+ *
+ * What is meant counts, not how it is written: `DB.example.com.` is `db.example.com`. Another name of
+ * the same server is another server here. An editor of the secret who cannot read it could otherwise
+ * give the name of a server of their own, and be sent the passwords of older versions.
+ */
 export function sameServer(one: SecretValue, other: SecretValue): boolean {
   return (
-    one.endpoint.host === other.endpoint.host &&
+    sameHost(one, other) &&
     one.endpoint.port === other.endpoint.port &&
     isDeepStrictEqual(one.endpoint.options, other.endpoint.options)
   );

@@ -6,10 +6,11 @@ import type { Secret } from '../core/secret.ts';
 import type { SecretVersions } from '../core/versions.ts';
 import { AdminSecret } from './admin.ts';
 import type { Account, Endpoint, Engine, Outlook, Pair, Session, Twins } from './engine.ts';
-import { LoginBarredError, ReadOnlyServerError } from './errors.ts';
+import { ForeignUserError, LoginBarredError, ReadOnlyServerError } from './errors.ts';
 import { Logins } from './logins.ts';
 import { newPassword } from './password.ts';
 import type { Databases } from './rds.ts';
+import type { Refusals } from './refusals.ts';
 import type { SecretValue } from './secret-value.ts';
 import type { DatabaseSettings } from './settings.ts';
 
@@ -20,6 +21,8 @@ export type Tools<S extends Session> = {
   databases: Databases;
   deadline: Deadline;
   settings: Pick<DatabaseSettings, 'defaultStrategy' | 'passwords' | 'adminMaySetPasswords'>;
+  /** Of all invocations in this process. */
+  refusals: Refusals;
   /** The event's name for the secret, which is its ARN. */
   secretId: string;
   /** Sentences that are logged with the step. */
@@ -43,7 +46,7 @@ export type Work<S extends Session> = Omit<Rotation<SecretValue>, 'readyToChange
      * @param session makes the change
      * @param account whose password is about to be set
      * @returns whether the server has a connection left for the proof. If not, close the session first.
-     * @throws {ReadOnlyServerError | LoginBarredError} and what `Rotation.readyToChange` throws
+     * @throws {ReadOnlyServerError | LoginBarredError | ForeignUserError} and what `Rotation.readyToChange` throws
      */
     readyToChange(session: S, account: Account): Promise<{ hasRoom: boolean }>;
     adminSecret: AdminSecret<S>;
@@ -74,16 +77,17 @@ export class Database<S extends Session> {
 
   /** Its logins go to AWSCURRENT's endpoint. */
   work(rotation: Rotation<SecretValue>): Work<S> {
-    const { engine, versions, databases, deadline, settings, warnings } = this.#tools;
+    const { engine, versions, databases, deadline, settings, refusals, warnings } = this.#tools;
     const { secretArn } = rotation;
     const current = rotation.current.value;
     return {
       ...rotation,
       engine,
-      logins: new Logins(engine, deadline, current.endpoint),
-      adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, warnings }),
+      logins: new Logins(engine, deadline, current.endpoint, refusals),
+      adminSecret: new AdminSecret({ engine, versions, databases, deadline, secretArn, current, refusals, warnings }),
       async readyToChange(session, account) {
-        const { hasRoom } = await requireProvable(engine, session, account, current.endpoint);
+        const { hasRoom, owners } = await requireProvable(engine, session, account, current.endpoint);
+        requireNoOtherSecret(owners, secretArn, account, current.endpoint);
         // The labels are asked for last: they are the one thing that a person may change at any time.
         await rotation.readyToChange();
         return { hasRoom };
@@ -97,14 +101,30 @@ export class Database<S extends Session> {
 
   /** @param at the version to whose endpoint the logins go */
   proverAt(at: SecretValue): Prover<S> {
-    const { engine, deadline, secretId } = this.#tools;
-    return { engine, logins: new Logins(engine, deadline, at.endpoint), secretArn: secretId };
+    const { engine, deadline, refusals, secretId } = this.#tools;
+    return { engine, logins: new Logins(engine, deadline, at.endpoint, refusals), secretArn: secretId };
   }
 
   /** @throws {PasswordRulesError | ConfigurationError} */
   newPassword(): Secret {
     return newPassword(this.#tools.settings.passwords, this.engine.password);
   }
+}
+
+/** @throws {ForeignUserError} if another secret rotates this account together with a second one */
+function requireNoOtherSecret(
+  owners: readonly string[] = [],
+  secretArn: string,
+  { username }: Account,
+  { host }: Endpoint,
+): void {
+  const other = owners.find((owner) => owner !== secretArn);
+  if (other === undefined) return;
+  throw new ForeignUserError(
+    `The user "${username}" at ${host} is one of two that the secret ${other} rotates in turn, as a mark in the database says; two secrets cannot ` +
+      'rotate one user. Nothing was changed: give the applications of this secret that secret, or a user of their own.',
+    { user: username, host },
+  );
 }
 
 /** @throws {ReadOnlyServerError | LoginBarredError} if the server tells that no login could prove the change */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { isOfRow, type Row } from '../../local/servers/row.ts';
+import { STRATEGY_NAMES } from '../../shared/database/strategies/facts.ts';
 import { rowNames, rows } from '../engines/servers.ts';
-import { STRATEGIES } from './duties/strategies.ts';
 import { DUTIES } from './duty-names.ts';
 import { columns, linesOf, type Result, readFrom, rendered, replacedIn, wireNames } from './support-matrix.ts';
 import { WIRES } from './wires.ts';
@@ -43,7 +43,7 @@ describe('a support matrix', () => {
   const all: Result[] = rowNames.flatMap((row) =>
     WIRES.flatMap((wire) => [
       ...DUTIES.map((duty) => ({ titles: [row, duty, wire, 'is done'], status: 'passed' })),
-      ...Object.keys(STRATEGIES).map((strategy) => ({
+      ...STRATEGY_NAMES.map((strategy) => ({
         titles: [
           row,
           'strategies',

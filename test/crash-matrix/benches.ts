@@ -1,12 +1,13 @@
 /** Servers to run points on, several at once, and the points that there are. */
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { type RowName, serversOf } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator, type Stand } from './administrator.ts';
 import { engineOf } from './engines.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
 import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
-import { type StrategyName, strategies } from './strategies.ts';
+import { courses } from './strategies.ts';
 
 /** Each bench has a server of its own. */
 export async function openBenches(
@@ -47,7 +48,7 @@ export async function findPoints(bench: Bench): Promise<{ points: Point[]; norma
   const { strategy, abilities } = bench;
   const normal = await runNormal(bench);
   const points: Point[] = [];
-  for (const turn of strategies[strategy].turns)
+  for (const turn of courses[strategy].turns)
     points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, abilities));
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,

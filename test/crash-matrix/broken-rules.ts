@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { EngineKey } from '../engines/servers.ts';
-import type { StrategyName } from './strategies.ts';
 
 export type BrokenRule = {
   rule: string;
@@ -130,7 +130,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/logins.ts',
-        find: 'const asPending = await found(pending.value);',
+        find: 'const asPending = pending && (await found(pending.value));',
         replace: 'const asPending = undefined as Found<S> | undefined;',
       },
     ],

@@ -1,5 +1,4 @@
 /** The engines on whose servers the tests, the demo and the crash matrix run: a line for each. */
-
 import type { ServerEngine } from '../../local/servers/engine.ts';
 import type { Row } from '../../local/servers/row.ts';
 import type { Address } from '../../local/servers/source.ts';
@@ -37,6 +36,8 @@ export const rows = Object.fromEntries(
     Object.entries(servers[engine].rows).map(([name, row]) => [name, { ...row, engine }]),
   ),
 ) as Readonly<Record<RowName, Row & { engineKey: EngineKey; engine: EngineName }>>;
+
+export const engineKeys: readonly EngineKey[] = [...new Set(rowNames.map((row) => rows[row].engineKey))];
 
 export function serversOf(row: RowName): ServerEngine {
   return servers[rows[row].engine];

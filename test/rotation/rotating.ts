@@ -2,8 +2,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
-import { expect } from '@jest/globals';
-import { Lambda } from '../../local/lambda.ts';
+import { afterAll, expect } from '@jest/globals';
+import { Lambda, WarmSandboxes } from '../../local/lambda.ts';
 import type { Invocation, RotationOptions, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
 import { stepEvent } from '../../local/secrets-manager/rotation.ts';
 import {
@@ -19,6 +19,10 @@ import { type EngineName, rows, usersOf } from '../engines/servers.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
+
+/** Of this test file. */
+const warm = new WarmSandboxes();
+afterAll(() => warm[Symbol.asyncDispose]());
 
 export type Json = Record<string, unknown>;
 
@@ -42,9 +46,11 @@ export type RotatingOptions = {
   };
   /** Another than the built one. */
   bundle?: string;
+  /** Each attempt, or step that is invoked alone, starts a process, as after a deployment; else it takes one that other functions have left. */
+  cold?: boolean;
   /** RotateSecret over HTTP calls the function, too, and so; without it the pending version is registered and no more. */
   overHttp?: Partial<RotationOptions>;
-  /** For each process: who hears what it writes, as it comes. */
+  /** For each function that is started: who hears what it writes, as it comes. */
   listen?: () => (output: string) => void;
 };
 
@@ -56,7 +62,7 @@ export class Rotating implements AsyncDisposable {
   readonly #users: Users;
   readonly #options: RotatingOptions;
   readonly #secrets = new Set<string>([ROTATION_TOKEN]);
-  /** Every process that was started, the latest last. */
+  /** Every function that was started, the latest last. */
   readonly processes: Lambda[] = [];
 
   static async on(server: ServerDescription, options: RotatingOptions = {}): Promise<Rotating> {
@@ -115,8 +121,13 @@ export class Rotating implements AsyncDisposable {
   }
 
   /** By a person, past the function. */
-  setPassword(password: string): Promise<void> {
-    return this.#users.setPassword({ username: this.user, password });
+  setPassword(password: string, username = this.user): Promise<void> {
+    return this.#users.setPassword({ username, password });
+  }
+
+  /** By a person, or a failover that has lost the user. */
+  dropUser(username: string): Promise<void> {
+    return this.#users.dropUser(username);
   }
 
   start = async (): Promise<Lambda> => {
@@ -124,6 +135,7 @@ export class Rotating implements AsyncDisposable {
       bundle: this.#options.bundle ?? bundleOf(rows[this.#server.row].engine),
       environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
       credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
+      ...(!this.#options.cold && { warm }),
       ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
       ...(this.#options.listen && { onOutput: this.#options.listen() }),
     });
@@ -166,7 +178,7 @@ export class Rotating implements AsyncDisposable {
     return stepEvent(step as Step, this.arn, token, ROTATION_TOKEN);
   }
 
-  /** A step in a process of its own. */
+  /** A step that is invoked alone. */
   async step(step: Step | string, token: string): Promise<Invocation> {
     return this.invoke(this.eventOf(step, token));
   }

@@ -13,6 +13,8 @@ import { requireStillWanted } from './overtaken.ts';
 import { proveCurrent } from './rehearsal.ts';
 import { onceReplicated } from './replication.ts';
 import { proveWithRights, requireEqualRights } from './twin-rights.ts';
+import { changeOrFindOut } from './uncertain-change.ts';
+import { logInAsOwnUser, proveOwnUser } from './whose-user.ts';
 
 /**
  * AWSCURRENT names the active user. Nothing is ever done to that user, so AWSCURRENT logs in at every
@@ -81,21 +83,22 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
 }
 
 async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
-  const { engine, logins, current, secretArn } = work;
+  const { engine, current, secretArn } = work;
   // AWSCURRENT tells the two names, unless it names a twin that AWS's function made.
   const names = namesIn(current.value) ?? namesIn((await work.pending()).value);
   if (names === undefined)
     throw new PendingMismatchError('Neither AWSCURRENT nor AWSPENDING says which users alternate.');
   const admin = await work.adminSecret.guarded([names.base, names.twin]);
-  // Whoever wrote the secret knew the password of the user in it. So the secret does not rotate
-  // somebody else's user.
-  const { realm } = await logins.prove(current.value);
+  const { realm } = await proveOwnUser(work, names);
   const pair = pairOf(names, realm, secretArn);
   const twins = supported(engine.twins(current.value.engineKey));
   const session = await admin.login();
   let pending: SecretValue;
   try {
-    pending = await engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }));
+    const change = (begin: (pending: SecretValue) => void) =>
+      engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }, begin));
+    const outcome = await changeOrFindOut(work, change);
+    pending = outcome === 'found set' ? (await work.pending()).value : outcome;
     const dormant = pending.username === pair.base.username ? 'base' : 'twin';
     await requireStillWanted(work, pending, {
       keepsOldValid: true,
@@ -115,12 +118,12 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
  * them.
  */
 async function proveRightsAsAdmin<S extends Session>(work: Work<S>): Promise<void> {
-  const { engine, logins, current, secretArn } = work;
+  const { engine, secretArn } = work;
   const { value: pending } = await work.pending();
   const names = namesIn(pending);
   if (names === undefined) return;
   const admin = await work.adminSecret.guarded([names.base, names.twin]);
-  const { realm } = await logins.prove(current.value);
+  const { realm } = await proveOwnUser(work, names);
   const session = await admin.login();
   try {
     const twins = supported(engine.twins(pending.engineKey));
@@ -130,12 +133,10 @@ async function proveRightsAsAdmin<S extends Session>(work: Work<S>): Promise<voi
   }
 }
 
-/** Gives up the pending version, with AWSCURRENT logged in, under the lock for the base. */
-async function withdrawDormantUser<S extends Session>(
-  { engine, logins, adminSecret, current, release }: Work<S>,
-  pending: SecretValue | undefined,
-): Promise<void> {
-  const session = await logins.logIn(current.value);
+/** Gives up the pending version under the lock for the base, with the user in AWSCURRENT logged in. */
+async function withdrawDormantUser<S extends Session>(work: Work<S>, pending: SecretValue | undefined): Promise<void> {
+  const { engine, adminSecret, current, release } = work;
+  const session = await logInAsOwnUser(work, async () => undefined);
   const names = namesIn(pending ?? current.value);
   const base = { ...session.account, username: names?.base ?? current.value.username };
   // Under the lock no other attempt works on the pair, and no later one finds the label.

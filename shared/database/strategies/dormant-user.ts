@@ -15,9 +15,13 @@ import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
  * The base is the authority. If the twin is dormant, it is made if it does not exist, brought in line
  * with the base, and then gets the password. If the base is dormant, it gets the password only, and
  * not even that if the active twin holds something that the base lacks.
+ * @param begin is called right before the password is set
  * @returns the pending version whose password is now in the database
  */
-export async function prepareDormantUser<S extends Session>(given: PairWork<S>): Promise<SecretValue> {
+export async function prepareDormantUser<S extends Session>(
+  given: PairWork<S>,
+  begin: (pending: SecretValue) => void,
+): Promise<SecretValue> {
   const { work, twins, session, pair } = given;
   const { value: pending } = await work.pending();
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
@@ -26,7 +30,8 @@ export async function prepareDormantUser<S extends Session>(given: PairWork<S>):
   requireNoOtherOwner(given, state, pending);
   const bearsMark = state.twin?.owner === pair.owner;
   if (!bearsMark) await requireOurs(given, state, pending);
-  if (dormant === 'base') await requireNothingMore(given);
+  // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
+  if (dormant === 'base' && state.twin !== undefined) await requireNothingMore(given);
   // The base in both cases: a twin is given what the base has to meet at its login.
   await work.readyToChange(session, pair.base);
   if (dormant === 'twin') {
@@ -36,6 +41,7 @@ export async function prepareDormantUser<S extends Session>(given: PairWork<S>):
     // statement would replace the password in AWSCURRENT.
     await work.requireLabels();
   }
+  begin(pending);
   await enable(given, dormant, pending);
   return pending;
 }
@@ -78,6 +84,7 @@ async function enable<S extends Session>(
 ): Promise<void> {
   try {
     await twins.enable(session, pair, dormant, pending.password);
+    work.logins.passwordChanged(pending.username);
   } catch (error) {
     if (!(error instanceof PasswordPolicyError)) throw error;
     const result = await work.logins.try(pending);

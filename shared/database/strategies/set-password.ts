@@ -12,6 +12,7 @@ import { type Changer, type Means, putBack } from './changer.ts';
 import { requireStillWanted } from './overtaken.ts';
 import { onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
 import { onceReplicated } from './replication.ts';
+import { changeOrFindOut } from './uncertain-change.ts';
 
 /**
  * Sets the pending password. Returns only when that password has logged in.
@@ -21,11 +22,21 @@ import { onceReplicated } from './replication.ts';
  */
 export async function setPassword<S extends Session>(work: Work<S>, means: Means<S>, by: Changer<S>): Promise<void> {
   const { engine, logins } = work;
-  const { pending, hasRoom, changed } = await engine.exclusively(by.session, by.account, async () => {
-    const { value } = await work.pending();
-    const { hasRoom } = await work.readyToChange(by.session, by.account);
-    return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
+  const outcome = await changeOrFindOut(work, async (begin) => {
+    try {
+      return await engine.exclusively(by.session, by.account, async () => {
+        const { value } = await work.pending();
+        const { hasRoom } = await work.readyToChange(by.session, by.account);
+        begin(value);
+        return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
+      });
+    } catch (error) {
+      await by.session.close();
+      throw error;
+    }
   });
+  if (outcome === 'found set') return;
+  const { pending, hasRoom, changed } = outcome;
   if (changed === 'set') {
     await requireStillWanted(work, pending, {
       keepsOldValid: means.keepsReplaced,
@@ -55,6 +66,7 @@ async function changeUnlessDone<S extends Session>(
 ): Promise<'set' | 'done before'> {
   const { password } = by.replacing ?? work.current.value;
   const first = await by.change(password, pending.password).catch(onlyPolicyRefusal);
+  work.logins.passwordChanged(pending.username);
   if (first === 'set') return 'set';
   const result = await work.logins.try(pending);
   if (result.is === 'accepted') await result.session.close();

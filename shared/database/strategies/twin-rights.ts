@@ -2,7 +2,7 @@
 
 import type { Seen } from '../../core/kind.ts';
 import { type Difference, type Pair, type Session, supported } from '../engine.ts';
-import { PrivilegeError, TwinRightsError } from '../errors.ts';
+import { DormantUserError, PrivilegeError, TwinRightsError } from '../errors.ts';
 import { type Names, pairOf } from '../pair.ts';
 import type { SecretValue } from '../secret-value.ts';
 import type { PairWork, Prover } from '../work.ts';
@@ -92,6 +92,10 @@ export async function proveWithRights<S extends Session>(
     if (differences === 'not visible') return 'in part';
     refuseDifferences(differences, pending, pair);
     return 'all';
+  } catch (error) {
+    // The base has logged in, so it is the twin that is gone. The base needs nothing from it.
+    if (error instanceof DormantUserError && pending.username === names.base) return 'all';
+    throw error;
   } finally {
     await session.close();
   }

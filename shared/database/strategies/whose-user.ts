@@ -6,10 +6,11 @@
  * died leaves it.
  */
 
-import { type PairState, type Session, supported } from '../engine.ts';
-import { ForeignUserError } from '../errors.ts';
-import type { SecretValue } from '../secret-value.ts';
-import type { PairWork } from '../work.ts';
+import { type Account, type PairState, type Session, supported } from '../engine.ts';
+import { ForeignUserError, LoginRefusedError } from '../errors.ts';
+import type { Names } from '../pair.ts';
+import type { Readable, SecretValue } from '../secret-value.ts';
+import type { PairWork, Work } from '../work.ts';
 
 /**
  * Example: the secret `orders` has the base `app`, and a mark at `app_2` says that `app` is the base of
@@ -61,6 +62,45 @@ export async function requireOurs<S extends Session>(
         : 'set the function’s ADMIN_MAY_SET_PASSWORDS to true until it has rotated this secret.'),
     { user: pending.username, host: pending.endpoint.host },
   );
+}
+
+/**
+ * Logs in as the user in AWSCURRENT. That proves that whoever wrote AWSCURRENT knew a password of that
+ * user. Otherwise an editor could write the name of somebody else's user, and read the new password of
+ * that user's twin. So call it before the admin logs in.
+ *
+ * AWSCURRENT's own password may be refused: a failover has lost the last change, or a person wrote a
+ * wrong password into the secret. Then another version may have a password of the same user.
+ * @returns a session, which the caller closes
+ * @throws {LoginRefusedError} if the server refuses all of them
+ */
+export async function logInAsOwnUser<S extends Session>(
+  { logins, current, versions }: Work<S>,
+  readPending: () => Promise<Readable | undefined>,
+): Promise<S> {
+  const { session } = await logins.logInWithAny(current, readPending, versions);
+  return session;
+}
+
+/**
+ * As `logInAsOwnUser`, for a change. If the user in AWSCURRENT cannot log in at all, a password of the
+ * base will do where it is the base that gets the new one: a failover may have lost the twin itself.
+ * The base gets nothing from the twin, so nothing is to be had by naming a stranger as the twin.
+ * @returns the account that has logged in
+ */
+export async function proveOwnUser<S extends Session>(work: Work<S>, { base }: Names): Promise<Account> {
+  try {
+    const session = await logInAsOwnUser(work, work.pending);
+    await session.close();
+    return session.account;
+  } catch (error) {
+    if (!(error instanceof LoginRefusedError)) throw error;
+    const { value: pending } = await work.pending();
+    if (pending.username !== base) throw error;
+    const known = await work.logins.acceptsKnownPassword(pending, work.current, work.versions);
+    if (known === undefined || known === 'barred') throw error;
+    return known;
+  }
 }
 
 /**

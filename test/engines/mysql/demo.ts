@@ -1,6 +1,6 @@
 import mysql from 'mysql2/promise';
 import { type DemoEngine, VISITORS, type Visitor } from '../../../local/demo/engine.ts';
-import { STRATEGIES } from '../../../local/demo/strategies.ts';
+import { STRATEGIES } from '../../../shared/database/strategies/facts.ts';
 import { usersOf } from '../servers.ts';
 import { isAccessDenied } from './connection.ts';
 import { ROLE_OF_MASTER } from './users.ts';
@@ -21,7 +21,7 @@ export const demo: DemoEngine = {
       const found = await users.run('SELECT 1 FROM mysql.user WHERE User = ?', [username]);
       if (found.length === 0) cleanUp.defer(() => users.dropUser(username));
     };
-    if (STRATEGIES[strategy].byAdmin) {
+    if (STRATEGIES[strategy].needsAdmin) {
       for (const username of [ROLE_OF_MASTER, admin.username]) await removeIfNew(username);
       await users.createAdmin(admin);
     }

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../../../local/owner.ts';
 import { type RdsFake, startRds } from '../../../local/rds.ts';
 import { buildFunction } from '../../../scripts/build.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
-import { describeOwnServers } from '../../servers.ts';
+import { describeServersWith } from '../../servers.ts';
 import { Rotating } from '../rotating.ts';
 
 const ARN = 'arn:aws:rds:us-east-1:123456789012:db:main';
@@ -17,7 +17,7 @@ const ARN = 'arn:aws:rds:us-east-1:123456789012:db:main';
 const amazonIsTheTests: Plugin = {
   name: 'amazon-is-the-tests',
   setup({ onLoad }) {
-    onLoad({ filter: /\/shared\/tls\.ts$/ }, async ({ path }) => ({
+    onLoad({ filter: /\/shared\/database\/tls\.ts$/ }, async ({ path }) => ({
       contents: (await readFile(path, 'utf8')).replace('...amazon.ca', `...amazon.ca, ${JSON.stringify(tls.ca)}`),
       loader: 'ts',
     }));
@@ -33,8 +33,9 @@ beforeAll(async () => {
 });
 afterAll(() => cleanUp.disposeAsync());
 
-await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
+await describeServersWith('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
   const options = (rds: RdsFake, tag = 'aws:rds:primaryDBInstanceArn', arn = ARN) => ({
+    cold: true, // the client that asks RDS is made once in a process
     bundle,
     admin: { madeTheUser: true, managedByRds: { tag, arn } },
     secret: { host: 'localhost', ssl: true, sslca: tls.ca },

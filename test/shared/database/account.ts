@@ -44,6 +44,7 @@ export class Account {
         ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
         : { is: 'refused', why: new LoginRefusedError('refused') };
     },
+    outlook: async () => ({ hasRoom: true }),
     exclusively: (_session, _account, work) => work(async () => {}),
     changeOwnPassword: async (_session, from: Secret, to: Secret) => {
       this.beforeChange();

@@ -7,6 +7,7 @@ import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import { connectSecretsManager, SecretVersions } from '../../../shared/core/versions.ts';
 import { AdminSecret } from '../../../shared/database/admin.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { Account } from './account.ts';
 
@@ -49,6 +50,7 @@ async function adminOf(host: string, isOneFamily: boolean) {
       },
     },
     deadline,
+    refusals: new Refusals(),
     secretArn: 'arn',
     current: parseSecret({ text, called: 'AWSCURRENT' }, account.engine),
     warnings: new Set(),

@@ -181,7 +181,8 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       },
     } as unknown as Engine;
     const logins = {
-      prove: async () => own.account,
+      logInWithAny: async () => ({ session: own }),
+      passwordChanged: () => {},
       logIn: async (as: SecretValue) => {
         if (as.username !== 'app' && refusals-- > 0) throw new LoginRefusedError('refused');
         return as.username === 'app' ? own : session(as.username);

@@ -8,6 +8,7 @@ import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { Engine, Overlap, Session } from '../../../shared/database/engine.ts';
 import { LoginBarredError, LoginRefusedError } from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { dualPassword } from '../../../shared/database/strategies/dual-password.ts';
@@ -121,7 +122,7 @@ class World {
         newestFirst: async () => [...this.versions.keys()].reverse(),
         byId: async (id: string) => this.#readable(id).version,
       } as unknown as OtherVersions,
-      logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint),
+      logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
       secretArn: 'arn',
       adminSecret: {} as AdminSecret<Session>,
       adminMaySetPasswords: false,

@@ -8,6 +8,7 @@ import { runStep } from '../../../shared/core/rotation.ts';
 import { connectSecretsManager, SecretVersions } from '../../../shared/core/versions.ts';
 import { databaseAccounts } from '../../../shared/database/kind.ts';
 import { Rds } from '../../../shared/database/rds.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import { DatabaseSettings } from '../../../shared/database/settings.ts';
 import { Account } from './account.ts';
 
@@ -38,6 +39,7 @@ test('with its time nearly up, setSecret begins no change', async () => {
       databases: new Rds(deadline),
       deadline,
       settings: new DatabaseSettings({}),
+      refusals: new Refusals(),
       secretId: 'app',
       warnings,
     });

@@ -6,8 +6,14 @@ import { Secret } from '../../../shared/core/secret.ts';
 import type { OtherVersions } from '../../../shared/core/versions.ts';
 import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
-import { PasswordPolicyError, ReadOnlyServerError } from '../../../shared/database/errors.ts';
+import {
+  DatabaseError,
+  PasswordPolicyError,
+  PrivilegeError,
+  ReadOnlyServerError,
+} from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable, SecretValue } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
@@ -33,7 +39,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
     } as unknown as OtherVersions,
-    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
     secretArn: 'arn',
     adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
@@ -116,6 +122,37 @@ describe('a password that the server’s policy refuses', () => {
     await expect(set(given)).rejects.toThrow('AWSPENDING is left as it is');
     expect(given.released).toEqual([]);
     expect(account.changes).toBe(1);
+  });
+});
+
+describe('a change that is answered by an error which does not say that nothing has changed', () => {
+  const fails = () => {
+    throw new DatabaseError('The server answered with error 1699.');
+  };
+
+  test('has happened if the new password logs in', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      account.password = 'new';
+      fails();
+    };
+    await set(rotation(account));
+    expect(account.password).toBe('new');
+  });
+
+  test('has not if it is refused, and the error says so', async () => {
+    const account = new Account('old');
+    account.beforeChange = fails;
+    await expect(set(rotation(account))).rejects.toThrow('error 1699. A login right after that was refused');
+  });
+
+  test('is not asked about where the server has refused it for good', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      throw new PrivilegeError('may not');
+    };
+    await expect(set(rotation(account))).rejects.toThrow(/^may not$/);
+    expect(account.reached).toHaveLength(1);
   });
 });
 

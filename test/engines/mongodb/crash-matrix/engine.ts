@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
 import type { Abilities, Ability, Connection, Engine, Names } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
+import { OWN_PASSWORD, type Selection } from '../../../crash-matrix/selection.ts';
 import { connect, isOneOf } from '../connection.ts';
 import { login } from './login.ts';
 import { mongodbProtocol } from './protocol.ts';
@@ -17,6 +18,13 @@ const APPLICATION = 'secret-rotation';
 /** https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const CODES = { badValue: 2, userNotFound: 11, typeMismatch: 14 } as const;
 
+const MADE_AND_SET: Selection = {
+  title: 'alternating users survive a kill around the commands that make the twin and set a password',
+  strategy: 'alternating-users',
+  chosen: ({ id }) => /setSecret\/db2\/→Query:(createUser|updateUser-pwd)#1\/kill-(before|after)$/.test(id),
+  atLeast: 8,
+};
+
 export const matrix: Engine<Commands, Users> = {
   protocol: mongodbProtocol,
   settings: {},
@@ -26,6 +34,7 @@ export const matrix: Engine<Commands, Users> = {
   // What the server knows of users, and what a session may see of them, is found out by asking: BadValue, UserNotFound, Unauthorized, TypeMismatch.
   deniesNormally: new Set(['ERR:2', 'ERR:11', 'ERR:13', 'ERR:14']),
   firstLoginAhead: 0,
+  selections: [OWN_PASSWORD, MADE_AND_SET],
   /**
    * What is refused is tried once more: FerretDB looks the user up for each of the two messages, so a login during which the same password is set
    * again fails, as the salt has changed.

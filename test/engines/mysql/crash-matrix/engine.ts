@@ -1,5 +1,4 @@
 /** MySQL and MariaDB, as the matrix sees them. */
-
 import {
   type Abilities,
   ALL_ABILITIES,
@@ -8,6 +7,7 @@ import {
   type Names,
 } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
+import { OWN_PASSWORD, type Selection, TWO_USERS } from '../../../crash-matrix/selection.ts';
 import type { EngineKey } from '../../servers.ts';
 import { connect } from '../connection.ts';
 import { login } from './login.ts';
@@ -88,6 +88,12 @@ function roleOf(base: string): string {
   return `role_of_${base}`;
 }
 
+const KEPT_PASSWORD: Selection = {
+  ...OWN_PASSWORD,
+  title: 'whatever happens to the change of one of two passwords, both are the right two',
+  strategy: 'dual-password',
+};
+
 const mysql: Engine<string, Accounts> = {
   ...either,
   // The fewest there can be: it is the prober that has them computed again and again.
@@ -96,6 +102,7 @@ const mysql: Engine<string, Accounts> = {
   // REPLACE and RETAIN go with passwords only, and a user may not send a hash.
   passwordIn: new Set(['Query:ALTER']),
   firstLoginAhead: 150, // caching_sha2_password
+  selections: [OWN_PASSWORD, { ...TWO_USERS, atLeast: 10 }, KEPT_PASSWORD],
   connect: (who) => open(who, 'SET SESSION print_identified_with_as_hex = ON'),
   statements: {
     ...statements,
@@ -125,6 +132,7 @@ const mariadb: Engine<string, Accounts> = {
   }),
   passwordIn: new Set(),
   firstLoginAhead: 0,
+  selections: [OWN_PASSWORD],
   connect: (who) => open(who),
   statements: {
     ...statements,

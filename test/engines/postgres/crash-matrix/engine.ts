@@ -1,8 +1,8 @@
 /** PostgreSQL, as the matrix sees it. */
-
 import type { Address } from '../../../../local/servers/source.ts';
 import { ALL_ABILITIES, type Connection, type Engine, type Names } from '../../../crash-matrix/engine.ts';
 import type { Who } from '../../../crash-matrix/login.ts';
+import { type Selection, TWO_USERS } from '../../../crash-matrix/selection.ts';
 import { connect } from '../connection.ts';
 import { login } from './login.ts';
 import { postgresProtocol } from './protocol.ts';
@@ -11,6 +11,14 @@ import { meddling, outOfLine, type Roles, rolesCalled } from './rights.ts';
 /** The function's, as it names itself to the server. */
 const APPLICATION = 'secret-rotation';
 
+const EVERY_WRITE: Selection = {
+  title: 'every write of a rotation is survived: killed, dropped or answered by an error',
+  strategy: 'single-user',
+  // Those faults that do not take a whole time-out, or a restart.
+  chosen: ({ write, id }) => write && /\/(kill-before|kill-after|drop|error)$/.test(id),
+  atLeast: 25,
+};
+
 export const matrix: Engine<string, Roles> = {
   protocol: postgresProtocol,
   settings: {},
@@ -18,6 +26,7 @@ export const matrix: Engine<string, Roles> = {
   passwordIn: new Set(),
   deniesNormally: new Set(),
   firstLoginAhead: 0,
+  selections: [EVERY_WRITE, TWO_USERS],
   login,
   connect: open,
   abilities: async () => ALL_ABILITIES,

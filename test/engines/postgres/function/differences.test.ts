@@ -30,8 +30,11 @@ const CREATOR = {
 };
 const ACTS_AS_BASE = { role: 'app_clone', database: '', entry: 'role=app' };
 
-/** A twin in line with its base on PostgreSQL 18, but for what is given. */
+/** A twin in line with its base on PostgreSQL 18, but for what is given. The base may act as every role that is named. */
 function picture(changed: Partial<Picture> = {}): Picture {
+  const loginRoles = (changed.settings ?? [])
+    .filter(({ role, entry }) => role === 'app' && entry.startsWith('role='))
+    .map(({ database, entry }) => ({ role: entry.slice('role='.length), database, forAll: false }));
   return {
     database: 'postgres',
     actsAs: 'app',
@@ -40,6 +43,7 @@ function picture(changed: Partial<Picture> = {}): Picture {
     memberships: [MEMBER],
     members: [CREATOR],
     settings: [ACTS_AS_BASE],
+    loginRoles,
     holdings: [],
     ...changed,
   };
@@ -294,6 +298,57 @@ describe('the setting role', () => {
     expect(statements({ settings: inOne })).toEqual([
       ['setting', 'ALTER ROLE "app_clone" IN DATABASE "db" SET "role" TO \'app\''],
     ]);
+  });
+
+  const forAll = (role: string, database = '') => ({ role, database, forAll: true });
+
+  test.each<[string, Picture['settings'], Picture['loginRoles'], (string | undefined)[]]>([
+    ['of a database', [], [forAll('owner', 'db')], ['ALTER ROLE "app_clone" IN DATABASE "db" SET "role" TO \'owner\'']],
+    ['of all roles', [], [forAll('owner')], ['ALTER ROLE "app_clone" SET "role" TO \'owner\'']],
+    [
+      'of a database and of all',
+      [],
+      [forAll('owner', 'db'), forAll('other')],
+      [
+        'ALTER ROLE "app_clone" SET "role" TO \'other\'',
+        'ALTER ROLE "app_clone" IN DATABASE "db" SET "role" TO \'owner\'',
+      ],
+    ],
+    [
+      'of a database, which the base’s own outdoes',
+      [],
+      [forAll('owner', 'db'), { ...forAll('none'), forAll: false }],
+      [],
+    ],
+    ['of a database, where the twin has it', [ofTwin('role=owner', 'db')], [forAll('owner', 'db')], []],
+    [
+      'of no database any more',
+      [ofTwin('role=owner', 'db')],
+      [],
+      ['ALTER ROLE "app_clone" IN DATABASE "db" RESET "role"'],
+    ],
+    ['of the base, as which it may not act', [ofBase('role=gone')], [], []],
+  ])('%s is the twin’s where a session of the base acts as that', (_, settings, loginRoles, expected) => {
+    expect(seen({ settings: [ACTS_AS_BASE, ...settings], loginRoles }).map(({ sql }) => sql)).toEqual(expected);
+  });
+
+  test.each([
+    [110_022, '11.22', '12.22'],
+    [150_008, '15.8', '15.10'],
+    [160_005, '16.5', '16.6'],
+    [170_000, '17.0', '17.2'],
+  ])(
+    'is lost by %i when a session is reset: the twin’s own session says which version keeps it',
+    (version, present, mended) => {
+      const [found] = seen({ version, actsAs: 'app_clone' }, 'app_clone');
+      expect(found).toMatchObject({ kind: 'less', remedies: [] });
+      expect(found?.what).toContain(`PostgreSQL ${present} loses the role, so update it to ${mended}`);
+    },
+  );
+
+  test.each([150_010, 170_002, 180_000])('is kept by %i', (version) => {
+    const [found] = seen({ version, actsAs: 'app_clone' }, 'app_clone');
+    expect(found?.what).toBe('a session of "app_clone" acts as "app_clone" and not as "app"');
   });
 
   test.each<[string, Picture['settings'], string]>([

@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { proxy } from '../../../rotation/proxy.ts';
 import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
-import { describeServers, type SharedServer, testWithLog } from '../../../servers.ts';
+import { describeServers, type SharedServer, testUnless, testWithLog } from '../../../servers.ts';
 
 const MADE_BY_ADMIN = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 
@@ -30,6 +30,19 @@ async function session(server: SharedServer, rotating: Rotating, database = serv
   });
   await client.connect();
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
+/** Since when a session keeps the role of `ALTER ROLE … SET role` when it is reset. */
+function losesRole(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return (
+    minor <
+    (new Map([
+      [15, 10],
+      [16, 6],
+      [17, 2],
+    ]).get(major) ?? 0)
+  );
 }
 
 const ROTATIONS = Number(process.env['ALTERNATING_ROTATIONS'] ?? 8);
@@ -130,6 +143,96 @@ describeServers('postgres', 'alternating users', (server) => {
     await rotating.sql(`DROP ROLE ${group}`);
     await rotating.sql(`DROP DATABASE ${database} WITH (FORCE)`);
   });
+
+  const LOSES_ROLE = losesRole(server.version) ? 'this version loses the role' : undefined;
+  const KEEPS_ROLE = losesRole(server.version) ? undefined : 'this version keeps the role';
+
+  testUnless(KEEPS_ROLE)(
+    'a server that loses the role at DISCARD ALL is refused, with the version that keeps it',
+    async () => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      const { error } = await rotating.rotate();
+      expect(error).toMatch(/TwinRightsError.*update it to \d+\.\d+.*Nothing was promoted/);
+      expect(await rotating.logsIn(rotating.password())).toBe(true);
+    },
+  );
+
+  /** What a session is and does, at login and after a reset by a pooler. */
+  async function actsAs(rotating: Rotating, database?: string) {
+    await using own = await session(server, rotating, database);
+    const ask = async () => (await own.query('SELECT current_user AS role')).rows[0].role;
+    const atLogin = await ask();
+    await own.query('DISCARD ALL');
+    return [atLogin, await ask()];
+  }
+
+  testUnless(LOSES_ROLE)('the twin works as the base also after DISCARD ALL', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await rotating.expectRotated(rotating.twin);
+    expect(await actsAs(rotating)).toEqual([rotating.user, rotating.user]);
+  });
+
+  describe.each([
+    ['of the database', 'ALTER DATABASE "$db" SET role = "$owner"'],
+    ['of the base in the database', 'ALTER ROLE "$base" IN DATABASE "$db" SET role = "$owner"'],
+    ['of the base', 'ALTER ROLE "$base" SET role = "$owner"'],
+  ])('where sessions of the base act as another role, by a setting %s', (_, setting) => {
+    const given = async (membership = 'GRANT "$owner" TO "$base"') => {
+      const some = randomBytes(6).toString('hex');
+      const [database, owner] = [`db_${some}`, `owner_${some}`];
+      const rotating = await Rotating.on(server, { ...MADE_BY_ADMIN, secret: { dbname: database } });
+      await rotating.sql(`CREATE DATABASE ${database}`);
+      const named = (text: string) =>
+        text.replaceAll('$db', database).replaceAll('$owner', owner).replaceAll('$base', rotating.user);
+      await rotating.sql(named(`CREATE ROLE "$owner"; ${membership}; ${setting}`));
+      return {
+        rotating,
+        database,
+        owner,
+        [Symbol.asyncDispose]: async () => {
+          await rotating.sql(`DROP DATABASE ${database} WITH (FORCE)`);
+          await rotating[Symbol.asyncDispose]();
+          await rotating.sql(`DROP ROLE ${owner}`);
+        },
+      };
+    };
+
+    testUnless(LOSES_ROLE)('so do those of the twin', async () => {
+      await using set = await given();
+      const { rotating, database, owner } = set;
+      const before = await actsAs(rotating, database);
+      expect(before).toEqual([owner, owner]);
+      for (const user of [rotating.twin, rotating.user, rotating.twin]) {
+        await rotating.expectRotated(user);
+        expect(await actsAs(rotating, database)).toEqual(before);
+      }
+    });
+
+    testUnless(LOSES_ROLE)('and not those of the twin either, where the base may not', async () => {
+      await using set = await given('SELECT');
+      const { rotating, database } = set;
+      for (const user of [rotating.twin, rotating.user, rotating.twin]) {
+        await rotating.expectRotated(user);
+        expect(await actsAs(rotating, database)).toEqual([rotating.user, rotating.user]);
+      }
+    });
+  });
+
+  testUnless(LOSES_ROLE)(
+    'a setting of a role that is gone makes no difference, for the base and for the twin',
+    async () => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      const gone = `gone_${rotating.user}`;
+      await rotating.sql(
+        `CREATE ROLE ${gone}; GRANT ${gone} TO ${rotating.user}; ALTER ROLE ${rotating.user} SET role = ${gone}`,
+      );
+      await rotating.sql(`DROP ROLE ${gone}`);
+      for (const user of [rotating.twin, rotating.user, rotating.twin]) {
+        await rotating.expectRotated(user);
+        expect(await actsAs(rotating)).toEqual([rotating.user, rotating.user]);
+      }
+    },
+  );
 
   test('what is taken from the base is taken from the dormant twin', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
