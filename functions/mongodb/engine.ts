@@ -5,7 +5,7 @@ import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
 import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
-import type { MongoSession } from './session.ts';
+import { type MongoSession, USERS_DATABASE } from './session.ts';
 import { twins } from './twins.ts';
 
 /** MongoDB and Amazon DocumentDB. */
@@ -14,6 +14,7 @@ export const mongodb: Engine<MongoSession> = {
   engineKeys: ['mongo', 'mongodb', 'documentdb'],
   defaultPort: 27017,
   optionKeys: ['authSource'],
+  optionDefaults: { authSource: USERS_DATABASE },
   // DocumentDB forbids three characters, none of which is among these, and takes at most 100:
   // https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html
   password: { alphabet: UNRESERVED, longest: 100 },
