@@ -3,8 +3,9 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
+import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
-import type { MongoSession } from './session.ts';
+import { type MongoSession, USERS_DATABASE } from './session.ts';
 import { twins } from './twins.ts';
 
 /** MongoDB and Amazon DocumentDB. */
@@ -13,6 +14,7 @@ export const mongodb: Engine<MongoSession> = {
   engineKeys: ['mongo', 'mongodb', 'documentdb'],
   defaultPort: 27017,
   optionKeys: ['authSource'],
+  optionDefaults: { authSource: USERS_DATABASE },
   // DocumentDB forbids three characters, none of which is among these, and takes at most 100:
   // https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html
   password: { alphabet: UNRESERVED, longest: 100 },
@@ -20,7 +22,7 @@ export const mongodb: Engine<MongoSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
-  outlook: async () => ({ hasRoom: true }),
+  outlook,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: () => ({

@@ -94,6 +94,14 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
   return unknown(statementFailure(error, connection));
 }
 
+/** For a password that no user who logs in by SCRAM-SHA-256 can have. */
+export function impossible(connection: Connection): Unsuccessful {
+  const message =
+    `The password of user "${connection.username}" in the secret is none that the server at ${connection.to.host} could take: it has a ` +
+    'line break, a control character or another character that SCRAM-SHA-256 forbids.';
+  return { is: 'refused', why: new LoginRefusedError(message, about(undefined, connection)) };
+}
+
 /** For a server that does not count the user as logged in, although it refused nothing. */
 export function unproven(connection: Connection): Unsuccessful {
   return {

@@ -1,8 +1,11 @@
-import { type Document, MongoClient } from 'mongodb';
+import saslprep from '@mongodb-js/saslprep';
+import { type Document, MongoClient, MongoError } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import { RotationError } from '../../shared/core/errors.ts';
+import type { Secret } from '../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
 import { trustIn } from '../../shared/database/tls.ts';
-import { type Connection, loginFailure, NotPrimary, unproven } from './errors.ts';
+import { type Connection, impossible, loginFailure, NotPrimary, unproven } from './errors.ts';
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
@@ -19,7 +22,26 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
     return unproven(connection);
   } catch (error) {
     await disconnect(client);
-    return loginFailure(error, connection);
+    return isOfPreparation(error) && !isPreparable(as.password)
+      ? impossible(connection)
+      : loginFailure(error, connection);
+  }
+}
+
+/** What prepares a password for SCRAM-SHA-256 throws plain errors, which the driver passes on. */
+function isOfPreparation(error: unknown): boolean {
+  return (
+    !(error instanceof MongoError || error instanceof RotationError) && !(Object(error) as { code?: unknown }).code
+  );
+}
+
+/** Whether a server can have stored this password: https://www.rfc-editor.org/rfc/rfc4013#section-2.3 */
+function isPreparable(password: Secret): boolean {
+  try {
+    saslprep(password.reveal());
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -8,7 +8,7 @@ import { type Connection, type Failure, notDurable, statementFailure } from './e
  * The database in which users are, unless the secret's `authSource` names another. DocumentDB has
  * no other.
  */
-const USERS_DATABASE = 'admin';
+export const USERS_DATABASE = 'admin';
 
 /** The database in which the user is. */
 export function realmOf({ options }: Endpoint): string {

@@ -1,6 +1,6 @@
 import { escape as literal } from 'mysql2';
 import type { Account, Pair } from '../../shared/database/engine.ts';
-import { DormantUserError, PrivilegeError } from '../../shared/database/errors.ts';
+import { DormantUserError, LoginBarredError, PrivilegeError } from '../../shared/database/errors.ts';
 import { mayNotSee } from './admin-rights.ts';
 import { type Grants, grantsIn } from './grants.ts';
 import { holderOf, quoted } from './names.ts';
@@ -178,12 +178,43 @@ const PLUGINS = {
 function barredBy({ isMariaDb }: MySqlSession, { plugin, severalWays, locked, expired }: Row): string | undefined {
   if (plugin === 'AWSAuthenticationPlugin')
     return 'authenticates by AWSAuthenticationPlugin, so RDS lets it log in with IAM tokens only, and it has no password';
-  if (!(isMariaDb ? PLUGINS.mariaDb : PLUGINS.mySql).includes(plugin))
-    return `authenticates by the plugin "${plugin}", for which this function has no password`;
-  if (severalWays === 1) return 'has several ways to authenticate, which a new password would change';
+  if (!(isMariaDb ? PLUGINS.mariaDb : PLUGINS.mySql).includes(plugin)) return byPlugin(plugin);
+  if (severalWays === 1) return SEVERAL_WAYS;
   if (locked === 1) return 'is locked (ACCOUNT LOCK)';
   // A password past its lifetime does not bar the account: a new password is what it needs.
   return expired === 1 ? 'was made to change its password (PASSWORD EXPIRE)' : undefined;
+}
+
+const SEVERAL_WAYS = 'has several ways to authenticate, which a new password would change';
+
+function byPlugin(plugin: string): string {
+  return `authenticates by the plugin "${plugin}", for which this function has no password`;
+}
+
+/**
+ * Checks, before the session's own user gets a new password, that the password is all by which the
+ * user authenticates. Of several ways, MariaDB's SET PASSWORD changes one: the old password would go
+ * on to log in by another one, or the server would change it and answer with an error. MySQL has no
+ * such accounts that log in by a password alone.
+ *
+ * The answer of SHOW CREATE USER has the password's hash.
+ * @throws {LoginBarredError} nothing was changed
+ */
+export async function requireOneWay(session: MySqlSession): Promise<void> {
+  if (!session.isMariaDb) return;
+  const [row = {}] = await session.rows<Record<string, string>>('SHOW CREATE USER');
+  const [, ways = ''] = / IDENTIFIED VIA (.*)$/s.exec(withoutTexts(Object.values(row)[0] ?? '')) ?? [];
+  const plugins = [...ways.matchAll(/(?:^| OR )(\w+)/g)].map(([, plugin = '']) => plugin);
+  const strange = plugins.find((plugin) => !PLUGINS.mariaDb.includes(plugin));
+  const why = plugins.length > 1 ? SEVERAL_WAYS : strange && byPlugin(strange);
+  if (why === undefined) return;
+  const { username } = session.account;
+  throw new LoginBarredError(`The user "${username}" ${why}. Nothing was changed.`, { user: username });
+}
+
+/** Without names and texts in quotes, which may look like anything. */
+function withoutTexts(statement: string): string {
+  return statement.replaceAll(/`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'/gs, '');
 }
 
 /** The base and the twin, each undefined if there is no such account. */

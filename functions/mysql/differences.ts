@@ -1,12 +1,24 @@
 import type { Difference } from '../../shared/database/engine.ts';
 import { createUser } from './admin-rights.ts';
 import type { Description } from './description.ts';
-import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, revoke } from './grants.ts';
+import {
+  EVERYTHING,
+  EVERYWHERE,
+  type Grants,
+  grant,
+  isHeld,
+  isOfColumn,
+  isRoutine,
+  type Level,
+  revoke,
+} from './grants.ts';
 import { holderOf, quoted } from './names.ts';
 
 export type MySqlDifference = Difference & {
   /** These settle the difference, in this order. If there are none, only a person can. */
   statements: readonly string[];
+  /** Partial revokes that follow the statements, where these have not brought them along. */
+  withheld?: readonly Withheld[];
   /** The statement that lets the admin of this name settle the difference. */
   cure(adminName: string): string;
   /**
@@ -17,11 +29,14 @@ export type MySqlDifference = Difference & {
   /** The same with one privilege each. They show which of several privileges the server denies. */
   parts?: readonly MySqlDifference[];
   /**
-   * For a grant on a table or a column that no longer exists: what settles the difference then, and
-   * what a person may run.
+   * For a grant on a table, a column or a routine that no longer exists: what settles the difference
+   * then, and what a person may run if there is nothing.
    */
   ifGone?: { statements: readonly string[]; remedy: string };
 };
+
+/** Privileges that are held on *.*, but not on this database. */
+export type Withheld = { object: string; privileges: readonly string[] };
 
 /**
  * What differs between base and twin. Pure: works on what the server says of both. The rights that
@@ -67,10 +82,9 @@ function less(object: string, want: Level, have: Level, seen: Seen): MySqlDiffer
 }
 
 function lacking(object: string, privileges: string[], grantable: boolean, { base, names }: Seen): MySqlDifference {
-  const statements = [
-    grant(privileges, object, names.twin, grantable),
-    ...(object === EVERYWHERE ? withheld(base, privileges, names.twin) : []),
-  ];
+  const statements = [grant(privileges, object, names.twin, grantable)];
+  const withheld = object === EVERYWHERE ? withheldFrom(base, privileges) : [];
+  const revokes = withheld.map((each) => revoke(each.privileges, each.object, names.twin));
   // On a table that no longer exists, a privilege can only be granted together with CREATE:
   // https://dev.mysql.com/doc/refman/9.7/en/grant.html
   const beside = [
@@ -78,20 +92,21 @@ function lacking(object: string, privileges: string[], grantable: boolean, { bas
     revoke(['CREATE'], object, names.twin),
   ];
   const ifGone = {
-    statements: privileges.some(isOfColumn) ? [] : beside,
+    statements: privileges.some(isOfColumn) || isRoutine(object) ? [] : beside,
     remedy: revoke(privileges, object, names.base),
   };
-  return { kind: 'less', ...on(object, privileges, grantable), remedies: statements, statements, ifGone };
+  const remedies = [...statements, ...revokes];
+  return { kind: 'less', ...on(object, privileges, grantable), remedies, statements, withheld, ifGone };
 }
 
 /**
  * The partial revokes that go with privileges on *.*. They follow the grant at once: if a later
  * difference cannot be settled, the twin still has no more than the base.
  */
-function withheld({ grants }: Description, privileges: readonly string[], from: string): string[] {
+function withheldFrom({ grants }: Description, privileges: readonly string[]): Withheld[] {
   return [...grants.restrictions].flatMap(([object, revoked]) => {
     const listed = privileges.filter((name) => revoked.has(name));
-    return listed.length === 0 ? [] : [revoke(listed, object, from)];
+    return listed.length === 0 ? [] : [{ object, privileges: listed }];
   });
 }
 

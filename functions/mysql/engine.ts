@@ -15,6 +15,7 @@ export const mysql: Engine<MySqlSession> = {
   engineKeys: ['mysql', 'aurora-mysql', 'mariadb'],
   defaultPort: 3306,
   optionKeys: [],
+  sharesNames: true,
   // An account's FAILED_LOGIN_ATTEMPTS may be less. Nothing tells that before a login.
   locksAfter: 5,
   // Without TLS, the driver encrypts the password with the server's RSA key, which has room for 214

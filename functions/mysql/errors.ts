@@ -133,7 +133,8 @@ function failureWithoutVerdict(error: unknown, errno: number, connection: Connec
     );
   if (codeIn(error) === 'AUTH_SWITCH_PLUGIN_ERROR' && isStrange(connection.plugin))
     return new LoginBarredError(
-      `${server} wants ${user} to authenticate by the plugin "${connection.plugin}", which this function has not: it logs in by ${WAYS}.`,
+      `${server} wants ${user} to authenticate by the plugin "${connection.plugin}", which this function has not: it logs in by ${WAYS}. ` +
+        'MariaDB may also ask so for a user that it does not have for this host.',
       details,
     );
   if (codeIn(error) === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')

@@ -120,6 +120,11 @@ export function isOfColumn(privilege: string): boolean {
   return privilege.endsWith(')');
 }
 
+/** PROCEDURE, FUNCTION, on MariaDB PACKAGE and the like come before the name. */
+export function isRoutine(object: string): boolean {
+  return /^[A-Z]/.test(object);
+}
+
 /** @param privileges none to give only GRANT OPTION */
 export function grant(privileges: readonly string[], object: string, to: string, grantable = false): string {
   const names = privileges.length === 0 ? 'USAGE' : privileges.join(', ');

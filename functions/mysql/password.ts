@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { escape as literal } from 'mysql2';
 import type { Secret } from '../../shared/core/secret.ts';
 import { requireOneAccount } from './accounts.ts';
+import { requireOneWay } from './description.ts';
 import { isConflict, passwordFailure } from './errors.ts';
 import type { MySqlSession } from './session.ts';
 
@@ -13,6 +14,7 @@ import type { MySqlSession } from './session.ts';
  */
 export async function changeOwnPassword(session: MySqlSession, from: Secret, to: Secret): Promise<'set' | 'conflict'> {
   await requireOneAccount(session, session.account.username);
+  await requireOneWay(session);
   const statement = session.isMariaDb
     ? `SET PASSWORD = ${literal(nativeHash(to))}`
     : `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(from.reveal())}`;

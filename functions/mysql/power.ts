@@ -30,8 +30,12 @@ export async function powerOf(admin: MySqlSession, grants: Grants): Promise<stri
  * and nobody can log in with a hash. EXECUTE is not: a routine runs with the rights of its definer,
  * and on RDS the routines mysql.rds_* belong to the owner of the server.
  * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
+ *
+ * APPLICATION_PASSWORD_ADMIN, which the strategy dual-password needs, is about the account's own
+ * second password only.
  */
 const HARMLESS = new Set([
+  'APPLICATION_PASSWORD_ADMIN',
   'SELECT',
   'SHOW DATABASES',
   'SHOW VIEW',

@@ -82,6 +82,13 @@ export interface Engine<S extends Session = Session> {
   readonly defaultDatabase?: string;
   /** Keys of the secret that this engine reads and others do not. */
   readonly optionKeys: readonly string[];
+  /** What a secret means that leaves out such a key. */
+  readonly optionDefaults?: Readonly<Record<string, string>>;
+  /**
+   * Several accounts can have one name (on MySQL one for each host), and a session need not see the
+   * others. Undefined if a name is one account's.
+   */
+  readonly sharesNames?: true;
   /**
    * `alphabet`: characters that every client, URL and server of this engine can bear. `longest`: the
    * most characters that all of them can bear.

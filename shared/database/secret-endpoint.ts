@@ -9,7 +9,7 @@ import { certificatesIn } from './tls.ts';
 /** @throws {InvalidSecretError | UnsupportedHostError} */
 export function endpointIn(
   fields: SecretFields,
-  engine: Pick<Engine, 'defaultPort' | 'defaultDatabase' | 'optionKeys'>,
+  engine: Pick<Engine, 'defaultPort' | 'defaultDatabase' | 'optionKeys' | 'optionDefaults'>,
 ): Endpoint {
   return {
     host: hostIn(fields),
@@ -18,7 +18,7 @@ export function endpointIn(
     tls: tlsIn(fields),
     options: Object.fromEntries(
       engine.optionKeys.flatMap((key) => {
-        const value = fields.optional(key);
+        const value = fields.optional(key) ?? engine.optionDefaults?.[key];
         return value === undefined ? [] : [[key, value]];
       }),
     ),

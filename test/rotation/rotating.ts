@@ -363,7 +363,7 @@ export function forms(secret: string): string[] {
   return [
     secret,
     JSON.stringify(secret).slice(1, -1),
-    encodeURIComponent(secret),
+    encodeURIComponent(secret.toWellFormed()),
     secret.replaceAll("'", "''"),
     inspect(secret).slice(1, -1),
     Buffer.from(secret).toString('base64').replace(/=+$/, ''),

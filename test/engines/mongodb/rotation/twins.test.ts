@@ -68,6 +68,17 @@ describeServers('mongodb', 'alternating users', (server) => {
     expect(await rotating.logsIn(first, user)).toBe(false);
   });
 
+  test.each([
+    ['written out', { authSource: 'admin' }, {}],
+    ['left out', {}, { authSource: 'admin' }],
+  ])('know their passwords of before when "authSource" is %s from now on', async (_, now, before) => {
+    await using rotating = await Rotating.on(server, { ...OPTIONS, secret: before });
+    await rotating.expectRotated(rotating.twin);
+    await rotating.expectRotated(rotating.user);
+    rotating.edit({ authSource: undefined, ...now });
+    await rotating.expectRotated(rotating.twin);
+  });
+
   test('do not take a stranger of the twin’s name, and say how a person gives it to them', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const password = newPassword();

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Description, Options } from '../../../../functions/mysql/description.ts';
 import { differencesIn, type MySqlDifference } from '../../../../functions/mysql/differences.ts';
-import { grantsIn } from '../../../../functions/mysql/grants.ts';
+import { grantsIn, revoke } from '../../../../functions/mysql/grants.ts';
 
 const OPTIONS: Options = {
   requirement: 'REQUIRE NONE',
@@ -35,7 +35,12 @@ function seen(base: readonly string[], twin: readonly string[], isMariaDb = fals
   );
 }
 const statements = (base: readonly string[], twin: readonly string[], isMariaDb = false) =>
-  seen(base, twin, isMariaDb).map(({ kind, what, statements: all }) => [kind, what, ...all]);
+  seen(base, twin, isMariaDb).map(({ kind, what, statements: all, withheld = [] }) => [
+    kind,
+    what,
+    ...all,
+    ...withheld.map(({ object, privileges }) => revoke(privileges, object, TWIN)),
+  ]);
 
 const TWIN = "'app_clone'@'%'";
 

@@ -103,4 +103,26 @@ await describeOwnServers('mysql', 'a server', {}, (server) => {
     }
     await rotating.expectRotated();
   });
+
+  const onlyMariaDb = testUnless(isMariaDb(server) ? undefined : 'MySQL has no such accounts');
+  for (const [ways, statement] of [
+    ['unix_socket OR mysql_native_password', 'IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD(?)'],
+    [
+      'mysql_native_password OR ed25519',
+      'IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)',
+    ],
+  ] as const)
+    onlyMariaDb(`with a user that authenticates by ${ways} changes no password, single user`, async () => {
+      await using rotating = await Rotating.on(server);
+      const [user, password] = [quoted(rotating.user), rotating.password()];
+      await rotating.sql("INSTALL SONAME 'auth_ed25519'");
+      try {
+        await rotating.sql(`ALTER USER ${user} ${statement}`, [password, password]);
+        await rotating.expectRefused('LoginBarredError', 'has several ways to authenticate', { attempts: 2 });
+        await rotating.sql(`ALTER USER ${user} IDENTIFIED BY ?`, [password]);
+        await rotating.expectRotated();
+      } finally {
+        await rotating.sql("UNINSTALL SONAME 'auth_ed25519'");
+      }
+    });
 });

@@ -92,3 +92,26 @@ describeServers('mysql', 'a locked user that is called like the twin', (server) 
     await rotating.expectRotated();
   });
 });
+
+describeServers('mysql', 'a user with accounts for several hosts and one password', (server) => {
+  const strategies = ['single-user', ...(isMariaDb(server) ? [] : ['dual-password'])];
+  test.each(strategies)('is not rotated where the secret names an admin, who sees them: %s', async (strategy) => {
+    await using rotating = await Rotating.on(server, {
+      admin: { madeTheUser: true },
+      tags: { 'rotation-strategy': strategy },
+    });
+    await rotating.sql(`CREATE USER ?@'127.0.0.1' IDENTIFIED BY ?`, [rotating.user, rotating.password()]);
+    if (!isMariaDb(server)) await rotating.sql(`GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ${quoted(rotating.user)}`);
+    await rotating.expectRefused('SeveralAccountsError', ['"%"', '"127.0.0.1"'], { step: 'setSecret', attempts: 2 });
+    await rotating.sql(`DROP USER ?@'127.0.0.1'`, [rotating.user]);
+    await rotating.expectRotated();
+  });
+
+  test('an admin that cannot be asked stops no rotation that needs none', async () => {
+    await using rotating = await Rotating.on(server, {
+      admin: { madeTheUser: true, secret: { password: 'known to nobody' } },
+      tags: { 'rotation-strategy': 'single-user' },
+    });
+    await rotating.expectRotated();
+  });
+});

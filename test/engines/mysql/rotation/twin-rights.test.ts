@@ -118,23 +118,66 @@ describeServers('mysql', 'what the twin may', (server) => {
     }
   });
 
-  test('cannot be a right on a column that is gone: the error has the statement', async () => {
+  test('cannot be a right on a column that is gone: the error takes away that right alone', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
     const database = `x${rotating.user.slice(-8)}`;
+    const user = quoted(rotating.user);
     await rotating.sql(`CREATE DATABASE ${database}`);
     try {
-      await rotating.sql(`CREATE TABLE ${database}.t (id int, note int)`);
-      await rotating.sql(`GRANT SELECT (note) ON ${database}.t TO ${quoted(rotating.user)}`);
-      await rotating.sql(`ALTER TABLE ${database}.t DROP COLUMN note`);
-      const cure = `REVOKE SELECT (\`note\`) ON \`${database}\`.\`t\` FROM ${quoted(rotating.user)}`;
-      await expectRefusal(rotating, 'TwinRightsError', cure);
-      await rotating.sql(cure);
+      await rotating.sql(`CREATE TABLE ${database}.t (a int, b int, c int)`);
+      await rotating.sql(`GRANT SELECT (a), UPDATE (b), INSERT (a, c) ON ${database}.t TO ${user}`);
+      await rotating.sql(`ALTER TABLE ${database}.t DROP COLUMN b, DROP COLUMN c`);
+      const cures = ['INSERT (`c`)', 'UPDATE (`b`)'].map(
+        (name) => `REVOKE ${name} ON \`${database}\`.\`t\` FROM ${user}`,
+      );
+
+      const remedies = await remediesFor(rotating, 'TwinRightsError');
+
+      expect(remedies.sort()).toEqual(cures);
+      for (const remedy of remedies) await rotating.sql(remedy);
+      expect((await wordsOn(rotating, user)).join()).toMatch(/(SELECT|INSERT) \(`a`\), (SELECT|INSERT) \(`a`\) ON/);
       await rotating.expectRotated(rotating.twin);
+      await expectSame(rotating);
     } finally {
       await rotating.sql(`DROP DATABASE ${database}`);
     }
   });
+
+  test('cannot be a right on what went with its database: the error has the statements', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const database = `x${rotating.user.slice(-8)}`;
+    const user = quoted(rotating.user);
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    await rotating.sql(`CREATE TABLE ${database}.t (a int)`);
+    await rotating.sql(`CREATE PROCEDURE ${database}.p() SELECT 1`);
+    await rotating.sql(`CREATE FUNCTION ${database}.f() RETURNS INT DETERMINISTIC RETURN 1`);
+    await rotating.sql(`GRANT EXECUTE ON PROCEDURE ${database}.p TO ${user}`);
+    await rotating.sql(`GRANT EXECUTE, ALTER ROUTINE ON FUNCTION ${database}.f TO ${user}`);
+    await rotating.sql(`GRANT SELECT, INSERT (a) ON ${database}.t TO ${user}`);
+    await rotating.sql(`GRANT SELECT ON ${database}.* TO ${user}`);
+    await rotating.sql(`DROP DATABASE ${database}`);
+
+    for (let n = 0; n < 4; n++) {
+      const { error } = await rotating.rotate();
+      if (error === undefined) break;
+      expect(error).toContain('TwinRightsError');
+      for (const remedy of remediesIn(error)) await rotating.sql(remedy);
+    }
+    await rotating.expectRotated();
+    await expectSame(rotating);
+  });
 });
+
+/** The statements to run in an error of every attempt. */
+async function remediesFor(rotating: Rotating, errorType: string): Promise<string[]> {
+  await expectRefusal(rotating, errorType, 'run ');
+  const { error } = await rotating.rotate();
+  return remediesIn(error);
+}
+
+function remediesIn(message = ''): string[] {
+  return (/: run (.*?)\. AWSCURRENT works/s.exec(message)?.[1] ?? '').split('; ');
+}
 
 /** What the strategy does with an admin's session, for a base that cannot log in. */
 async function converge(rotating: Rotating, server: SharedServer): Promise<void> {
@@ -346,6 +389,19 @@ await describeOwnServers(
 
       await rotating.expectRotated(rotating.user);
       await rotating.sql(`REVOKE INSERT, UPDATE ON *.* FROM ${user}`);
+      await rotating.expectRotated(rotating.twin);
+      await expectSame(rotating);
+    });
+
+    test('that are the admin’s, too, come with what it grants', async () => {
+      await using rotating = await Rotating.on(server, OPTIONS);
+      const [user, admin] = [quoted(rotating.user), quoted(rotating.admin)];
+      await rotating.sql(`REVOKE rds_superuser_role FROM ${admin}`);
+      await rotating.sql(`GRANT SELECT, INSERT, UPDATE, CREATE USER ON *.* TO ${admin} WITH GRANT OPTION`);
+      await rotating.sql(`GRANT ROLE_ADMIN, APPLICATION_PASSWORD_ADMIN ON *.* TO ${admin}`);
+      await rotating.sql(`REVOKE INSERT ON mysql.* FROM ${admin}`);
+      await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON *.* TO ${user}`);
+      await rotating.sql(`REVOKE INSERT, UPDATE ON mysql.* FROM ${user}`);
       await rotating.expectRotated(rotating.twin);
       await expectSame(rotating);
     });
