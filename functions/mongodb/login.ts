@@ -1,7 +1,7 @@
 import { type Document, MongoClient } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import { trustIn } from '../../shared/database/tls.ts';
 import { type Connection, loginFailure, NotPrimary, unproven } from './errors.ts';
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
@@ -37,7 +37,7 @@ function clientOf(to: Endpoint, { username, password }: Credential, until: Deadl
     appName: 'secret-rotation',
     tls: to.tls !== 'off',
     ...(to.tls !== 'off' && {
-      ca: trustedRoots(to.tls.ca).join('\n'),
+      secureContext: trustIn(to.tls.ca).secureContext,
       rejectUnauthorized: true,
       ...(to.tls.servername !== undefined && { servername: to.tls.servername }),
     }),

@@ -3,6 +3,7 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
 import { usernameProblem } from './names.ts';
+import { outlook } from './outlook.ts';
 import { overlap } from './overlap.ts';
 import { changeOwnPassword } from './password.ts';
 import type { MySqlSession } from './session.ts';
@@ -23,7 +24,7 @@ export const mysql: Engine<MySqlSession> = {
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
   changeOwnPassword,
-  outlook: async () => ({ hasRoom: true }),
+  outlook,
   byAdmin: () => byAdmin,
   twins: () => twins,
   overlap: (engineKey) =>

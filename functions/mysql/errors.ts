@@ -33,6 +33,8 @@ export type Connection = {
   tls(): TLSSocket | undefined;
   /** The error with which the connection broke, even if no statement was under way. */
   brokeWith: Error | undefined;
+  /** The way to authenticate for which the server asked last. */
+  plugin: string | undefined;
 };
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
@@ -47,6 +49,7 @@ export type Failure = (error: unknown, connection: Connection) => RotationError;
 const BARRED: Readonly<Record<number, string>> = {
   1044: 'it has no right on the database in the secret’s "dbname"',
   1049: 'the database in the secret’s "dbname" does not exist',
+  1184: 'the server’s init_connect fails for it: mend that setting, or the rights of the user',
   1203: 'it has too many connections',
   1226: 'it is at one of its resource limits (MAX_USER_CONNECTIONS and the like)',
   1820: 'its password has expired',
@@ -68,6 +71,14 @@ const BLOCKED: Readonly<Record<number, string>> = {
   3955: 'too many logins failed, so it is blocked for a while (FAILED_LOGIN_ATTEMPTS)',
   4150: 'too many logins failed, so it is blocked (max_password_errors): run FLUSH PRIVILEGES there',
 };
+
+/** The server, the user or the account has all the connections that it may have. */
+const FULL = ['1040', '1203', '1226'];
+
+/** Whether a login failed only because no connection was left. */
+export function isForWantOfConnections({ is, why }: Unsuccessful): boolean {
+  return is !== 'refused' && FULL.includes(why.code ?? '');
+}
 
 /**
  * require_secure_transport is on. MySQL says so after it has checked the password, MariaDB before.
@@ -120,12 +131,24 @@ function failureWithoutVerdict(error: unknown, errno: number, connection: Connec
       `${server} takes connections over TLS only: say "ssl": true in the secret of ${user}.`,
       details,
     );
+  if (codeIn(error) === 'AUTH_SWITCH_PLUGIN_ERROR' && isStrange(connection.plugin))
+    return new LoginBarredError(
+      `${server} wants ${user} to authenticate by the plugin "${connection.plugin}", which this function has not: it logs in by ${WAYS}.`,
+      details,
+    );
   if (codeIn(error) === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
     return new LoginBarredError(
       `${server} wants the password of ${user} in clear text, as for IAM, LDAP or PAM: such an account has no password of its own to rotate.`,
       details,
     );
   return undefined;
+}
+
+const WAYS = 'caching_sha2_password, sha256_password or mysql_native_password';
+
+/** Whether this is the name of a plugin, which may go into the log, and not one of WAYS. */
+function isStrange(plugin: string | undefined): boolean {
+  return plugin !== undefined && /^[a-z]\w{1,63}$/i.test(plugin) && !WAYS.split(/, | or /).includes(plugin);
 }
 
 /**
@@ -262,12 +285,22 @@ function serverFailure(errno: number, connection: Connection): RotationError {
         details,
       );
     case 1040:
+      return new ConnectionError(
+        `${server} has no connection left for ${user} (max_connections): end sessions that nobody needs, or raise that setting. ` +
+          'A retry succeeds once there is one.',
+        details,
+      );
+    case 3032:
+      return new ConnectionError(
+        `${server} is in offline mode (offline_mode), and takes admins only, so ${user} cannot log in: a retry succeeds once that is over.`,
+        details,
+      );
     case 1053:
     case 1077:
     case 1079:
     case 4031:
       return new ConnectionError(
-        `${server} is starting, stopping, out of connections or has ended the session of ${user} (${errno}).`,
+        `${server} is starting, stopping or has ended the session of ${user} (${errno}).`,
         details,
       );
   }
@@ -290,7 +323,7 @@ function networkFailure(error: unknown, connection: Connection): RotationError {
     offersTls: code === 'HANDSHAKE_NO_SSL_SUPPORT' ? false : tls && true,
     isInHandshake: tls !== undefined && !tls.authorized,
     isMisunderstood: code === undefined || (systemCode(code) === undefined && !LOST.has(code)),
-    ways: 'caching_sha2_password, sha256_password or mysql_native_password',
+    ways: WAYS,
   });
 }
 

@@ -1,16 +1,28 @@
 import { isIP, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type Connection as Client, createConnection } from 'mysql2';
+import { type Connection as Client, type ConnectionOptions, createConnection } from 'mysql2';
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
-import { type Connection, loginFailure, unproven } from './errors.ts';
+import { onceOneIsFree } from '../../shared/database/free-connection.ts';
+import { type Trust, trustIn } from '../../shared/database/tls.ts';
+import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
 import { MySqlSession, nameOf } from './session.ts';
 
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
+export function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
+  return onceOneIsFree(() => logInOnce(to, as, until), isForWantOfConnections, until);
+}
+
+async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
   const socket = new Socket();
-  const client = clientOf(to, as, socket);
-  const connection: Connection = { to, username: as.username, socket, tls: () => tlsOf(client), brokeWith: undefined };
+  const connection: Connection = {
+    to,
+    username: as.username,
+    socket,
+    tls: () => tlsOf(client),
+    brokeWith: undefined,
+    plugin: undefined,
+  };
+  const client = clientOf(connection, as);
   // Without a listener, this event would end the process. The next statement reports that the
   // connection broke.
   client.on('error', (error) => (connection.brokeWith ??= error));
@@ -27,23 +39,52 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
   }
 }
 
-function clientOf(to: Endpoint, { username, password }: Credential, socket: Socket): Client {
+function clientOf(connection: Connection, { username, password }: Credential): Client {
+  const { to, socket } = connection;
   return createConnection({
     host: certified(to),
     user: username,
     password: password.reveal(),
     ...(to.database !== undefined && { database: to.database }),
-    ...(to.tls !== 'off' && { ssl: { ca: trustedRoots(to.tls.ca), rejectUnauthorized: true, verifyIdentity: true } }),
+    ...(to.tls !== 'off' && { ssl: verified(trustIn(to.tls.ca)) }),
     stream: () => socket.connect(to.port, to.host).setNoDelay(true),
     connectTimeout: 0,
     charset: 'utf8mb4',
     disableEval: true,
     supportBigNumbers: true,
+    authPlugins: pluginsAskedFor((name) => (connection.plugin = name)),
     // No server may ask for a file of ours,
     // https://dev.mysql.com/doc/refman/9.7/en/load-data-local-security.html
     flags: ['-LOCAL_FILES'],
     connectAttributes: { program_name: 'secret-rotation' },
   });
+}
+
+const verifying = new WeakMap<Trust, { ca: string[]; rejectUnauthorized: true; verifyIdentity: true }>();
+
+/** The same object for the same authorities: by it the driver knows whether it has parsed them before. */
+function verified(trust: Trust) {
+  const known = verifying.get(trust);
+  if (known !== undefined) return known;
+  const ssl = { ca: trust.ca, rejectUnauthorized: true as const, verifyIdentity: true as const };
+  verifying.set(trust, ssl);
+  return ssl;
+}
+
+/**
+ * The driver looks here, before its own plugins, for each that the server asks for. Its error for one
+ * that it has not says the name in the message only.
+ */
+function pluginsAskedFor(hear: (name: string) => void): NonNullable<ConnectionOptions['authPlugins']> {
+  return new Proxy(
+    {},
+    {
+      getOwnPropertyDescriptor(_, name) {
+        hear(String(name));
+        return undefined;
+      },
+    },
+  );
 }
 
 /**

@@ -34,6 +34,11 @@ export class MySqlSession implements Session {
     this.#until = until;
   }
 
+  /** The cipher of this connection, as OpenSSL names it; undefined without TLS. */
+  get cipher(): string | undefined {
+    return this.#connection.tls()?.getCipher().name;
+  }
+
   /**
    * Asks the server what it is, and sets the limits. The version in the server's greeting does not
    * count: it comes in clear text, before TLS, and may be anybody's.
@@ -107,8 +112,8 @@ export class MySqlSession implements Session {
    * Sets the time limits before each statement that may have to wait: less time is left than there
    * was at login.
    *
-   * The same statement sets what the server's init_connect may have changed. The character set and
-   * sql_mode come first: in another character set, or under NO_BACKSLASH_ESCAPES, the server would
+   * The same statement sets what the server's settings or its init_connect may have changed: in a
+   * read-only transaction, no account can be changed. The character set and sql_mode come first: in another character set, or under NO_BACKSLASH_ESCAPES, the server would
    * read another password than the driver sends. With sql_quote_show_create, SHOW GRANTS puts names
    * in quotes.
    */
@@ -117,13 +122,15 @@ export class MySqlSession implements Session {
     // Without this mode, GRANT on MariaDB would make an account again that somebody has just
     // dropped, without a password. MySQL 8 never does that.
     const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
+    // MariaDB 10 knows only this name, and newer ones know it, too.
+    const writes = this.isMariaDb ? 'tx_read_only = 0' : 'transaction_read_only = 0';
     // MariaDB has a limit for each statement. MySQL has one for SELECT only, so there the waits are
     // limited.
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
     await this.#query(
-      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${limits}, wait_timeout = ${seconds + 1}`,
+      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`,
       statementFailure,
     );
   }

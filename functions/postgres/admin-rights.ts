@@ -2,7 +2,14 @@ import pg from 'pg';
 import { DeadlineError } from '../../shared/core/errors.ts';
 import type { Pair } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { type AdminTask, type Failure, notAllowed, passwordFailure, statementFailure } from './errors.ts';
+import {
+  type AdminTask,
+  type Failure,
+  LOCK_NOT_AVAILABLE,
+  notAllowed,
+  passwordFailure,
+  statementFailure,
+} from './errors.ts';
 import { type PostgresSession, SINCE_16 } from './session.ts';
 
 const { escapeIdentifier: name } = pg;
@@ -18,10 +25,13 @@ export type Needs = { role: string } | { attribute: string } | { parameter: stri
  * rather than the twin: a twin that this transaction has made no longer exists when a person reads
  * the error.
  */
-export function cureFor(admin: PostgresSession, { twin }: Pair, needs: Needs): string {
+export function cureFor(admin: Pick<PostgresSession, 'actsAs' | 'version'>, { twin }: Pair, needs: Needs): string {
   if ('role' in needs) return adminOption(admin, needs.role);
-  if ('parameter' in needs) return `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(admin.actsAs)}`;
   const { actsAs, version } = admin;
+  if ('parameter' in needs)
+    return version < SINCE_15
+      ? `ALTER ROLE ${name(actsAs)} SUPERUSER`
+      : `GRANT SET ON PARAMETER ${name(needs.parameter)} TO ${name(actsAs)}`;
   if (version >= SINCE_16)
     return `ALTER ROLE ${name(actsAs)} ${needs.attribute}; and if it has that, ${adminOption(admin, twin.username)}`;
   return GIVEN_BY_CREATEROLE.has(needs.attribute) ? createRole(admin) : `ALTER ROLE ${name(actsAs)} SUPERUSER`;
@@ -33,15 +43,18 @@ export function cureFor(admin: PostgresSession, { twin }: Pair, needs: Needs): s
  */
 const GIVEN_BY_CREATEROLE = new Set(['CREATEDB', 'CREATEROLE']);
 
+/** Before PostgreSQL 15, only a superuser may give a role a setting that is for superusers. */
+const SINCE_15 = 150_000;
+
 /** Since PostgreSQL 16, CREATEROLE covers only the roles that its holder has made. */
-export function adminOption(admin: PostgresSession, username: string): string {
+export function adminOption(admin: Pick<PostgresSession, 'actsAs' | 'version'>, username: string): string {
   const { actsAs, version } = admin;
   return version < SINCE_16
     ? createRole(admin)
     : `GRANT ${name(username)} TO ${name(actsAs)} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
 }
 
-export function createRole(admin: PostgresSession): string {
+export function createRole(admin: Pick<PostgresSession, 'actsAs'>): string {
   return `ALTER ROLE ${name(admin.actsAs)} CREATEROLE`;
 }
 
@@ -62,5 +75,3 @@ export function adminFailure(task: AdminTask & { passwordOf?: string }): Failure
     );
   };
 }
-
-const LOCK_NOT_AVAILABLE = '55P03';

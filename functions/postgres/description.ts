@@ -20,6 +20,11 @@ export type Picture = {
   memberships: readonly (Membership & { heldByBase: boolean; administeredByBase: boolean })[];
   /** The roles that are members of the twin. */
   members: readonly Membership[];
+  /**
+   * By which membership the base is a member of the admin, who therefore cannot get ADMIN OPTION on it:
+   * the server allows no circle. Null if there is none, or if the admin has ADMIN OPTION.
+   */
+  circle: { role: string; grantor: string | null } | null;
   settings: readonly Setting[];
   /**
    * The settings of `role` that a login of the base may meet. Only those that work: the role exists, and
@@ -48,6 +53,12 @@ type Holding = {
 };
 
 /**
+ * The datconnlimit of a database whose DROP DATABASE was interrupted. Nobody can connect to it, and it
+ * can only be dropped. So nothing in it is of use to anybody.
+ */
+const INVALID = -2;
+
+/**
  * Resets a session as DISCARD ALL does, which poolers send before they give a session to another
  * client. DISCARD ALL itself is not allowed beside other statements in one message.
  */
@@ -62,8 +73,10 @@ export async function pictureOf(session: PostgresSession, pair: Pair): Promise<P
   const oid = (role: string) => `(SELECT oid FROM pg_roles WHERE rolname = ${role})`;
   const list = (select: string) => `(SELECT coalesce(json_agg(x), '[]') FROM (${select}) x)`;
   const options = `to_jsonb(m) - array['oid', 'roleid', 'member', 'grantor'] AS options`;
-  const grantor = '(SELECT rolname FROM pg_roles WHERE oid = m.grantor) AS grantor';
+  const grantorName = '(SELECT rolname FROM pg_roles WHERE oid = m.grantor)';
+  const grantor = `${grantorName} AS grantor`;
   const mayBecome = `CASE WHEN current_setting('server_version_num')::int < ${SINCE_16} THEN 'MEMBER' ELSE 'SET' END`;
+  const isAdmins = ![pair.base.username, pair.twin.username].includes(session.account.username);
   const before = session.account.username === pair.twin.username ? RESET : '';
   const [row] = await session.rows<{ picture: Picture }>(
     `SELECT json_build_object(
@@ -76,6 +89,9 @@ export async function pictureOf(session: PostgresSession, pair: Pair): Promise<P
         FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = ${oid(twin)}`)},
       'members', ${list(`SELECT g.rolname AS role, ${grantor}, ${options}
         FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member WHERE m.roleid = ${oid(twin)}`)},
+      'circle', (SELECT json_build_object('role', g.rolname, 'grantor', ${grantorName}) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+        WHERE ${isAdmins} AND m.member = ${oid(base)} AND NOT g.rolsuper AND pg_has_role(g.oid, current_user, 'MEMBER')
+        AND NOT pg_has_role(${oid(base)}, 'MEMBER WITH ADMIN OPTION') LIMIT 1),
       'settings', ${list(`SELECT r.rolname AS role, coalesce(d.datname, '') AS database, entry
         FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
         unnest(s.setconfig) entry WHERE r.rolname IN (${base}, ${twin})`)},
@@ -88,7 +104,8 @@ export async function pictureOf(session: PostgresSession, pair: Pair): Promise<P
         (array_agg(CASE WHEN s.dbid = 0 OR d.datname = current_database()
           THEN pg_describe_object(s.classid, s.objid, s.objsubid) END))[1:3] AS examples
         FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
-        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)} GROUP BY database, kind`)}) AS picture`,
+        WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)}
+          AND d.datconnlimit IS DISTINCT FROM ${INVALID} GROUP BY database, kind`)}) AS picture`,
     before,
   );
   return (row as { picture: Picture }).picture;

@@ -11,6 +11,8 @@ export type PostgresDifference = Difference & {
   sql?: string;
   /** What the admin needs for this statement. */
   needs?: Needs;
+  /** The setting of the base that the statement copies. */
+  copies?: { database: string; key: string };
   /**
    * The database in which the twin's holdings are handed over to the base; '' for those that belong
    * to none.
@@ -55,7 +57,16 @@ function membership(seen: Seen): PostgresDifference[] {
   const grant = [...members(seen).map(({ sql }) => sql), giving].join('; ');
   // SET lets the twin act as the base. INHERIT gives it the base's rights before that: a login
   // needs CONNECT.
-  if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
+  const isMember = ['inherit_option', 'set_option'].every((option) =>
+    own.some(({ options }) => options[option] !== false),
+  );
+  if (!isMember && isSince16 && picture.circle !== null)
+    found.push({
+      kind: 'less',
+      what: `membership in "${base}", which is itself a member of the admin and so cannot be granted by it`,
+      remedies: [revoked(picture, picture.circle, base)],
+    });
+  else if (!isMember)
     found.push({
       kind: 'less',
       what: `membership in "${base}"`,
@@ -77,7 +88,7 @@ function memberships({ picture, base, twin }: Seen): PostgresDifference[] {
   return picture.memberships
     .filter(({ role }) => role !== base)
     .map(({ role, grantor, heldByBase, administeredByBase, options }) => {
-      const revoke = `REVOKE ${name(role)} FROM ${name(twin)}${grantedBy(picture, grantor)}`;
+      const revoke = revoked(picture, { role, grantor }, twin);
       const mayAdminister = options['admin_option'] === true;
       const isMore = !heldByBase || (mayAdminister && !administeredByBase);
       const grant = `GRANT ${name(role)} TO ${name(base)}${mayAdminister ? ' WITH ADMIN OPTION' : ''}`;
@@ -106,6 +117,10 @@ function members({ picture, twin }: Seen): PostgresDifference[] {
  */
 function isCreators({ options }: Membership): boolean {
   return options['admin_option'] === true && options['inherit_option'] === false && options['set_option'] === false;
+}
+
+function revoked(picture: Picture, { role, grantor }: Pick<Membership, 'role' | 'grantor'>, from: string): string {
+  return `REVOKE ${name(role)} FROM ${name(from)}${grantedBy(picture, grantor)}`;
 }
 
 function grantedBy({ version }: Picture, grantor: string | null): string {
@@ -189,9 +204,8 @@ function settings({ picture, base, twin }: Seen): PostgresDifference[] {
     const sql =
       want === undefined ? `${where} RESET ${name(key)}` : `${where} SET ${name(key)} TO ${written(key, want.value)}`;
     const what = `setting ${key}${database === '' ? '' : ` in database "${database}"`}`;
-    return [
-      { kind: 'setting', what, remedies: [sql], sql, needs: key === 'role' ? { role: twin } : { parameter: key } },
-    ];
+    const needs = key === 'role' ? { role: twin } : { parameter: key };
+    return [{ kind: 'setting', what, remedies: [sql], sql, needs, ...(want && { copies: { database, key } }) }];
   });
 }
 

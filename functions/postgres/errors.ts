@@ -31,6 +31,10 @@ export type Connection = {
    */
   offersTls: boolean | undefined;
   askedForPassword: boolean;
+  /** The server has said that the password is right, or that it needs none. */
+  authenticated: boolean;
+  /** What the server says of itself at login: `18.4`. */
+  version: string | undefined;
   /** The error with which the connection broke, even if no statement was under way. */
   brokeWith: Error | undefined;
 };
@@ -50,8 +54,13 @@ const BARRED: Record<string, string> = {
   '53300 CheckMyDatabase': 'the database is at its CONNECTION LIMIT',
   '3D000': 'the database does not exist (the secret’s "dbname", or "postgres" where there is none)',
   '55000': 'the database takes no connections',
-  '42501': 'it has no CONNECT right on the database',
+  '42501 CheckMyDatabase': 'it has no CONNECT right on the database',
 };
+
+/** What may happen to any login, so that it says nothing about this user: by classes of SQLSTATE. */
+const NOT_ABOUT_THE_USER = /^(08|53|57|58|XX)/;
+
+export const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Also the code of the limits in BARRED. */
 const NO_CONNECTION_LEFT = '53300';
@@ -71,7 +80,12 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
     const message = `${server} refuses the password of ${user} (or there is no such user, or it has expired).`;
     return { is: 'refused', why: new LoginRefusedError(message, details) };
   }
-  const barred = BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code];
+  const barred =
+    BARRED[`${error.code} ${error.routine}`] ??
+    BARRED[error.code] ??
+    (connection.authenticated && !NOT_ABOUT_THE_USER.test(error.code)
+      ? `a login trigger (CREATE EVENT TRIGGER … ON login), or something else that the server does at login, failed with error ${error.code}`
+      : undefined);
   // With `trust` in pg_hba.conf the server asks for no password, so its answer says nothing about
   // the password.
   if (barred && connection.askedForPassword) {
@@ -118,6 +132,21 @@ export function statementFailure(error: unknown, connection: Connection): Rotati
   return isAnswer(cause) ? serverFailure(cause, connection) : networkFailure(cause, connection);
 }
 
+/**
+ * For COMMIT. The answer may be lost, or the server may have stopped between the commit and the answer:
+ * it waits for a standby there.
+ */
+export function commitFailure(error: unknown, connection: Connection): RotationError {
+  const failure = statementFailure(error, connection);
+  if (!isAnswer(error)) return failure;
+  const message =
+    `PostgreSQL at ${connection.to.host} answered COMMIT of user "${connection.username}" with error ${error.code}: the change may have ` +
+    'happened.';
+  return failure instanceof ConnectionError
+    ? new ConnectionError(message, failure)
+    : new DatabaseError(message, failure);
+}
+
 export function rolledBack(connection: Connection): RotationError {
   return new DatabaseError(
     `PostgreSQL at ${connection.to.host} rolled back the change for user "${connection.username}", as a statement in it had failed.`,
@@ -125,10 +154,19 @@ export function rolledBack(connection: Connection): RotationError {
   );
 }
 
-export function lockTaken(connection: Connection, user: string): RotationError {
+/** A session that holds the lock for a rotation. Its address is hidden from most users. */
+export type Holder = { pid: number; user: string; address: string | null };
+
+export function lockTaken(connection: Connection, user: string, holders: readonly Holder[]): RotationError {
+  const [first] = holders;
+  const whose =
+    first === undefined
+      ? 'Another session'
+      : `Session ${first.pid} of user "${first.user}"${first.address === null ? '' : ` from ${first.address}`}`;
+  const cure = first === undefined ? '' : ` If that is no rotation, end it: SELECT pg_terminate_backend(${first.pid}).`;
   return new DeadlineError(
-    `Another session of PostgreSQL at ${connection.to.host} held a lock on user "${user}" for too long: nothing was changed.`,
-    about(undefined, connection),
+    `${whose} of PostgreSQL at ${connection.to.host} held a lock on user "${user}" for too long: nothing was changed.${cure}`,
+    { ...about(undefined, connection), code: LOCK_NOT_AVAILABLE },
   );
 }
 
@@ -137,8 +175,12 @@ export function openingFailure(error: unknown, connection: Connection): Rotation
   return isAnswer(error) && error.code === '0A000' ? readOnly(error, connection) : statementFailure(error, connection);
 }
 
-/** What passwordcheck and similar modules answer to a password that they refuse. */
-const POLICY = new Set(['22023', '28000', '28P01', '0A000']);
+/**
+ * Errors that say nothing about the password itself, by SQLSTATE or class: there is no such role, the
+ * server is read-only or in trouble, or time ran out. Every other answer is that of a check of
+ * passwords: passwordcheck gives 22023, a hook in PL/pgSQL (pg_tle) P0001.
+ */
+const NOT_ABOUT_THE_PASSWORD = /^(42704|42601|(08|25|40|53|54|55|57|58|F0|XX))/;
 
 /** @param user whose password the statement sets; the session's own user if there is none */
 export function passwordFailure(error: unknown, connection: Connection, user = connection.username): RotationError {
@@ -150,7 +192,7 @@ export function passwordFailure(error: unknown, connection: Connection, user = c
         'rds.restrict_password_commands is on, make it a member of rds_password.',
       details,
     );
-  if (POLICY.has(error.code))
+  if (!NOT_ABOUT_THE_PASSWORD.test(error.code))
     return new PasswordPolicyError(
       `A password check of PostgreSQL at ${connection.to.host} refuses the new password of user "${user}": adapt ` +
         'PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it, or let it accept SCRAM verifiers.',
@@ -194,7 +236,7 @@ function serverFailure(error: Answer, connection: Connection): RotationError {
         `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
         details,
       );
-    case '55P03':
+    case LOCK_NOT_AVAILABLE:
       return new DeadlineError(
         `Another session of ${server} held a lock on ${user} for too long: nothing was changed.`,
         details,

@@ -39,16 +39,19 @@ async function borrowRights(there: PostgresSession, pair: Pair, place: string): 
   const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
   // `own` is a grant of the role that the admin has given itself (createrole_self_grant, since
   // PostgreSQL 16). Borrowing overwrites that grant, so giving back restores it.
-  const borrowed = await there.rows<{ role: string; own: string | null }>(`
-    SELECT rolname AS role, (SELECT concat('INHERIT FALSE, SET ', to_jsonb(m)->>'set_option') FROM pg_auth_members m
+  // `through` is a role that makes the borrowed one a member of the admin: the server allows no circle.
+  const borrowed = await there.rows<{ role: string; own: string | null; through: string | null }>(`
+    SELECT rolname AS role, (SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+        WHERE m.member = r.oid AND g.rolname <> ${literal(pair.base.username)} AND NOT g.rolsuper
+        AND pg_has_role(g.oid, current_user, 'MEMBER') LIMIT 1) AS through, (SELECT concat('INHERIT FALSE, SET ', to_jsonb(m)->>'set_option') FROM pg_auth_members m
         WHERE m.roleid = r.oid AND m.grantor = m.member AND m.member = (SELECT oid FROM pg_roles WHERE rolname = current_user)) AS own
       FROM pg_roles r WHERE rolname IN (${literal(pair.base.username)}, ${literal(pair.twin.username)})
       AND NOT pg_has_role(r.oid, 'USAGE')`);
   const isSince16 = there.version >= SINCE_16;
-  const failure = adminFailure({
-    what: `have the rights of "${pair.base.username}" and "${pair.twin.username}" for a moment${place}`,
-    cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser`,
-  });
+  const what = `have the rights of "${pair.base.username}" and "${pair.twin.username}" for a moment${place}`;
+  for (const { role, through } of borrowed)
+    if (through !== null) throw there.notAllowed({ what, cure: `REVOKE ${name(through)} FROM ${name(role)}` });
+  const failure = adminFailure({ what, cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser` });
   for (const { role } of borrowed)
     await there.change(
       `GRANT ${name(role)} TO CURRENT_USER${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`,
@@ -67,11 +70,35 @@ async function borrowRights(there: PostgresSession, pair: Pair, place: string): 
 
 async function reassign(there: PostgresSession, pair: Pair, place: string): Promise<void> {
   const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
+  const forSuperusers = await ownedBySuperusersOnly(there, pair);
   const task = {
     what: `hand what "${pair.twin.username}" owns${place} to "${pair.base.username}"`,
-    cure: `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
+    cure:
+      forSuperusers.length > 0
+        ? forSuperusers.join('; ')
+        : `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
   };
   await there.change(`REASSIGN OWNED BY ${twin} TO ${base}`, adminFailure(task), LONGEST_WAIT);
+}
+
+/**
+ * What the twin owns here and the base, without SUPERUSER, cannot: event triggers, and subscriptions
+ * before PostgreSQL 16. REASSIGN OWNED fails at them, whoever runs it.
+ * @returns the statements that give them to the superuser who runs them
+ */
+async function ownedBySuperusersOnly(there: PostgresSession, pair: Pair): Promise<string[]> {
+  const [base, twin] = [literal(pair.base.username), literal(pair.twin.username)];
+  const subscriptions =
+    there.version < SINCE_16
+      ? `UNION ALL SELECT 'SUBSCRIPTION', subname, datname, subowner FROM pg_subscription JOIN pg_database d ON d.oid = subdbid`
+      : '';
+  const owned = await there.rows<{ type: string; name: string; database: string }>(`
+    SELECT type, o.name, database FROM (SELECT 'EVENT TRIGGER' AS type, evtname AS name, current_database() AS database, evtowner AS owner
+        FROM pg_event_trigger ${subscriptions}) o JOIN pg_roles t ON t.oid = owner
+      WHERE t.rolname = ${twin} AND NOT EXISTS (SELECT FROM pg_roles b WHERE b.rolname = ${base} AND b.rolsuper)`);
+  return owned.map(
+    (each) => `ALTER ${each.type} ${name(each.name)} OWNER TO CURRENT_USER in database "${each.database}"`,
+  );
 }
 
 /** What REVOKE calls a type of object, by what pg_identify_object calls it. */

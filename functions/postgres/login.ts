@@ -5,7 +5,7 @@ import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import { trustIn } from '../../shared/database/tls.ts';
 import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
 import { DEFAULT_DATABASE, nameOf, PostgresSession } from './session.ts';
 
@@ -32,6 +32,8 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     socket: new Socket(),
     offersTls: undefined,
     askedForPassword: false,
+    authenticated: false,
+    version: undefined,
     brokeWith: undefined,
   };
   const client = clientOf(connection, as, until);
@@ -83,8 +85,18 @@ function clientOf(connection: Connection, as: Credential, until: Deadline): pg.C
   // Without a listener, this event would end the process. The next statement reports that the
   // connection broke.
   client.on('error', (error) => (connection.brokeWith ??= error));
+  listen(client, connection);
   containParser(client);
   return client;
+}
+
+/** Hears what the driver keeps to itself. */
+function listen(client: pg.Client, heard: Connection): void {
+  const { connection } = client as unknown as { connection: EventEmitter };
+  connection.on('authenticationOk', () => (heard.authenticated = true));
+  connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    if (parameterName === 'server_version') heard.version = parameterValue;
+  });
 }
 
 /**
@@ -117,7 +129,7 @@ function containParser(client: pg.Client): void {
 function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
   const expected = servername ?? host;
   return {
-    ca: trustedRoots(ca),
+    secureContext: trustIn(ca).secureContext,
     rejectUnauthorized: true,
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(expected, certificate),

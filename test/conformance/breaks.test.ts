@@ -8,7 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { OWNER_VARIABLE, temporaryDirectory } from '../../local/owner.ts';
 import { engines } from '../engines/engines.ts';
 import { engineNames, type RowName, rowNames, rows } from '../engines/servers.ts';
-import { HANDOVER_VARIABLE } from '../global-setup.ts';
+import { LENDER_VARIABLE } from '../global-setup.ts';
 import { servers, testUnless } from '../servers.ts';
 import { type Break, breaks } from './breaks.ts';
 import { DUTIES } from './duty-names.ts';
@@ -50,7 +50,7 @@ async function statuses({ tests, file, find, replace, caughtBy }: Break, row: Ro
   const run = promisify(execFile);
   await run(process.execPath, ['scripts/build.ts', engine], { cwd: copy });
 
-  const { [OWNER_VARIABLE]: _, [HANDOVER_VARIABLE]: __, ...environment } = process.env;
+  const { [OWNER_VARIABLE]: _, [LENDER_VARIABLE]: __, ...environment } = process.env;
   // As good as no Docker: other servers are not asked for.
   for (const other of rowNames) if (other !== row) environment[rows[other].imageVariable] = 'registry.invalid/none:1';
   const suite = 'duty' in tests ? `test/engines/${engine}/conformance/${row.replace(' ', '-')}.test.ts` : tests.file;

@@ -1,10 +1,11 @@
 /** What an engine must do, tested on one server: each duty over each wire. */
 import { afterAll, describe } from '@jest/globals';
 import { NoServer, type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
+import { absent } from '../absent.ts';
 import { engines } from '../engines/engines.ts';
 import { type RowName, rows } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
-import { absent, type SharedServer, servers } from '../servers.ts';
+import { type SharedServer, servers } from '../servers.ts';
 import { Bench } from './bench.ts';
 import { admins } from './duties/admins.ts';
 import { alone } from './duties/alone.ts';

@@ -32,7 +32,8 @@ export async function prepareDormantUser<S extends Session>(
   if (!bearsMark) await requireOurs(given, state, pending);
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
   if (dormant === 'base' && state.twin !== undefined) await requireNothingMore(given);
-  await work.readyToChange(session, pair[dormant]);
+  // The base in both cases: a twin is given what the base has to meet at its login.
+  await work.readyToChange(session, pair.base);
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
     await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../../../local/owner.ts';
 import { type RdsFake, startRds } from '../../../local/rds.ts';
 import { buildFunction } from '../../../scripts/build.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
-import { describeOwnServers } from '../../servers.ts';
+import { describeServersWith } from '../../servers.ts';
 import { Rotating } from '../rotating.ts';
 
 const ARN = 'arn:aws:rds:us-east-1:123456789012:db:main';
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => cleanUp.disposeAsync());
 
-await describeOwnServers('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
+await describeServersWith('postgres', 'an admin secret that RDS manages', { tls }, (server) => {
   const options = (rds: RdsFake, tag = 'aws:rds:primaryDBInstanceArn', arn = ARN) => ({
     cold: true, // the client that asks RDS is made once in a process
     bundle,

@@ -151,8 +151,8 @@ await describeOwnMySql('a login', ({ isMariaDb, over, run, setting, clientHost }
 
       for (const bench of [plain, secured]) {
         const result = await bench.login(user);
-        expectFailure(result, user, host, DATABASE);
-        if (result.is !== 'accepted') expect(result.why.message).toContain('a way to authenticate other than');
+        expectFailure(result, user, host, BARRED);
+        if (result.is !== 'accepted') expect(result.why.message).toContain('by the plugin "client_ed25519"');
       }
       await plain.users.dropUser(user.username);
       await run("UNINSTALL SONAME 'auth_ed25519'");
@@ -195,13 +195,21 @@ await describeOwnMySql('a login', ({ isMariaDb, over, run, setting, clientHost }
   });
 
   describe('proves nothing', () => {
+    onMySql('where the server is in offline mode', async () => {
+      await using user = await plain.user();
+      await using _setting = await setting('offline_mode', '1');
+
+      for (const bench of [plain, secured])
+        expectFailure(await bench.login(user), user, host, { ...UNREACHABLE, code: '3032' });
+    });
+
     test('where too many are logged in', async () => {
       await using user = await plain.user();
       await using cleanUp = new AsyncDisposableStack();
       const control = cleanUp.use(await connect(server));
       await control.query('SET GLOBAL max_connections = 10');
       cleanUp.defer(async () => void (await control.query('SET GLOBAL max_connections = 151')));
-      const fill = async () => cleanUp.use(await plain.session(user));
+      const fill = async () => cleanUp.use(await connect(server));
       while (await fill().catch(() => undefined));
 
       for (const bench of [plain, secured])
@@ -233,13 +241,13 @@ await describeOwnMySql('a login', ({ isMariaDb, over, run, setting, clientHost }
       await run('FLUSH PRIVILEGES');
     });
 
-    test('where init_connect fails for it', async () => {
+    test('where init_connect fails for it, but that the password is right', async () => {
       await using user = await plain.user();
       await using _ = await setting('init_connect', "'SELECT * FROM nowhere.nothing'");
 
       for (const bench of [plain, secured]) {
-        const result = await bench.login(user);
-        expect(result).toMatchObject({ is: 'unknown', why: { user: user.username, host } });
+        expectFailure(await bench.login(user), user, host, { ...BARRED, is: 'barred', code: '1184' });
+        expect(await bench.outcome(user, newPassword())).toBe('refused');
       }
     });
 
@@ -323,22 +331,24 @@ describe('a login', () => {
       expect(Buffer.concat(heard).includes(text)).toBe(false);
   });
 
-  test.each(['mysql_clear_password', 'dialog'])(
-    'that wants the password in clear text (%s) does not get it',
-    async (plugin) => {
-      const heard: Buffer[] = [];
-      await using server = await fakeServer((socket) => {
-        socket.on('data', (bytes) => heard.push(bytes));
-        greets(() => authSwitch(2, plugin))(socket);
-      });
+  test.each([
+    ['in clear text (mysql_clear_password)', 'mysql_clear_password', BARRED, 'in clear text'],
+    ['in clear text (dialog)', 'dialog', BARRED, 'by the plugin "dialog"'],
+    ['by parsec', 'parsec', BARRED, 'by the plugin "parsec"'],
+    ['by what is no name', 'no\nname', DATABASE, 'a way to authenticate other than'],
+  ])('that wants the password %s does not get it', async (_, plugin, failure, words) => {
+    const heard: Buffer[] = [];
+    await using server = await fakeServer((socket) => {
+      socket.on('data', (bytes) => heard.push(bytes));
+      greets(() => authSwitch(2, plugin))(socket);
+    });
 
-      const result = await knock(server);
+    const result = await knock(server);
 
-      if (plugin === 'mysql_clear_password') expectFailure(result, as, server.host, BARRED);
-      else expectFailure(result, as, server.host, DATABASE);
-      expect(Buffer.concat(heard).includes(as.password.reveal())).toBe(false);
-    },
-  );
+    expectFailure(result, as, server.host, failure);
+    if (result.is !== 'accepted') expect(result.why.message).toContain(words);
+    expect(Buffer.concat(heard).includes(as.password.reveal())).toBe(false);
+  });
 
   test.each([
     ['root@localhost', '"root"'],

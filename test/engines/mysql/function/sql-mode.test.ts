@@ -7,13 +7,14 @@ import { describeOwnMySql } from './own.ts';
 
 const ODD = ['a"b', "a'b", 'a\\b', "a\\'b", 'a\\', "';--", '\\"\n\r\t\x1a%_\\%\\_', 'ü名'];
 
-await describeOwnMySql('a password', ({ over, run, setting }) => {
+await describeOwnMySql('a password', ({ isMariaDb, over, run, setting }) => {
   test.each([
     ['sql_mode = NO_BACKSLASH_ESCAPES', 'sql_mode', "'NO_BACKSLASH_ESCAPES'"],
     ['sql_mode = ANSI', 'sql_mode', "'ANSI,ANSI_QUOTES'"],
     ['sql_mode with both', 'sql_mode', "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"],
     ['init_connect that sets it', 'init_connect', `"SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"`],
     ['init_connect that speaks latin1', 'init_connect', "'SET NAMES latin1'"],
+    ['read-only transactions', isMariaDb ? 'tx_read_only' : 'transaction_read_only', '1'],
     ['another character set', 'character_set_server', "'latin1'"],
   ])('is set as it is, whatever is in it, under %s', async (_, name, value) => {
     const bench = over('clear text');

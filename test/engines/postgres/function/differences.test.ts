@@ -1,5 +1,6 @@
 /** What the comparison of base and twin makes of the server's catalogs. That the catalogs are read right is shown on a server. */
 import { describe, expect, test } from '@jest/globals';
+import { cureFor } from '../../../../functions/postgres/admin-rights.ts';
 import type { Picture } from '../../../../functions/postgres/description.ts';
 import { differencesIn } from '../../../../functions/postgres/differences.ts';
 import type { Pair } from '../../../../shared/database/engine.ts';
@@ -42,6 +43,7 @@ function picture(changed: Partial<Picture> = {}): Picture {
     roles: { app: ATTRIBUTES, app_clone: ATTRIBUTES },
     memberships: [MEMBER],
     members: [CREATOR],
+    circle: null,
     settings: [ACTS_AS_BASE],
     loginRoles,
     holdings: [],
@@ -443,4 +445,11 @@ describe('what the twin has of its own', () => {
       '1 objects of its own in database "db": table a',
     );
   });
+});
+
+test.each([
+  [140_023, 'ALTER ROLE "admin" SUPERUSER'],
+  [150_000, 'GRANT SET ON PARAMETER "log_statement" TO "admin"'],
+])('the admin gets the right to give a setting for superusers in the grammar of %i', (version, cure) => {
+  expect(cureFor({ actsAs: 'admin', version }, PAIR, { parameter: 'log_statement' })).toBe(cure);
 });

@@ -5,7 +5,7 @@ import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import { expectFailure } from '../../../conformance/duties/logins.ts';
 import { fakeServer, says } from '../../../conformance/relay.ts';
-import { describeServers } from '../../../servers.ts';
+import { describeServers, testUnless } from '../../../servers.ts';
 import { connect } from '../connection.ts';
 import { errorResponse, message } from '../fake.ts';
 import { describeOwnServers, endpoint, eventually, login, newRole, outcome, sql, unique } from './support.ts';
@@ -33,6 +33,49 @@ describeServers('postgres', 'a login', (server) => {
       code: '53300',
     });
     expect(await outcome(server, role, new Secret('wrong'))).toBe('refused');
+  });
+
+  const LOGIN_TRIGGERS: [string, string, string][] = [
+    ['that raises an error', "RAISE 'not today'", 'P0001'],
+    ['that lacks a right', 'EXECUTE $$TABLE pg_authid$$', '42501'],
+  ];
+  for (const [how, what, code] of LOGIN_TRIGGERS)
+    testUnless(Number.parseInt(server.version, 10) < 17 ? 'there are none before 17' : undefined)(
+      `is barred by a login trigger ${how}`,
+      async () => {
+        const database = unique('db');
+        await using role = await newRole(server);
+        await sql(server, `CREATE DATABASE ${database}`);
+        await sql(
+          { ...server, database },
+          `CREATE FUNCTION checked() RETURNS event_trigger LANGUAGE plpgsql AS $_$ BEGIN
+         IF session_user = '${role.username}' THEN ${what}; END IF; END $_$;
+       CREATE EVENT TRIGGER checked ON login EXECUTE FUNCTION checked()`,
+        );
+
+        const result = await login(server, role, { database });
+
+        expectFailure(result, role, server.host, {
+          is: 'barred',
+          name: 'LoginBarredError',
+          layer: 'authentication',
+          code,
+        });
+        if (result.is === 'barred') expect(result.why.message).toContain('login trigger');
+        await sql(server, `DROP DATABASE ${database} WITH (FORCE)`);
+      },
+    );
+
+  test('is barred without CONNECT, and says so', async () => {
+    const database = unique('db');
+    await using role = await newRole(server);
+    await sql(server, `CREATE DATABASE ${database}`);
+    await sql(server, `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`);
+
+    const result = await login(server, role, { database });
+
+    expect(result).toMatchObject({ is: 'barred', why: { code: '42501', message: expect.stringContaining('CONNECT') } });
+    await sql(server, `DROP DATABASE ${database} WITH (FORCE)`);
   });
 });
 

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { NoServer, type Server, startServer } from '../../../../local/servers/server.ts';
+import { absent } from '../../../absent.ts';
 import { eventually } from '../../../conformance/eventually.ts';
 import { proxy } from '../../../rotation/proxy.ts';
 import { Rotating } from '../../../rotation/rotating.ts';
-import { absent, describeServers } from '../../../servers.ts';
+import { describeServers } from '../../../servers.ts';
 import { rowsOf } from '../../servers.ts';
 import { STRATEGIES, through } from './support.ts';
 

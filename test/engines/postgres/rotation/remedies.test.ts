@@ -1,0 +1,161 @@
+/** Statements that the built function prints are run as they are printed, on the servers for which they are. */
+
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
+import { describeServers, testUnless } from '../../../servers.ts';
+import { connect } from '../connection.ts';
+
+const MADE_BY_ADMIN = { admin: { madeTheUser: true } } satisfies RotatingOptions;
+
+describeServers('postgres', 'what an error says is to be run', (server) => {
+  const major = Number.parseInt(server.version, 10);
+  const named = (text: string, { user, twin, admin }: Rotating) =>
+    text.replaceAll('$base', user).replaceAll('$twin', twin).replaceAll('$admin', admin);
+
+  /** Refused by this class, with this statement; after it, both users have their turn. */
+  async function expectCured(rotating: Rotating, errorType: string, statement: string) {
+    const cure = named(statement, rotating);
+    const { error } = await rotating.rotate();
+    expect(error).toContain(`setSecret: error, ${errorType}`);
+    expect(error).toContain(cure);
+    expect(await rotating.logsIn(rotating.password(), String(rotating.value()['username']))).toBe(true);
+    await rotating.sql(cure);
+  }
+
+  async function expectBothTurns(rotating: Rotating) {
+    const { username } = rotating.value();
+    const [first, second] =
+      username === rotating.user ? [rotating.twin, rotating.user] : [rotating.user, rotating.twin];
+    await rotating.expectRotated(first);
+    await rotating.expectRotated(second);
+  }
+
+  describe.each([
+    ['', ''],
+    [' of one database', ' IN DATABASE "postgres"'],
+  ])('about a setting%s', (_, where) => {
+    test('whose value the server takes no more', async () => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.sql(named(`ALTER ROLE "$base"${where} SET "TimeZone" = 'UTC'`, rotating));
+      await rotating.sql(
+        `UPDATE pg_db_role_setting SET setconfig = ARRAY['TimeZone=US/Pacific-New'] WHERE setrole = '${rotating.user}'::regrole`,
+      );
+
+      await expectCured(rotating, 'TwinRightsError', `ALTER ROLE "$base"${where} RESET "TimeZone"`);
+      await expectBothTurns(rotating);
+    });
+
+    test('whose name the server takes no more', async () => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.sql(named(`ALTER ROLE "$base"${where} SET "auto_explain.gone" = '1'`, rotating));
+      await rotating.sql(named(`ALTER ROLE "$admin" SET session_preload_libraries = 'auto_explain'`, rotating));
+
+      await expectCured(rotating, 'TwinRightsError', `ALTER ROLE "$base"${where} RESET ALL`);
+      await expectBothTurns(rotating);
+    });
+
+    test('that the admin may not give', async () => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      const parameter = `p${randomBytes(6).toString('hex')}.gone`;
+      await rotating.sql(named(`ALTER ROLE "$base"${where} SET "${parameter}" = '1'`, rotating));
+
+      await expectCured(rotating, 'PrivilegeError', `GRANT SET ON PARAMETER "${parameter}" TO "$admin"`);
+      await expectBothTurns(rotating);
+    });
+  });
+
+  describe.each([
+    ['itself', 'GRANT "$admin" TO "$base"', 'REVOKE "$admin" FROM "$base"'],
+    [
+      'by way of another role',
+      'CREATE ROLE "$base_via"; GRANT "$admin" TO "$base_via"; GRANT "$base_via" TO "$base"',
+      'REVOKE "$base_via" FROM "$base"',
+    ],
+  ])('about a base that is a member of the admin %s', (_, setting, cure) => {
+    testUnless(major < 16 ? 'before 16 the admin needs no ADMIN OPTION' : undefined)(
+      'and was made by a superuser',
+      async () => {
+        await using rotating = await Rotating.on(server, { admin: { madeTheUser: false } });
+        await rotating.sql(named(setting, rotating));
+
+        await expectCured(rotating, 'TwinRightsError', cure);
+        await expectCured(
+          rotating,
+          'PrivilegeError',
+          'GRANT "$base" TO "$admin" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE',
+        );
+        await expectBothTurns(rotating);
+        await rotating.sql(named('DROP ROLE IF EXISTS "$base_via"', rotating));
+      },
+    );
+
+    testUnless(major < 16 ? undefined : 'since 16 the server does not allow this')(
+      'and whose twin owns something',
+      async () => {
+        await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+        await rotating.sql(named(setting, rotating));
+        await expectBothTurns(rotating);
+        const table = `t_${randomBytes(6).toString('hex')}`;
+        await rotating.sql(named(`CREATE TABLE ${table} (); ALTER TABLE ${table} OWNER TO "$twin"`, rotating));
+
+        await expectCured(rotating, 'PrivilegeError', cure);
+        await rotating.sql(named('GRANT CREATE ON SCHEMA public TO "$base"', rotating));
+        await expectBothTurns(rotating);
+        await rotating.sql(`DROP TABLE ${table}`);
+        await rotating.sql(named('DROP ROLE IF EXISTS "$base_via"', rotating));
+      },
+    );
+  });
+
+  test('about an event trigger of the twin, which only a superuser may own', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    await rotating.sql(
+      named(
+        `CREATE FUNCTION "f_$base"() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; ALTER ROLE "$twin" SUPERUSER;
+         CREATE EVENT TRIGGER "e_$base" ON ddl_command_start WHEN TAG IN ('CREATE OPERATOR') EXECUTE FUNCTION "f_$base"();
+         ALTER EVENT TRIGGER "e_$base" OWNER TO "$twin"; ALTER ROLE "$twin" NOSUPERUSER`,
+        rotating,
+      ),
+    );
+
+    await expectCured(rotating, 'PrivilegeError', 'ALTER EVENT TRIGGER "e_$base" OWNER TO CURRENT_USER');
+    await expectBothTurns(rotating);
+    await rotating.sql(named('DROP EVENT TRIGGER "e_$base"; DROP FUNCTION "f_$base"', rotating));
+  });
+
+  test('about a subscription of the twin, which before 16 only a superuser may own', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    await rotating.sql(named('ALTER ROLE "$twin" SUPERUSER', rotating));
+    await rotating.sql(
+      named(`CREATE SUBSCRIPTION "s_$base" CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)`, rotating),
+    );
+    await rotating.sql(
+      named('ALTER SUBSCRIPTION "s_$base" OWNER TO "$twin"; ALTER ROLE "$twin" NOSUPERUSER', rotating),
+    );
+
+    const cure =
+      major < 16 ? 'ALTER SUBSCRIPTION "s_$base" OWNER TO CURRENT_USER' : 'REASSIGN OWNED BY "$twin" TO "$base"';
+    await expectCured(rotating, 'PrivilegeError', cure);
+    await expectBothTurns(rotating);
+    await rotating.sql(named('ALTER SUBSCRIPTION "s_$base" SET (slot_name = NONE)', rotating));
+    await rotating.sql(named('DROP SUBSCRIPTION "s_$base"', rotating));
+  });
+
+  test('nothing, about a database that is half dropped and in which the twin owned something', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    const database = `db_${randomBytes(6).toString('hex')}`;
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    {
+      await using there = await connect({ ...server, database });
+      await there.query(named('CREATE TABLE t (); ALTER TABLE t OWNER TO "$twin"', rotating));
+    }
+    await rotating.sql(`UPDATE pg_database SET datconnlimit = -2 WHERE datname = '${database}'`);
+
+    await expectBothTurns(rotating);
+    await rotating.sql(`DROP DATABASE ${database}`);
+  });
+});
