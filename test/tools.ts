@@ -1,17 +1,29 @@
 /** Programs from requirements-dev.txt, for tests that need them. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe } from '@jest/globals';
 import { absent } from './absent.ts';
 
 export type ToolName = 'sam' | 'cfn-lint' | 'checkov' | 'aws';
 
+const REMEDY = 'pip install -r requirements-dev.txt';
+
 /** One `describe`; without the tool on PATH it has a test that is skipped by name, or fails with REQUIRE_SERVERS=all. */
 export function describeTool(tool: ToolName, title: string, tests: () => void): void {
-  const isThere = path.some((directory) => existsSync(join(directory, tool)));
-  describe(title, () => (isThere ? tests() : absent(tool, 'pip install -r requirements-dev.txt')));
+  describe(title, () => (fileOf(tool) === undefined ? absent(tool, REMEDY) : tests()));
+}
+
+/** The same for tests that use the tool's own Python code. Where pip has installed the tool, Python stands beside it. */
+export function describeToolCode(tool: ToolName, title: string, tests: (python: string) => void): void {
+  const file = fileOf(tool);
+  const python = file && join(dirname(realpathSync(file)), 'python3');
+  describe(title, () => (python && existsSync(python) ? tests(python) : absent(`${tool} from pip`, REMEDY)));
+}
+
+function fileOf(tool: ToolName): string | undefined {
+  return path.map((directory) => join(directory, tool)).find((file) => existsSync(file));
 }
 
 /** What npm puts before a shell's own: programs that only an installed tree has. */

@@ -6,11 +6,6 @@ import type { PasswordRules } from './password.ts';
 import { isStrategySetting, STRATEGY_SETTINGS, type StrategySetting } from './strategies/facts.ts';
 import { certificatesIn } from './tls.ts';
 
-/**
- * The default of AWS's own functions: characters that need escaping in URLs, shells or connection
- * strings.
- */
-const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
 /**
@@ -65,7 +60,7 @@ export class DatabaseSettings extends Settings {
   get passwords(): PasswordRules {
     return {
       length: this.#length(),
-      excludeCharacters: this.text('EXCLUDE_CHARACTERS') ?? EXCLUDED_BY_DEFAULT,
+      excludeCharacters: this.text('EXCLUDE_CHARACTERS') ?? '',
       excludeLowercase: this.flag('EXCLUDE_LOWERCASE', false),
       excludeUppercase: this.flag('EXCLUDE_UPPERCASE', false),
       excludeNumbers: this.flag('EXCLUDE_NUMBERS', false),

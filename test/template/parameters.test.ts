@@ -5,7 +5,7 @@ import { DatabaseSettings } from '../../shared/database/settings.ts';
 import { type Facts, STRATEGIES, STRATEGY_NAMES, STRATEGY_SETTINGS } from '../../shared/database/strategies/facts.ts';
 import { engines } from '../engines/engines.ts';
 import { engineNames } from '../engines/servers.ts';
-import { environmentOf, evaluate, type Given, template } from './template.ts';
+import { environmentOf, evaluate, type Given, problem, template } from './template.ts';
 
 const { Parameters } = template;
 
@@ -44,6 +44,19 @@ describe('a parameter', () => {
     expect(Parameters['defaultStrategy']?.AllowedValues).toEqual(STRATEGY_SETTINGS);
   });
 
+  // sam deploy --guided saves it so that SAM reads something else.
+  test.each(names)('%s takes no backslash', (name) => {
+    for (const value of ['\\', `${Parameters[name]?.Default}\\`]) expect(problem(name, value)).toBeDefined();
+  });
+
+  test.each(engineNames)(
+    'for characters to leave out need not name for %s what AWS’s functions leave out',
+    (engine) => {
+      const { alphabet } = engines[engine].rotates.password;
+      for (const character of '/@"\'\\') expect(alphabet).not.toContain(character);
+    },
+  );
+
   test.each(engineNames)('for the length of passwords has the limits of %s', (engine) => {
     const { password } = engines[engine].rotates;
     const { passwords } = new DatabaseSettings(environmentOf());
@@ -53,19 +66,6 @@ describe('a parameter', () => {
     expect(MaxValue).toBeGreaterThanOrEqual(password.longest);
   });
 });
-
-/** Why CloudFormation would not take this value, from the parameter's constraints; a list is checked by its members. */
-function problem(name: string, value: string): string | undefined {
-  const { Type, AllowedValues, AllowedPattern, MinValue, MaxValue, MaxLength } = Parameters[name] ?? {};
-  if (AllowedValues && !AllowedValues.map(String).includes(value)) return 'is not allowed';
-  const pattern = AllowedPattern === undefined ? undefined : new RegExp(AllowedPattern);
-  const values = Type === 'CommaDelimitedList' ? value.split(',') : [value];
-  if (pattern && !values.every((each) => pattern.exec(each)?.[0] === each)) return 'does not match';
-  if (MinValue !== undefined && Number(value) < MinValue) return 'is too small';
-  if (MaxValue !== undefined && Number(value) > MaxValue) return 'is too large';
-  if (MaxLength !== undefined && value.length > MaxLength) return 'is too long';
-  return undefined;
-}
 
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders-admin-AbCdEf';
 const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
@@ -102,6 +102,7 @@ describe('a mistake that one parameter shows', () => {
     ['passwordLength', '10'],
     ['passwordLength', '513'],
     ['excludeCharacters', 'ä'],
+    ['excludeCharacters', '/@"\'\\'],
     ['permissionsBoundaryArn', 'arn:aws:iam::123456789012:role/boundary'],
     ['alarmTopicArn', 'ops@example.com'],
     ['alarmTopicArn', 'arn:aws:sns:eu-west-1:123456789012:ops.fifo'],
@@ -128,7 +129,7 @@ describe('a mistake that one parameter shows', () => {
     ['privateCa', certificate(1500)],
     ['privateCa', `${certificate(1200)} ${certificate(1200)}`.replaceAll('\n', ' ')],
     ['passwordLength', '200'],
-    ['excludeCharacters', ' "\'\\~'],
+    ['excludeCharacters', ' "\'[]~'],
     ['permissionsBoundaryArn', 'arn:aws:iam::123456789012:policy/teams/boundary'],
     ['alarmTopicArn', 'arn:aws-iso-b:sns:us-isob-east-1:123456789012:ops'],
     ['logRetentionDays', '3653'],

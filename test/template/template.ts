@@ -141,3 +141,16 @@ export function environmentOf(given: Given = {}, emptyList?: readonly string[]):
     Object.entries(variables).map(([name, value]) => [name, String(evaluate(value, given, emptyList))]),
   );
 }
+
+/** Why CloudFormation would not take this value, from the parameter's constraints; a list is checked by its members. */
+export function problem(name: string, value: string): string | undefined {
+  const { Type, AllowedValues, AllowedPattern, MinValue, MaxValue, MaxLength } = template.Parameters[name] ?? {};
+  if (AllowedValues && !AllowedValues.map(String).includes(value)) return 'is not allowed';
+  const pattern = AllowedPattern === undefined ? undefined : new RegExp(AllowedPattern);
+  const values = Type === 'CommaDelimitedList' ? value.split(',') : [value];
+  if (pattern && !values.every((each) => pattern.exec(each)?.[0] === each)) return 'does not match';
+  if (MinValue !== undefined && !(Number(value) >= MinValue)) return 'is too small, or no number';
+  if (MaxValue !== undefined && !(Number(value) <= MaxValue)) return 'is too large, or no number';
+  if (MaxLength !== undefined && value.length > MaxLength) return 'is too long';
+  return undefined;
+}

@@ -4,7 +4,7 @@ import { DatabaseSettings } from '../../../shared/database/settings.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
 
 describe('the settings', () => {
-  test('that are absent or empty are AWS’s defaults', () => {
+  test('that are absent or empty have their defaults', () => {
     for (const environment of [
       {},
       { PASSWORD_LENGTH: '', EXCLUDE_CHARACTERS: '', DEFAULT_STRATEGY: '', SECRETS_MANAGER_ENDPOINT: '' },
@@ -14,7 +14,7 @@ describe('the settings', () => {
       expect(settings.secretsManagerEndpoint).toBeUndefined();
       expect(settings.passwords).toEqual({
         length: 32,
-        excludeCharacters: '/@"\'\\',
+        excludeCharacters: '',
         excludeLowercase: false,
         excludeUppercase: false,
         excludeNumbers: false,
