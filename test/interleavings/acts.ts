@@ -2,15 +2,19 @@
 import { lookup } from 'node:dns/promises';
 import type { Step } from '../../local/secrets-manager/rotation.ts';
 import { rows } from '../../local/servers/rows.ts';
+import type { Ability } from '../crash-matrix/engine.ts';
 import { type StrategyName, strategyNames, unsupported } from '../crash-matrix/strategies.ts';
-import type { Capability } from './hands.ts';
+import { handsFor } from './engines.ts';
+import type { Capability, Hands } from './hands.ts';
 import type { Json, Version } from './secret.ts';
-import type { World } from './world.ts';
+import { type Bench, HOST, type World } from './world.ts';
 
 /** What an act has changed, which decides what a rotation may be refused for, and who a lock-out is due to. */
 export type Touched =
   /** Keys of the secret beside the password. */
   | 'keys'
+  /** What makes it JSON. */
+  | 'form'
   /** The user that the secret names. */
   | 'username'
   | 'masterarn'
@@ -30,12 +34,16 @@ export type Act = {
   strategies?: readonly StrategyName[];
   /** Not before a message, but in place of the function: until after one of these steps. */
   steps?: readonly Step[];
+  /** Why it cannot be done on that server at all. */
+  absent?(bench: Bench): string | undefined | Promise<string | undefined>;
   /** @throws {Impossible} */
   perform(world: World): Promise<void>;
 };
 
-/** The act cannot be done there, or on that server; the message says why. */
+/** The act cannot be done at that place; the message says why. */
 export class Impossible extends Error {}
+
+const noReason = () => undefined;
 
 const PAIR = ['alternating-users'] as const;
 
@@ -71,9 +79,8 @@ function tagging(strategy: StrategyName): Act {
     says: `the tag rotation-strategy set to ${strategy}`,
     touches: ['strategy'],
     strategies: strategyNames.filter((name) => name !== strategy),
+    absent: ({ server }) => unsupported(rows[server.row].engineKey, strategy),
     async perform(world) {
-      const why = unsupported(rows[world.bench.server.row].engineKey, strategy);
-      if (why !== undefined) throw new Impossible(why);
       world.tagged = strategy;
       await world.asPeople(() => world.secret.tag('rotation-strategy', strategy));
     },
@@ -86,12 +93,14 @@ const users = (whose: string, of: (world: World) => string, only: Pick<Act, 'str
     says: `${whose}: locked`,
     touches: ['account'],
     ...only,
+    absent: (bench) => lacking(handsOf(bench).lock),
     perform: (world) => doTo(world, of(world), supported(world.hands.lock).statements(of(world))),
   },
   [`alter-${whose}`]: {
     says: `${whose}: altered in what is no business of a rotation’s`,
     touches: ['twin'],
     ...only,
+    absent: (bench) => lacking(handsOf(bench).alter),
     perform: (world) => doTo(world, of(world), supported(world.hands.alter).statements(of(world))),
   },
   [`drop-${whose}`]: {
@@ -111,8 +120,16 @@ const users = (whose: string, of: (world: World) => string, only: Pick<Act, 'str
   },
 });
 
+function handsOf({ server }: Bench): Hands {
+  return handsFor(rows[server.row].engineKey);
+}
+
+function lacking(capability: Capability<object>): string | undefined {
+  return 'unsupported' in capability ? capability.unsupported : undefined;
+}
+
 function supported<T extends object>(capability: Capability<T>): T {
-  if ('unsupported' in capability) throw new Impossible(capability.unsupported);
+  if ('unsupported' in capability) throw new TypeError(capability.unsupported);
   return capability;
 }
 
@@ -174,17 +191,14 @@ export const acts = {
   'edit-host-dot': {
     says: 'AWSCURRENT edited: the same host with a final dot',
     touches: ['keys'],
-    async perform(world) {
-      const host = `${value(world)['host']}.`;
-      const isKnown = await lookup(host).catch(() => undefined);
-      if (isKnown === undefined) throw new Impossible(`${host} does not resolve on this machine`);
-      await world.asPeople(() => world.secret.put({ ...value(world), host }));
-    },
+    absent: () =>
+      lookup(`${HOST}.`).then(noReason, () => `${HOST}. with its final dot does not resolve on this machine`),
+    perform: editing((value) => ({ ...value, host: `${value['host']}.` })),
   },
   'edit-rotationhost': {
-    says: 'AWSCURRENT edited: the same host as rotationhost',
+    says: 'AWSCURRENT edited: the same host as rotationhost, in other letters',
     touches: ['keys'],
-    perform: editing((value) => ({ ...value, rotationhost: value['host'] })),
+    perform: editing((value) => ({ ...value, rotationhost: String(value['host']).toUpperCase() })),
   },
   'edit-explicit': {
     says: 'AWSCURRENT edited: what it means by default, expressly',
@@ -217,7 +231,7 @@ export const acts = {
   },
   'edit-no-json': {
     says: 'AWSCURRENT edited: no JSON',
-    touches: ['keys', 'username'],
+    touches: ['form'],
     perform: editing(() => 'postgres://app@db'),
   },
 
@@ -377,15 +391,20 @@ export const acts = {
     touches: ['twin'],
     strategies: PAIR,
     async perform(world) {
-      if (await exists(world, world.names.twin)) throw new Impossible('there is a twin already');
-      await world.asPeople(() => world.createUser(world.names.twin));
+      await unlessThereIsATwin(world, () => world.createUser(world.names.twin));
     },
   },
-  claim: rights('the twin made by another secret’s rotation', async (world) => {
-    const { engine, names, secret } = world;
-    if (await exists(world, names.twin)) throw new Impossible('there is a twin already');
-    return engine.statements.claimTwin(names, `${secret.id}-another`);
-  }),
+  claim: {
+    says: 'the twin made by another secret’s rotation',
+    touches: ['twin'],
+    strategies: PAIR,
+    absent: ({ abilities }) => why(abilities.marksTwins),
+    async perform(world) {
+      const { engine, names, secret } = world;
+      const statements = engine.statements.claimTwin(names, `${secret.id}-another`);
+      await unlessThereIsATwin(world, () => world.run(statements));
+    },
+  },
 
   'aws-function': {
     says: 'steps done by AWS’s function, and the rest of the attempt by ours',
@@ -403,13 +422,28 @@ export const acts = {
 
 export type ActName = keyof typeof acts;
 
+function why(ability: Ability): string | undefined {
+  return ability === 'supported' ? undefined : ability.unsupported;
+}
+
+/** Whoever makes it may have to wait for the function, and then be late. */
+async function unlessThereIsATwin(world: World, make: () => Promise<unknown>): Promise<void> {
+  const isThere = () => exists(world, world.names.twin);
+  if (await isThere()) throw new Impossible('there is a twin already');
+  await world.asPeople(() =>
+    make().catch(async (error) => {
+      throw (await isThere()) ? new Impossible('the function made the twin first') : error;
+    }),
+  );
+}
+
 function rights(says: string, statements: (world: World) => unknown): Act {
   return {
     says,
     touches: ['twin'],
     strategies: PAIR,
+    absent: ({ abilities }) => why(abilities.changesRights),
     async perform(world) {
-      if (world.bench.abilities.changesRights !== 'supported') throw new Impossible('rights cannot be changed there');
       const run = await statements(world);
       await world.asPeople(() => world.run(run));
     },

@@ -4,7 +4,8 @@ import { type Server, type ServerOptions, startServer } from '../../local/server
 import { Administrator } from '../crash-matrix/administrator.ts';
 import { engineOf } from '../crash-matrix/engines.ts';
 import type { StrategyName } from '../crash-matrix/strategies.ts';
-import { handsFor } from './hands.ts';
+import { type Act, type ActName, acts } from './acts.ts';
+import { handsFor } from './engines.ts';
 import { play, type Result } from './play.ts';
 import { type Point, pointsOf, turnsOf } from './points.ts';
 import type { TakeStep } from './step.ts';
@@ -35,18 +36,25 @@ export async function openBenches(
 }
 
 /**
- * From a rotation without an act for each turn.
+ * From a rotation without an act for each turn. `absent`: what cannot be done on that server, and why.
  * @throws if that does not keep the promises: nothing could be learnt from acts then
  */
-export async function findPoints(bench: Bench): Promise<Point[]> {
+export async function findPoints(bench: Bench): Promise<{ points: Point[]; absent: Set<string> }> {
   const points: Point[] = [];
+  const absent = new Set<string>();
+  const possible = new Set<ActName>();
+  for (const [name, act] of Object.entries(acts) as [ActName, Act][]) {
+    const why = await act.absent?.(bench);
+    if (why === undefined) possible.add(name);
+    else if (act.strategies?.includes(bench.strategy) ?? true) absent.add(`${act.says}: ${why}`);
+  }
   for (const turn of turnsOf(bench.strategy)) {
     const normal = await play(bench, turn);
     if (normal.violations.length > 0 || normal.outcome !== 'converged')
       throw new Error(`A normal rotation fails: ${normal.violations.join('; ')}\n${normal.timeline}`);
-    points.push(...pointsOf(bench.strategy, turn, normal.seen));
+    points.push(...pointsOf(bench.strategy, turn, normal.seen, possible));
   }
-  return points;
+  return { points, absent };
 }
 
 /** What a slow machine made go another way before it came to the act gets so many tries. */

@@ -1,6 +1,5 @@
 /** What people can do to an engine's users, and see of their passwords: all that the interleavings know of one engine beyond the crash matrix. */
-import type { Connection, EngineKey, Names } from '../crash-matrix/engine.ts';
-import { postgres } from '../engines/postgres/interleavings.ts';
+import type { Connection, Names } from '../crash-matrix/engine.ts';
 import type { Json } from './secret.ts';
 
 export type User = { username: string; password: string };
@@ -41,12 +40,4 @@ export interface Hands<Statements = unknown> {
   explicit(value: Json): Json;
   /** What AWS's function for two users does after it has made the second one. */
   grantAsAwsDoes(connection: Session<Statements>, names: Names): Promise<void>;
-}
-
-const hands: Readonly<Partial<Record<EngineKey, Hands>>> = { postgres };
-
-export function handsFor(engine: EngineKey): Hands {
-  const found = hands[engine];
-  if (found === undefined) throw new Error(`nobody has hands for ${engine}`);
-  return found;
 }

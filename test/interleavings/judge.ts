@@ -63,15 +63,22 @@ const CAUSES: Readonly<Record<string, (world: World, touched: ReadonlySet<Touche
   LoginBarredError: (_, touched) => touched.has('account'),
   PrivilegeError: (_, touched) => touched.has('strategy') || touched.has('twin') || touched.has('username'),
   ForeignUserError: (_, touched) => touched.has('twin'),
-  TwinRightsError: (_, touched) => touched.has('twin'),
+  TwinRightsError: async (world, touched) =>
+    touched.has('twin') || (touched.has('labels') && (await isActiveTwinOutOfLine(world))),
   DormantUserError: (_, touched) => touched.has('account'),
   AdminSecretError: (_, touched) => touched.has('masterarn') || touched.has('strategy'),
   SecretsManagerError: (_, touched) => touched.has('masterarn'),
   ConfigurationError: (_, touched) => touched.has('strategy'),
   UnknownStrategyError: (_, touched) => touched.has('strategy'),
   PairError: (_, touched) => touched.has('username'),
-  InvalidSecretError: (_, touched) => touched.has('username'),
+  InvalidSecretError: (_, touched) => touched.has('form'),
 };
+
+/** A person has made it active as it was. */
+async function isActiveTwinOutOfLine(world: World): Promise<boolean> {
+  const { engine, names, secret } = world;
+  return secret.current.value?.['username'] === names.twin && engine.outOfLine(names, await world.kept()).length > 0;
+}
 
 /** No version that names AWSCURRENT's user has a password that the server accepts. */
 async function isUnknownToAllVersions(world: World): Promise<boolean> {
@@ -89,8 +96,9 @@ function leaks({ answers, secret }: World): string[] {
 }
 
 /** Whoever was dormant when: of both only what is neither one's own. */
-function meddling({ world, before }: Evidence, now: Kept): string[] {
+function meddling({ world, before, act }: Evidence, now: Kept): string[] {
   const { engine, names } = world;
+  if (act?.touches.includes('username')) return []; // a pair of other names has been rotated
   const [ofBase, ofTwin] = [names.base, names.twin].map((dormant) =>
     engine.meddledWith(names, before, now, dormant),
   ) as [string[], string[]];

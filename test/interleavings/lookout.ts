@@ -14,6 +14,8 @@ export type Watched = {
   /** What the server keeps of a user's password; something else after each change where it does not show that. */
   kept(): Promise<ReadonlyMap<string, string> | number>;
   logIn(value: Json): Promise<Verdict>;
+  /** Versions that were made after this one. */
+  younger(than: Version): Version[];
   /** A person has moved a label in this run, or stopped the rotation. */
   readonly labelsMoved: boolean;
 };
@@ -32,7 +34,11 @@ export class Lookout {
   readonly #verdicts = new Map<string, Verdict>();
   /** By user, all that the server has kept of the password so far, the latest last. */
   readonly #history = new Map<string, string[]>();
+  /** By user, what the server keeps since a person changed it. */
+  readonly #setByPeople = new Map<string, string>();
+  /** How many people are at work, and how often one has begun or ended. */
   #people = 0;
+  #timesPeople = 0;
   #isPeoples = false;
   #open: Open | undefined;
   #say: (text: string) => void;
@@ -42,13 +48,27 @@ export class Lookout {
     this.#say = say;
   }
 
+  /** What was set up before is nobody's doing. */
+  begin(): void {
+    this.#setByPeople.clear();
+    this.byPeople = 0;
+  }
+
   /** After something of the function's has taken effect. @param during what, for the report */
   async look(during: string): Promise<void> {
-    const isLockedOut = await this.#isLockedOut();
-    // What a person is at may have taken effect: who looks afterwards knows.
-    if (this.#people > 0) return;
-    if (!isLockedOut) return this.#allIsWell();
+    for (;;) {
+      // What a person is at may have taken effect: who looks afterwards knows.
+      if (this.#people > 0) return;
+      const times = this.#timesPeople;
+      const isLockedOut = await this.#isLockedOut();
+      if (times !== this.#timesPeople) continue;
+      return isLockedOut ? this.#nothingLogsIn(during) : this.#allIsWell();
+    }
+  }
+
+  async #nothingLogsIn(during: string): Promise<void> {
     if (this.#isPeoples || this.#open !== undefined) return;
+    if (await this.#isSetByPeople()) return this.#isPeoplesNow();
     this.#say(`no password that counts logs in, after ${during}`);
     this.#open = { during, since: performance.now() };
     if (!this.#watched.labelsMoved) this.#count();
@@ -77,22 +97,51 @@ export class Lookout {
   /** What a person does. If no password logs in afterwards, and one did before, it is that person's doing. */
   async whilePeopleWork<T>(work: () => Promise<T>): Promise<T> {
     this.#people++;
+    this.#timesPeople++;
     try {
-      return await work();
+      const before = await this.#watched.kept();
+      const result = await work();
+      await this.#noteWhatChanged(before);
+      return result;
     } finally {
       this.#verdicts.clear(); // an account may have been locked
+      if (this.#people === 1 && this.#open === undefined) await this.#lookAfterPeople();
       this.#people--;
-      if (this.#people === 0 && this.#open === undefined) await this.#lookAfterPeople();
+      this.#timesPeople++;
     }
   }
 
   async #lookAfterPeople(): Promise<void> {
-    const isLockedOut = await this.#isLockedOut();
-    if (isLockedOut && !this.#isPeoples) {
-      this.byPeople++;
-      this.#say('no password that counts logs in, by what the person did');
-    }
-    this.#isPeoples = isLockedOut;
+    if (!(await this.#isLockedOut())) this.#isPeoples = false;
+    else if (!this.#isPeoples) this.#isPeoplesNow();
+  }
+
+  #isPeoplesNow(): void {
+    this.#isPeoples = true;
+    this.byPeople++;
+    this.#say('no password that counts logs in, by what the person did');
+  }
+
+  async #noteWhatChanged(before: ReadonlyMap<string, string> | number): Promise<void> {
+    const now = await this.#watched.kept();
+    if (typeof before === 'number' || typeof now === 'number') return;
+    for (const [username, password] of now)
+      if (password !== before.get(username)) this.#setByPeople.set(username, password);
+  }
+
+  /**
+   * A person has set the database's password of AWSCURRENT's user, and has not said so in the secret: the function, which had proven another one,
+   * could not know.
+   */
+  async #isSetByPeople(): Promise<boolean> {
+    const kept = await this.#watched.kept();
+    const [current] = this.#watched.counting();
+    const username = String(current?.value?.['username']);
+    if (current === undefined || typeof kept === 'number') return false;
+    if (!this.#setByPeople.has(username) || kept.get(username) !== this.#setByPeople.get(username)) return false;
+    for (const { value } of this.#watched.younger(current))
+      if (value?.['username'] === username && (await this.verdict(value, kept)) === 'accepted') return false;
+    return true;
   }
 
   async #isLockedOut(): Promise<boolean> {

@@ -76,7 +76,8 @@ async function run({ row, strategy, workers, act, part, point }: Options): Promi
   const [bench] = opened.benches;
   if (bench === undefined) throw new Error('There is no bench');
   console.log(introduction(opened.server));
-  const points = await findPoints(bench);
+  const { points, absent } = await findPoints(bench);
+  for (const what of absent) console.log(`Not on this server: ${what}.`);
   if (point !== undefined) return runOne(opened.benches, points, point);
   const ofAct = act === undefined ? points : points.filter((each) => each.act === act);
   const chosen = part === undefined ? ofAct : partOf(ofAct, part.part, part.of);

@@ -72,6 +72,7 @@ class Play {
     await this.#rotateBefore();
     const before = await world.kept();
     await world.lookout.look('nothing yet');
+    world.lookout.begin();
     world.onEvent = (event) => this.#hear(event);
     this.#isUnderTest = true;
     const rotations = [await this.#rotate('RotateSecret')];

@@ -19,10 +19,16 @@ export function turnsOf(strategy: StrategyName): readonly Turn[] {
   return strategy === 'alternating-users' ? strategies[strategy].turns : [1];
 }
 
-export function pointsOf(strategy: StrategyName, turn: Turn, seen: readonly Seen[]): Point[] {
+/** @param possible the acts that can be done on that server */
+export function pointsOf(
+  strategy: StrategyName,
+  turn: Turn,
+  seen: readonly Seen[],
+  possible: ReadonlySet<ActName>,
+): Point[] {
   const between = [...placesIn(seen), ...STEPS.map((step) => `after-${step}`)];
   return (Object.entries(acts) as [ActName, Act][])
-    .filter(([, act]) => act.strategies?.includes(strategy) ?? true)
+    .filter(([name, act]) => possible.has(name) && (act.strategies?.includes(strategy) ?? true))
     .flatMap(([act, { steps }]) => (steps ?? between).map((place) => point(strategy, turn, act, place)));
 }
 

@@ -9,7 +9,8 @@ import type { Verdict } from '../crash-matrix/login.ts';
 import type { Stand } from '../crash-matrix/run-point.ts';
 import { type StrategyName, strategies } from '../crash-matrix/strategies.ts';
 import { Timeline } from '../crash-matrix/timeline.ts';
-import { type Hands, handsFor, type User } from './hands.ts';
+import { handsFor } from './engines.ts';
+import type { Hands, User } from './hands.ts';
 import { Lookout } from './lookout.ts';
 import { type Json, Secret, type Version } from './secret.ts';
 import { type Called, connectTo } from './secrets-manager.ts';
@@ -21,6 +22,9 @@ export type Bench = Stand & { strategy: StrategyName; takeStep: TakeStep };
 
 /** Of the function, in milliseconds: less than the default, and enough beside other points on a busy machine. */
 const TIMEOUT = 30_000;
+
+/** As the secret says it: a name, which can be written in several ways. */
+export const HOST = 'localhost';
 
 /** A person repeats what failed because somebody else was at it. */
 const TRIES = 5;
@@ -56,6 +60,8 @@ export class World implements AsyncDisposable {
   readonly #writing = new Map<Heard['connection'], string>();
   /** Users outside the pair, who are dropped too. */
   readonly #others: string[] = [];
+  /** The call under way moves AWSCURRENT. */
+  #promotes = false;
   #wire: Wiretap | undefined;
   #secret: Secret | undefined;
   #person: Promise<Connection> | undefined;
@@ -83,6 +89,10 @@ export class World implements AsyncDisposable {
         counting: () => [this.secret.current, ...(this.#hasWindow && this.secret.pending ? [this.secret.pending] : [])],
         kept: () => this.passwords(),
         logIn: (value) => this.logIn(value),
+        younger: ({ id }) => {
+          const { versions } = this.secret;
+          return versions.slice(versions.findIndex((version) => version.id === id) + 1);
+        },
         get labelsMoved() {
           return world.labelsMoved;
         },
@@ -101,7 +111,7 @@ export class World implements AsyncDisposable {
     const { port } = this.#wire;
     const { engineKey: engine } = rows[server.row];
     const dbname = this.engine.databaseOf(this.names, server);
-    const place = { engine, host: 'localhost', port, ssl: false, dbname };
+    const place = { engine, host: HOST, port, ssl: false, dbname };
     const [password, password_of_admin] = [newPassword(), newPassword()];
     if (hasAdmin) await this.hands.makeAdmin(administrator, { username: admin, password: password_of_admin });
     await administrator.run(this.hands.makeUser({ username: base, password }, hasAdmin ? admin : undefined));
@@ -137,17 +147,20 @@ export class World implements AsyncDisposable {
     if (connection !== 'sm' && direction === '→' && this.engine.protocol.isWrite(event.name))
       this.#writing.set(connection, event.name);
     await this.onEvent(event);
+    if (connection === 'sm') return this.#hearCall(event);
     if (direction === '→') return;
-    if (connection === 'sm') {
-      if (!/^(Put|Update)/.test(event.name) || event.isError) return;
-      await this.#look(event.name);
-      if (event.name === 'UpdateSecretVersionStage') await this.#requireRights();
-      return;
-    }
     const written = event.endsAnswer && this.#writing.get(connection);
     if (!written) return;
     this.#writing.delete(connection);
     await this.#look(written);
+  }
+
+  async #hearCall({ direction, name, about, isError }: Called): Promise<void> {
+    if (direction === '→') this.#promotes = about.includes('VersionStage=AWSCURRENT MoveToVersionId=');
+    else if (/^(Put|Update)/.test(name) && !isError) {
+      await this.#look(name);
+      if (this.#promotes) await this.#requireRights();
+    }
   }
 
   #look(after: string): Promise<void> {
