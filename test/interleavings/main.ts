@@ -11,7 +11,8 @@ import { type ActName, acts } from './acts.ts';
 import { findPoints, openBenches, type PointResult, playPoints } from './benches.ts';
 import { loadFunction } from './function.ts';
 import { type Point, partOf } from './points.ts';
-import { failures, isFailure, replay, table, verdict } from './report.ts';
+import { isFailure, kindOf, replay, table, verdict } from './report.ts';
+import type { Bench } from './world.ts';
 
 const ACTS = Object.keys(acts) as ActName[];
 
@@ -78,14 +79,14 @@ async function run({ row, strategy, workers, act, part, point }: Options): Promi
   console.log(introduction(opened.server));
   const { points, absent } = await findPoints(bench);
   for (const what of absent) console.log(`Not on this server: ${what}.`);
-  if (point !== undefined) return runOne(opened.benches, points, point);
+  if (point !== undefined) return await runOne(opened.benches, points, point);
   const ofAct = act === undefined ? points : points.filter((each) => each.act === act);
   const chosen = part === undefined ? ofAct : partOf(ofAct, part.part, part.of);
   const results = await runShowing(row, strategy, opened.benches, chosen);
   return !results.some(isFailure);
 }
 
-async function runOne(benches: Parameters<typeof playPoints>[0], points: Point[], id: string): Promise<boolean> {
+async function runOne(benches: readonly Bench[], points: Point[], id: string): Promise<boolean> {
   const point = points.find((candidate) => candidate.id === id);
   if (point === undefined) {
     console.log(`There is no such point; there are:\n${points.map((each) => each.id).join('\n')}`);
@@ -96,31 +97,29 @@ async function runOne(benches: Parameters<typeof playPoints>[0], points: Point[]
   return !isFailure(result) && result.delivered;
 }
 
-/** Says how it goes now and then, and in the end what failed. */
+/** Says what fails at once, but of what fails alike the first only, and how it goes now and then. */
 async function runShowing(
   row: RowName,
   strategy: StrategyName,
-  benches: Parameters<typeof playPoints>[0],
+  benches: readonly Bench[],
   points: readonly Point[],
 ): Promise<PointResult[]> {
   const started = performance.now();
+  const seen = new Map<string, number>();
   let done = 0;
-  let failed = 0;
   const results = await playPoints(benches, points, (result) => {
     done++;
-    if (isFailure(result)) failed++;
+    const kind = kindOf(result);
+    if (isFailure(result) && !seen.has(kind))
+      console.log(`${result.point.id}\n  ${verdict(result)}\n  ${replay(row, strategy, result.point)}`);
+    if (isFailure(result)) seen.set(kind, (seen.get(kind) ?? 0) + 1);
+    if (!result.delivered && result.impossible === undefined) console.log(`not reached: ${result.point.id}`);
     if (done % 100 === 0 || done === points.length) {
       const each = (performance.now() - started) / done;
-      console.log(`${done} of ${points.length}, ${failed} failed, ${each.toFixed(0)} ms each`);
+      console.log(`${done} of ${points.length}, ${each.toFixed(0)} ms each`);
     }
   });
   console.log(`\n${table(results)}\n`);
-  for (const { result, count } of failures(results))
-    console.log(
-      `${result.point.id}${count > 1 ? ` and ${count - 1} more` : ''}\n  ${verdict(result)}\n  ${replay(row, strategy, result.point)}`,
-    );
-  for (const result of results.filter(({ delivered, impossible }) => !delivered && impossible === undefined))
-    console.log(`not reached: ${result.point.id}`);
   return results;
 }
 

@@ -50,10 +50,7 @@ export function table(results: readonly PointResult[]): string {
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Of points with the same act that fail in the same way the first. */
-export function failures(results: readonly PointResult[]): { result: PointResult; count: number }[] {
-  const kind = ({ point, violations }: PointResult) =>
-    `${point.act} ${violations.join(' ').replaceAll(/[0-9a-f-]{8,}|_\d+/g, '')}`;
-  const kinds = Map.groupBy(results.filter(isFailure), kind);
-  return [...kinds.values()].map((of) => ({ result: of[0] as PointResult, count: of.length }));
+/** The same for points at which the same act breaks the same promise. */
+export function kindOf({ point, violations }: PointResult): string {
+  return `${point.act} ${violations.join(' ').replaceAll(/[0-9a-f-]{8,}|_\d+/g, '')}`;
 }
