@@ -211,7 +211,7 @@ export const acts = {
     perform: (world) =>
       world.asPeople(async () => {
         const { baseusername: _, alternateusername: __, ...rest } = value(world);
-        world.secret.put({ ...rest, ...(await world.createOther()) });
+        world.secret.put({ ...rest, ...(await world.makeOther()) });
       }),
   },
   'edit-wrong-username': {
@@ -306,6 +306,14 @@ export const acts = {
       await rotate(world);
     },
   },
+  'give-up-and-begin': {
+    says: 'CancelRotateSecret, AWSPENDING taken off, and a new rotation up to setSecret',
+    touches: ['labels'],
+    async perform(world) {
+      await giveUp(world);
+      await world.attempt(world.secret.begin(), world.secret, ['createSecret', 'setSecret']);
+    },
+  },
   'give-up-thrice': {
     says: 'CancelRotateSecret, AWSPENDING taken off, and twice a new rotation that is given up after createSecret',
     touches: ['labels'],
@@ -362,6 +370,15 @@ export const acts = {
       const { pending } = world.secret;
       if (pending === undefined) throw new Impossible('there is no AWSPENDING');
       await world.attempt(pending.id);
+    },
+  },
+  'second-attempt-begun': {
+    says: 'a second attempt with the same token, up to setSecret',
+    touches: [],
+    async perform(world) {
+      const { pending } = world.secret;
+      if (pending === undefined) throw new Impossible('there is no AWSPENDING');
+      await world.attempt(pending.id, world.secret, ['createSecret', 'setSecret']);
     },
   },
   'set-now': beside('setSecret'),

@@ -13,11 +13,9 @@ export interface Hands<Statements = unknown> {
   /** The server's, beside those of the crash matrix. */
   readonly settings: Readonly<Record<string, string>>;
 
-  /** A user who may only log in. */
-  makeUser(user: User, admin: string | undefined): Statements;
-  /** As RDS makes one. */
-  makeAdmin(connection: Session<Statements>, user: User): Promise<void>;
-  setPassword(user: User): Statements;
+  /** A user who may only log in. Left out where nothing is won by it. */
+  makeUser?(user: User, admin: string | undefined): Statements;
+  setPassword?(user: User): Statements;
   drop(username: string): Statements;
   /** All users whose name begins with the base's, and what was made for them. */
   dropAll(connection: Session<Statements>, names: Names): Promise<void>;
@@ -36,6 +34,8 @@ export interface Hands<Statements = unknown> {
   /** Ends the function's sessions on the server, which a restart leaves nothing of. */
   endSessions(connection: Session<Statements>, names: Names): Promise<void>;
 
+  /** Whether one logs in to the database that the secret names in `dbname`. */
+  readonly entersDatabase: boolean;
   /** The same secret, with what it leaves out said expressly or what it says said in another way. */
   explicit(value: Json): Json;
   /** What AWS's function for two users does after it has made the second one. */

@@ -5,6 +5,7 @@
  * repeated only where the server keeps something else of the password than before.
  */
 import type { Verdict } from '../crash-matrix/login.ts';
+import type { User } from './hands.ts';
 import type { Json, Version } from './secret.ts';
 
 /** What the lookout is at. */
@@ -34,7 +35,7 @@ export class Lookout {
   readonly #verdicts = new Map<string, Verdict>();
   /** By user, all that the server has kept of the password so far, the latest last. */
   readonly #history = new Map<string, string[]>();
-  /** By user, what the server keeps since a person changed it. */
+  /** By user, what the server keeps since a person changed it; and where it does not show that, the password. */
   readonly #setByPeople = new Map<string, string>();
   /** How many people are at work, and how often one has begun or ended. */
   #people = 0;
@@ -122,23 +123,35 @@ export class Lookout {
     this.#say('no password that counts logs in, by what the person did');
   }
 
+  /** A person's password: all that is known of it where the server does not show what it keeps. */
+  noteSet({ username, password }: User): void {
+    this.#setByPeople.set(username, password);
+  }
+
   async #noteWhatChanged(before: ReadonlyMap<string, string> | number): Promise<void> {
     const now = await this.#watched.kept();
     if (typeof before === 'number' || typeof now === 'number') return;
-    for (const [username, password] of now)
-      if (password !== before.get(username)) this.#setByPeople.set(username, password);
+    for (const username of [...before.keys(), ...now.keys()]) {
+      const password = now.get(username) ?? GONE;
+      if (password !== (before.get(username) ?? GONE)) this.#setByPeople.set(username, password);
+    }
   }
 
   /**
-   * A person has set the database's password of AWSCURRENT's user, and has not said so in the secret: the function, which had proven another one,
+   * A person has set the database's password of AWSCURRENT's user, or has dropped it, and has not said so in the secret: the function, which had proven another one,
    * could not know.
    */
   async #isSetByPeople(): Promise<boolean> {
     const kept = await this.#watched.kept();
     const [current] = this.#watched.counting();
     const username = String(current?.value?.['username']);
-    if (current === undefined || typeof kept === 'number') return false;
-    if (!this.#setByPeople.has(username) || kept.get(username) !== this.#setByPeople.get(username)) return false;
+    const set = this.#setByPeople.get(username);
+    if (current === undefined || set === undefined) return false;
+    const isStillSet =
+      typeof kept === 'number'
+        ? (await this.verdict({ username, password: set }, kept)) === 'accepted'
+        : (kept.get(username) ?? GONE) === set;
+    if (!isStillSet) return false;
     for (const { value } of this.#watched.younger(current))
       if (value?.['username'] === username && (await this.verdict(value, kept)) === 'accepted') return false;
     return true;
@@ -187,6 +200,9 @@ export class Lookout {
 }
 
 const MOST_LOOKS = 3;
+
+/** What the server keeps of a user that is not there. */
+const GONE = '';
 
 type Moment = readonly [Version[], ReadonlyMap<string, string> | number];
 

@@ -80,6 +80,8 @@ class Play {
     this.#isUnderTest = false;
     const { from, kept } = await this.#rotateAfterwards(rotations, before);
     const judgement = await judge({ world, act: this.#act, rotations, from, before: kept });
+    if (judgement.cause === 'LoginRefusedError')
+      judgement.violations.push(...(await this.#requireRemedy(rotations, kept)));
     for (const [index, { id }] of world.secret.versions.entries()) world.timeline.call(id, `version ${index + 1}`);
     return {
       ...judgement,
@@ -112,16 +114,36 @@ class Play {
     this.#attempt = 0;
   }
 
-  /** As a person or the schedule would: once, and again if that has only given up what an earlier rotation left. */
   async #rotateAfterwards(rotations: RotationResult[], before: Kept): Promise<{ from: Version; kept: Kept }> {
+    const kept = this.#touches('account', 'twin', 'username') ? await this.#world.kept() : before;
+    return { from: await this.#rotateAgain(rotations), kept };
+  }
+
+  /**
+   * RotateSecret, as a person or the schedule would: once, and again if that has only given up what an earlier rotation left.
+   * @returns AWSCURRENT before the last one
+   */
+  async #rotateAgain(rotations: RotationResult[]): Promise<Version> {
+    for (;;) {
+      const from = this.#world.secret.current;
+      const rotation = await this.#rotate('RotateSecret again');
+      const hasOnlyGivenUp =
+        causeOf(rotation) === 'PendingGivenUpError' && causeOf(rotations.at(-1)) !== 'PendingGivenUpError';
+      rotations.push(rotation);
+      if (!hasOnlyGivenUp) return from;
+    }
+  }
+
+  /** As the error says: AWSCURRENT’s password set in the database. */
+  async #requireRemedy(rotations: RotationResult[], before: Kept): Promise<string[]> {
     const world = this.#world;
-    const kept = this.#touches('account', 'twin', 'username') ? await world.kept() : before;
-    let from: Version;
-    do {
-      from = world.secret.current;
-      rotations.push(await this.#rotate('RotateSecret again'));
-    } while (rotations.length < MOST_ROTATIONS && causeOf(rotations.at(-1)) === 'PendingGivenUpError');
-    return { from, kept };
+    const { username, password } = world.secret.current.value ?? {};
+    if (!(await world.kept()).has(String(username))) return [];
+    await world.asPeople(() => world.setPassword(String(username), String(password)));
+    world.timeline.add('AWSCURRENT’s password set in the database');
+    const from = await this.#rotateAgain(rotations);
+    const { outcome, violations } = await judge({ world, act: this.#act, rotations, from, before });
+    return outcome === 'converged' ? [] : violations.map((violation) => `with the remedy of the error: ${violation}`);
   }
 
   /** With the attempts that the service makes. */
@@ -189,9 +211,6 @@ class Play {
 
 /** Nothing is done to the messages themselves. */
 const NOT_STRUCK: Pick<Message, 'forward' | 'drop' | 'fail'> = { forward: async () => {}, drop() {}, fail() {} };
-
-/** RotateSecret after the one with the act, and once more if that one gave up a pending version. */
-const MOST_ROTATIONS = 3;
 
 export function causeOf(rotation: RotationResult | undefined): string {
   return rotation?.attempts.at(-1)?.steps.at(-1)?.error?.errorType ?? 'none';

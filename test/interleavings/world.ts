@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Invocation, STEPS, type Step, stepEvent } from '../../local/secrets-manager/rotation.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';
 import { rows } from '../../local/servers/rows.ts';
+import { usersOf } from '../../local/servers/users-of.ts';
 import type { Connection, Engine, Kept, Names } from '../crash-matrix/engine.ts';
 import { engineOf } from '../crash-matrix/engines.ts';
 import type { Verdict } from '../crash-matrix/login.ts';
@@ -59,7 +60,7 @@ export class World implements AsyncDisposable {
   /** By connection, the message under way that changes something. */
   readonly #writing = new Map<Heard['connection'], string>();
   /** Users outside the pair, who are dropped too. */
-  readonly #others: string[] = [];
+  readonly #others: Names[] = [];
   /** The call under way moves AWSCURRENT. */
   #promotes = false;
   #wire: Wiretap | undefined;
@@ -110,21 +111,24 @@ export class World implements AsyncDisposable {
     this.#wire = await tapWire(server, this.engine.protocol, (heard) => this.#hear(heard));
     const { port } = this.#wire;
     const { engineKey: engine } = rows[server.row];
-    const dbname = this.engine.databaseOf(this.names, server);
+    const dbname = this.#database;
     const place = { engine, host: HOST, port, ssl: false, dbname };
-    const [password, password_of_admin] = [newPassword(), newPassword()];
-    if (hasAdmin) await this.hands.makeAdmin(administrator, { username: admin, password: password_of_admin });
-    await administrator.run(this.hands.makeUser({ username: base, password }, hasAdmin ? admin : undefined));
+    const [password, adminPassword] = [newPassword(), newPassword()];
+    if (hasAdmin) await usersOf(server).createAdmin({ username: admin, password: adminPassword });
+    await this.#make({ username: base, password }, administrator);
     const aboutRights = statements.prepare(this.names, strategy);
     if (abilities.changesRights === 'supported') {
       if (aboutRights) await administrator.run(aboutRights);
       if (strategy === 'alternating-users') await administrator.run(statements.giveRights(this.names, server.database));
     }
-    const masterarn =
-      hasAdmin && this.createSecret('admin', { ...place, username: admin, password: password_of_admin }).id;
+    const masterarn = hasAdmin && this.createSecret('admin', { ...place, username: admin, password: adminPassword }).id;
     const value = { ...place, username: base, password, ...(masterarn && { masterarn }) };
     this.#secret = this.createSecret('app', value);
     this.wanted = keysOf(value);
+  }
+
+  get #database(): string {
+    return this.engine.databaseOf(this.names, this.bench.server);
   }
 
   get secret(): Secret {
@@ -191,7 +195,7 @@ export class World implements AsyncDisposable {
 
   #sessionOf({ username, password }: Json): Promise<Connection> {
     const { host, port, tlsOnly } = this.bench.server;
-    const database = this.engine.databaseOf(this.names, this.bench.server);
+    const database = this.#database;
     const who = { host, port, database, username: String(username), password: String(password) };
     return this.engine.connect({ ...who, ...(tlsOnly && { tlsOnly }) });
   }
@@ -210,9 +214,10 @@ export class World implements AsyncDisposable {
 
   /** Straight to the server, with what a version says. */
   async logIn({ username, password, dbname }: Json): Promise<Verdict> {
-    const { host, port, database, tlsOnly } = this.bench.server;
-    const who = { host, port, username: String(username), password: String(password), ...(tlsOnly && { tlsOnly }) };
-    const { verdict } = await this.engine.login({ ...who, database: String(dbname ?? database) });
+    const { host, port, tlsOnly } = this.bench.server;
+    const database = this.hands.entersDatabase && dbname ? String(dbname) : this.#database;
+    const who = { host, port, database, username: String(username), password: String(password) };
+    const { verdict } = await this.engine.login({ ...who, ...(tlsOnly && { tlsOnly }) });
     return verdict;
   }
 
@@ -280,22 +285,36 @@ export class World implements AsyncDisposable {
 
   /** @returns the user's new password */
   async setPassword(username: string, password = newPassword()): Promise<string> {
-    await this.run(this.hands.setPassword({ username, password }));
+    const user = { username, password };
+    if (this.hands.setPassword) await this.run(this.hands.setPassword(user));
+    else await usersOf(this.bench.server).setPassword(user);
+    this.#changes++;
+    this.lookout.noteSet(user);
     return password;
   }
 
-  /** Somebody outside the pair. @returns the name and the password */
-  async createOther(): Promise<User> {
-    const username = `other_of_${this.names.base}`;
-    this.#others.push(username);
-    return { username, password: await this.createUser(username) };
+  /** Somebody outside the pair. @returns what a secret for it says */
+  async makeOther(): Promise<Json> {
+    const other = { ...this.names, base: `other_of_${this.names.base}` };
+    const { statements } = this.engine;
+    this.#others.push(other);
+    const password = await this.createUser(other.base);
+    const preparing = statements.prepare(other, this.strategy);
+    if (preparing && this.bench.abilities.changesRights === 'supported') await this.run(preparing);
+    return { username: other.base, password, dbname: this.engine.databaseOf(other, this.bench.server) };
   }
 
   /** @returns its password */
   async createUser(username: string, password = newPassword()): Promise<string> {
-    const { hasAdmin } = strategies[this.strategy];
-    await this.run(this.hands.makeUser({ username, password }, hasAdmin ? this.names.admin : undefined));
+    await this.#make({ username, password }, this);
     return password;
+  }
+
+  async #make(user: User, by: { run(statements: unknown): Promise<unknown> }): Promise<void> {
+    const admin = strategies[this.strategy].hasAdmin ? this.names.admin : undefined;
+    if (this.hands.makeUser) await by.run(this.hands.makeUser(user, admin));
+    else await usersOf(this.bench.server).createUser(user, admin);
+    this.#changes++;
   }
 
   /** All that the function has open breaks off. */
@@ -327,8 +346,14 @@ export class World implements AsyncDisposable {
     const person = await this.#person?.catch(() => undefined);
     await person?.end();
     await this.#wire?.[Symbol.asyncDispose]();
-    for (const other of this.#others) await this.bench.administrator.run(this.hands.drop(other));
-    await this.hands.dropAll(this.bench.administrator, this.names);
+    for (const names of [...this.#others, this.names]) await this.#drop(names);
+  }
+
+  async #drop(names: Names): Promise<void> {
+    const { administrator, abilities } = this.bench;
+    await this.hands.dropAll(administrator, names);
+    const cleaning = this.engine.statements.cleanUp(names);
+    if (cleaning && abilities.changesRights === 'supported') await administrator.run(cleaning);
   }
 }
 

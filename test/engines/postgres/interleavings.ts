@@ -11,10 +11,6 @@ export const postgres: Hands<string> = {
   makeUser: ({ username, password }, admin) =>
     `${admin === undefined ? '' : `SET LOCAL ROLE ${admin};`} CREATE ROLE ${username} LOGIN PASSWORD '${verifierOf(password)}'`,
 
-  async makeAdmin(connection, { username, password }) {
-    await connection.run(`CREATE ROLE ${username} LOGIN CREATEROLE CREATEDB PASSWORD '${verifierOf(password)}'`);
-  },
-
   setPassword: ({ username, password }) => `ALTER ROLE ${username} PASSWORD '${verifierOf(password)}'`,
 
   /** Both statements, as a role that owns or may do something cannot be dropped. */
@@ -48,6 +44,7 @@ export const postgres: Hands<string> = {
     );
   },
 
+  entersDatabase: true,
   explicit: (value) => ({ ...value, engine: 'postgresql', port: String(value['port']), ssl: 'false' }),
 
   async grantAsAwsDoes(connection, { base, twin }) {
