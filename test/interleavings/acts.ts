@@ -219,6 +219,19 @@ export const acts = {
     touches: ['keys', 'username'],
     perform: editing((value, { names }) => ({ ...value, username: `${names.base}_nobody` })),
   },
+  'edit-somebody-else': {
+    says: 'AWSCURRENT edited: somebody else’s user, and a password that is not that user’s',
+    touches: ['keys', 'username'],
+    // There whoever may edit the secret may have any user, as the documents say.
+    strategies: strategyNames.filter((name) => name !== 'single-user-by-admin'),
+    perform: (world) =>
+      world.asPeople(async () => {
+        const { baseusername: _, alternateusername: __, ...rest } = value(world);
+        const other = await world.makeOther();
+        await world.isStranger(String(other['username']));
+        world.secret.put({ ...rest, ...other, password: 'a guess' });
+      }),
+  },
   'edit-dbname': {
     says: 'AWSCURRENT edited: a database that there is not',
     touches: ['keys', 'account'],
@@ -447,11 +460,12 @@ function why(ability: Ability): string | undefined {
 async function unlessThereIsATwin(world: World, make: () => Promise<unknown>): Promise<void> {
   const isThere = () => exists(world, world.names.twin);
   if (await isThere()) throw new Impossible('there is a twin already');
-  await world.asPeople(() =>
-    make().catch(async (error) => {
+  await world.asPeople(async () => {
+    await make().catch(async (error) => {
       throw (await isThere()) ? new Impossible('the function made the twin first') : error;
-    }),
-  );
+    });
+    await world.isStranger(world.names.twin);
+  });
 }
 
 function rights(says: string, statements: (world: World) => unknown): Act {

@@ -26,8 +26,6 @@ export type Evidence = {
   rotations: readonly RotationResult[];
   /** AWSCURRENT before the last one. */
   from: Version;
-  /** The users as people left them. */
-  before: Kept;
 };
 
 export async function judge(evidence: Evidence): Promise<Judgement> {
@@ -38,6 +36,7 @@ export async function judge(evidence: Evidence): Promise<Judgement> {
     ...world.violations,
     ...leaks(world),
     ...meddling(evidence, await world.kept()),
+    ...(await world.strangersTouched()).map((who) => `the rotation changed ${who}, who is somebody else’s`),
     ...lostEdits(world),
   ];
   const last = rotations.at(-1) as RotationResult;
@@ -96,8 +95,8 @@ function leaks({ answers, secret }: World): string[] {
 }
 
 /** Whoever was dormant when: of both only what is neither one's own. */
-function meddling({ world, before, act }: Evidence, now: Kept): string[] {
-  const { engine, names } = world;
+function meddling({ world, act }: Evidence, now: Kept): string[] {
+  const { engine, names, before } = world;
   if (act?.touches.includes('username')) return []; // a pair of other names has been rotated
   const [ofBase, ofTwin] = [names.base, names.twin].map((dormant) =>
     engine.meddledWith(names, before, now, dormant),

@@ -9,7 +9,6 @@ import {
   type Step,
 } from '../../local/secrets-manager/rotation.ts';
 import { FUNCTION_ARN } from '../../local/secrets-manager/server.ts';
-import type { Kept } from '../crash-matrix/engine.ts';
 import type { Message } from '../crash-matrix/message.ts';
 import { Recorder, type Seen } from '../crash-matrix/recorder.ts';
 import type { Turn } from '../crash-matrix/strategies.ts';
@@ -62,7 +61,6 @@ class Play {
     this.#turn = turn;
     this.#point = point;
     this.#act = point && acts[point.act];
-    world.rightsAreOurs = !this.#touches('account', 'twin');
     this.#service = new RotationService(world.store);
     this.#recorder = new Recorder(world.engine);
   }
@@ -70,7 +68,8 @@ class Play {
   async perform(): Promise<Omit<Result, 'ms'>> {
     const world = this.#world;
     await this.#rotateBefore();
-    const before = await world.kept();
+    world.before = await world.kept();
+    world.touchesUsers = this.#touches('account', 'twin', 'username');
     await world.lookout.look('nothing yet');
     world.lookout.begin();
     world.onEvent = (event) => this.#hear(event);
@@ -78,10 +77,9 @@ class Play {
     const rotations = [await this.#rotate('RotateSecret')];
     await this.#acting;
     this.#isUnderTest = false;
-    const { from, kept } = await this.#rotateAfterwards(rotations, before);
-    const judgement = await judge({ world, act: this.#act, rotations, from, before: kept });
-    if (judgement.cause === 'LoginRefusedError')
-      judgement.violations.push(...(await this.#requireRemedy(rotations, kept)));
+    const from = await this.#rotateAgain(rotations);
+    const judgement = await judge({ world, act: this.#act, rotations, from });
+    if (judgement.cause === 'LoginRefusedError') judgement.violations.push(...(await this.#requireRemedy(rotations)));
     for (const [index, { id }] of world.secret.versions.entries()) world.timeline.call(id, `version ${index + 1}`);
     return {
       ...judgement,
@@ -114,11 +112,6 @@ class Play {
     this.#attempt = 0;
   }
 
-  async #rotateAfterwards(rotations: RotationResult[], before: Kept): Promise<{ from: Version; kept: Kept }> {
-    const kept = this.#touches('account', 'twin', 'username') ? await this.#world.kept() : before;
-    return { from: await this.#rotateAgain(rotations), kept };
-  }
-
   /**
    * RotateSecret, as a person or the schedule would: once, and again if that has only given up what an earlier rotation left.
    * @returns AWSCURRENT before the last one
@@ -135,14 +128,14 @@ class Play {
   }
 
   /** As the error says: AWSCURRENT’s password set in the database. */
-  async #requireRemedy(rotations: RotationResult[], before: Kept): Promise<string[]> {
+  async #requireRemedy(rotations: RotationResult[]): Promise<string[]> {
     const world = this.#world;
     const { username, password } = world.secret.current.value ?? {};
     if (!(await world.kept()).has(String(username))) return [];
     await world.asPeople(() => world.setPassword(String(username), String(password)));
     world.timeline.add('AWSCURRENT’s password set in the database');
     const from = await this.#rotateAgain(rotations);
-    const { outcome, violations } = await judge({ world, act: this.#act, rotations, from, before });
+    const { outcome, violations } = await judge({ world, act: this.#act, rotations, from });
     return outcome === 'converged' ? [] : violations.map((violation) => `with the remedy of the error: ${violation}`);
   }
 

@@ -1,5 +1,6 @@
 /** A secret with its users, the function that rotates it, and the people and other functions that get in between. */
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type Invocation, STEPS, type Step, stepEvent } from '../../local/secrets-manager/rotation.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';
 import { rows } from '../../local/servers/rows.ts';
@@ -48,8 +49,12 @@ export class World implements AsyncDisposable {
   labelsMoved = false;
   /** The strategy that a person has chosen in mid-rotation. */
   tagged: StrategyName | undefined;
-  /** No person has changed what decides whether a twin has the base's rights. */
-  rightsAreOurs = true;
+  /** The act is about users, beyond their passwords: what people leave of them is what there was before. */
+  touchesUsers = false;
+  /** The users as people left them. */
+  before: Kept = new Map();
+  /** Whom the function has no business with, as people left them. */
+  readonly strangers = new Map<string, unknown>();
   /** What people want the secret to say, beside what a rotation changes; undefined if they wrote no JSON. */
   wanted: Json | undefined;
   /** When the function, or a person, did something last: performance.now(). */
@@ -174,7 +179,7 @@ export class World implements AsyncDisposable {
 
   /** Nothing is promoted that lacks rights of its predecessor. */
   async #requireRights(): Promise<void> {
-    if (!this.rightsAreOurs || this.secret.current.value?.['username'] !== this.names.twin) return;
+    if (this.touchesUsers || this.secret.current.value?.['username'] !== this.names.twin) return;
     for (const what of this.engine.outOfLine(this.names, await this.kept())) this.violations.push(`promoted: ${what}`);
   }
 
@@ -264,6 +269,7 @@ export class World implements AsyncDisposable {
       const result = await work();
       this.lastEvent = performance.now();
       this.wanted = keysOf(this.secret.current.value);
+      if (this.touchesUsers) this.before = await this.kept();
       return result;
     });
   }
@@ -291,6 +297,26 @@ export class World implements AsyncDisposable {
     this.#changes++;
     this.lookout.noteSet(user);
     return password;
+  }
+
+  /** Somebody else's: the function has to leave this user alone. */
+  async isStranger(username: string): Promise<void> {
+    this.strangers.set(username, await this.#stateOf(username));
+  }
+
+  /** Those who are not as people left them. */
+  async strangersTouched(): Promise<string[]> {
+    const touched: string[] = [];
+    for (const [username, before] of this.strangers)
+      if (!isDeepStrictEqual(await this.#stateOf(username), before)) touched.push(username);
+    return touched;
+  }
+
+  /** What the server keeps of that user, and of others whose names begin so. */
+  async #stateOf(base: string): Promise<unknown> {
+    const { administrator, abilities } = this.bench;
+    const users = await this.engine.kept(administrator, { ...this.names, base }, abilities);
+    return [...users].sort(([one], [other]) => (one < other ? -1 : 1));
   }
 
   /** Somebody outside the pair. @returns what a secret for it says */
