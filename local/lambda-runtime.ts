@@ -9,12 +9,16 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** What the host sends, one at a time. */
-export type Request = {
+export type Request = Invocation | Variables;
+type Invocation = {
   event: unknown;
   context: { awsRequestId: string; invokedFunctionArn: string };
   /** When the invocation times out, in milliseconds since 1970. */
   deadline: number;
 };
+/** Instead of those that the process has: from now on it runs another function of the same bundle. */
+type Variables = { variables: Record<string, string> };
+
 /** What the host hears: first that the function is loaded, then one answer to each request. */
 export type Reply = { is: 'ready' } | { is: 'success' } | { is: 'error'; error: FunctionError };
 export type FunctionError = { errorType: string; errorMessage: string };
@@ -35,7 +39,7 @@ function loadOnlyOwnFiles(): void {
   });
 }
 
-function contextOf(request: Request): object {
+function contextOf(request: Invocation): object {
   return {
     ...request.context,
     callbackWaitsForEmptyEventLoop: true,
@@ -86,7 +90,7 @@ async function load(): Promise<Handler> {
   return handler as Handler;
 }
 
-async function answer(handler: Handler, request: Request): Promise<void> {
+async function answer(handler: Handler, request: Invocation): Promise<void> {
   try {
     await handler(request.event, contextOf(request));
     await reply({ is: 'success' });
@@ -94,6 +98,12 @@ async function answer(handler: Handler, request: Request): Promise<void> {
     printError(thrown);
     await reply({ is: 'error', error: summary(thrown) });
   }
+}
+
+async function become({ variables }: Variables): Promise<void> {
+  for (const name of Object.keys(env)) delete env[name];
+  Object.assign(env, variables);
+  await reply({ is: 'ready' });
 }
 
 process.on('disconnect', () => process.exit()); // the host is gone
@@ -110,5 +120,5 @@ delete env['NODE_COMPILE_CACHE']; // the host's, not Lambda's
 loadOnlyOwnFiles();
 const handler = await load();
 flushCompileCache(); // a process that is killed would not write it
-process.on('message', (request: Request) => answer(handler, request));
+process.on('message', (request: Request) => ('event' in request ? answer(handler, request) : become(request)));
 await reply({ is: 'ready' });

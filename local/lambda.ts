@@ -1,5 +1,5 @@
 /**
- * Runs a built function as Lambda would: in a bare Node process of its own, with nothing but the bundle, Lambda's
+ * Runs a built function as Lambda would: in a bare Node process, with nothing but the bundle, Lambda's
  * environment and the function's own variables.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -19,6 +19,8 @@ export type LambdaOptions = {
   /** After this an invocation's process is killed. 60 000 unless given. */
   timeoutMs?: number;
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
+  /** Where it takes its process from, and leaves it; without them it starts one of its own, and ends it. */
+  warm?: WarmSandboxes;
   /** Hears what the process writes to stdout and stderr, as it comes. */
   onOutput?: (text: string) => void;
 };
@@ -31,49 +33,51 @@ const CREDENTIALS = {
   sessionToken: 'session-token-of-the-local-lambda-host',
 };
 
-/** One execution environment: it serves invocations one after the other until it is stopped, killed or crashes. */
+/** One function: it serves invocations one after the other until it is stopped, killed or crashes. */
 export class Lambda implements RunningFunction, AsyncDisposable {
-  readonly pid: number;
-  /** Settles once the process is gone and everything it wrote has arrived. */
-  readonly exited: Promise<void>;
-  readonly #child: ChildProcess;
+  readonly #sandbox: Sandbox;
+  readonly #warm: WarmSandboxes | undefined;
   readonly #name: string;
   readonly #timeoutMs: number;
   #output = '';
   #busy = false;
+  #stopped: Promise<void> | undefined;
 
   /** Rejects, with what the process printed, if the bundle does not load. */
   static async start(options: LambdaOptions): Promise<Lambda> {
+    const bundle = resolve(options.bundle);
+    const variables = {
+      ...options.environment,
+      ...lambdaEnvironment(functionName(bundle), dirname(bundle), options.credentials ?? CREDENTIALS),
+      _HANDLER: `${basename(bundle, '.mjs')}.handler`,
+    };
+    const left = options.warm?.take(bundle);
     await using cleanUp = new AsyncDisposableStack();
-    const lambda = cleanUp.use(new Lambda(options));
-    const first = await lambda.#reply();
-    if (first === undefined) throw new Error(`${options.bundle} does not load:\n${lambda.output}`);
+    const lambda = cleanUp.use(new Lambda(options, left ?? new Sandbox(bundle, variables)));
+    const ready = await lambda.#sandbox.answer(left && { variables });
+    if (ready === undefined) throw new Error(`${options.bundle} does not load:\n${lambda.output}`);
     cleanUp.move();
     return lambda;
   }
 
-  private constructor(options: LambdaOptions) {
-    const taskRoot = dirname(resolve(options.bundle));
-    this.#name = functionName(options.bundle);
-    this.#timeoutMs = options.timeoutMs ?? 60_000;
-    this.#child = spawn(process.execPath, [RUNTIME], {
-      cwd: taskRoot,
-      env: {
-        NODE_COMPILE_CACHE: join(taskRoot, '.compile-cache'), // for the next process; the function does not see the variable
-        ...options.environment,
-        ...lambdaEnvironment(this.#name, taskRoot, options.credentials ?? CREDENTIALS),
-        _HANDLER: `${basename(options.bundle, '.mjs')}.handler`,
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    });
-    this.pid = this.#child.pid ?? 0;
-    this.exited = once(this.#child, 'close').then(() => undefined);
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#output += text;
-        options.onOutput?.(text);
-      });
-    }
+  private constructor({ bundle, timeoutMs = 60_000, warm, onOutput }: LambdaOptions, sandbox: Sandbox) {
+    this.#sandbox = sandbox;
+    this.#warm = warm;
+    this.#name = functionName(bundle);
+    this.#timeoutMs = timeoutMs;
+    sandbox.onOutput = (text) => {
+      this.#output += text;
+      onOutput?.(text);
+    };
+  }
+
+  get pid(): number {
+    return this.#sandbox.pid;
+  }
+
+  /** Settles once the process is gone and everything it wrote has arrived. */
+  get exited(): Promise<void> {
+    return this.#sandbox.exited;
   }
 
   /** Everything that the process has written to stdout and stderr so far. */
@@ -84,6 +88,7 @@ export class Lambda implements RunningFunction, AsyncDisposable {
   /** @throws if another invocation is under way: Lambda would start a second environment for it. */
   async invoke(event: Record<string, unknown>): Promise<Invocation> {
     if (this.#busy) throw new Error('This environment is busy: start another one, as Lambda would');
+    if (this.#stopped) return { ...outcome(undefined, undefined), ms: 0 };
     this.#busy = true;
     const started = performance.now();
     const requestId = randomUUID();
@@ -93,7 +98,7 @@ export class Lambda implements RunningFunction, AsyncDisposable {
       this.kill();
     }, this.#timeoutMs);
     try {
-      this.#send({
+      const reply = await this.#sandbox.answer({
         event,
         deadline: Date.now() + this.#timeoutMs,
         context: {
@@ -101,36 +106,104 @@ export class Lambda implements RunningFunction, AsyncDisposable {
           invokedFunctionArn: `arn:aws:lambda:${REGION}:123456789012:function:${this.#name}`,
         },
       });
-      const result = outcome(await this.#reply(), timedOut ? this.#timeoutMs : undefined);
-      return { ...result, ms: performance.now() - started };
+      return { ...outcome(reply, timedOut ? this.#timeoutMs : undefined), ms: performance.now() - started };
     } finally {
       clearTimeout(timer);
       this.#busy = false;
     }
   }
 
-  /** SIGKILL, at once; an invocation under way ends with the outcome 'crash'. */
+  /** SIGKILL, at once; an invocation under way ends with the outcome 'crash'. A function that was stopped has no process any more. */
   kill(): void {
-    this.#child.kill('SIGKILL');
+    if (!this.#stopped) this.#sandbox.kill();
   }
 
-  async stop(): Promise<void> {
-    this.kill();
-    await this.exited;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#leave();
+    return this.#stopped;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
-  #send(request: Request): void {
-    if (this.#child.connected) this.#child.send(request, () => {}); // a process that dies now is noticed by its exit
+  async #leave(): Promise<void> {
+    if (!this.#busy && this.#warm?.leave(this.#sandbox)) return;
+    await this.#sandbox[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Processes whose function has ended, for the next functions of the same bundle: as on Lambda, which thaws an environment where it has one.
+ * Most of a short rotation's time is the start of its process.
+ */
+export class WarmSandboxes implements AsyncDisposable {
+  readonly #idle: Sandbox[] = [];
+
+  take(bundle: string): Sandbox | undefined {
+    const at = this.#idle.findIndex((sandbox) => sandbox.bundle === bundle && sandbox.isRunning);
+    return at < 0 ? undefined : this.#idle.splice(at, 1)[0];
   }
 
-  /** What the process answers, once everything it wrote before has been read; undefined if it dies instead. */
-  async #reply(): Promise<Reply | undefined> {
+  /** @returns whether it can be used again */
+  leave(sandbox: Sandbox): boolean {
+    return sandbox.isRunning && this.#idle.push(sandbox) > 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((sandbox) => sandbox[Symbol.asyncDispose]()));
+  }
+}
+
+/** One process, with the bundle loaded. */
+class Sandbox implements AsyncDisposable {
+  readonly bundle: string;
+  readonly pid: number;
+  readonly exited: Promise<void>;
+  onOutput: (text: string) => void = () => {};
+  readonly #child: ChildProcess;
+  #read = 0;
+
+  constructor(bundle: string, variables: Readonly<Record<string, string>>) {
+    const taskRoot = dirname(bundle);
+    this.bundle = bundle;
+    this.#child = spawn(process.execPath, [RUNTIME], {
+      cwd: taskRoot,
+      // The compile cache is for the next process; the function does not see the variable.
+      env: { NODE_COMPILE_CACHE: join(taskRoot, '.compile-cache'), ...variables },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.exited = once(this.#child, 'close').then(() => undefined);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#read += text.length;
+        this.onOutput(text);
+      });
+    }
+  }
+
+  get isRunning(): boolean {
+    return this.#child.connected && this.#child.exitCode === null && !this.#child.killed;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await this.exited;
+  }
+
+  /**
+   * What the process answers, once everything it wrote before has been read; undefined if it dies instead.
+   * @param request none if the process speaks first, when it has loaded the bundle
+   */
+  async answer(request?: Request): Promise<Reply | undefined> {
     const aborted = new AbortController();
     try {
+      if (request && this.#child.connected) this.#child.send(request, () => {}); // a process that dies now is noticed by its exit
       const reply = once(this.#child, 'message', aborted).then(([message]): Reply => message);
       const answer = await Promise.race([reply, this.exited.then(() => undefined)]);
       await this.#outputRead();
@@ -142,8 +215,8 @@ export class Lambda implements RunningFunction, AsyncDisposable {
 
   /** The answer and the output come through different pipes: read on until a turn of the event loop brings no more. */
   async #outputRead(): Promise<void> {
-    for (let seen = -1; seen !== this.#output.length; ) {
-      seen = this.#output.length;
+    for (let seen = -1; seen !== this.#read; ) {
+      seen = this.#read;
       await setImmediate();
       await setImmediate(); // the first may run in the turn that is already under way
     }

@@ -1,7 +1,7 @@
 import { removeOwn } from '../local/servers/leftovers.ts';
-import { started } from './global-setup.ts';
+import { lender } from './global-setup.ts';
 
 export default async function stopServers(): Promise<void> {
-  await Promise.all(started.map((server) => server.stop()));
+  await lender[Symbol.asyncDispose]();
   await removeOwn();
 }

@@ -1,6 +1,5 @@
 /** The database servers of this test run, for test files. */
 import { afterAll, describe, test } from '@jest/globals';
-import { type EngineName, type RowName, rowsOf } from '../local/servers/rows.ts';
 import {
   NoServer,
   readLog,
@@ -10,19 +9,24 @@ import {
   startServer,
 } from '../local/servers/server.ts';
 import type { Settings } from '../local/servers/source.ts';
-import { type Absent, HANDOVER_VARIABLE, type Handover } from './global-setup.ts';
+import { absent } from './absent.ts';
+import { type EngineName, type RowName, rowNames, rowsOf } from './engines/servers.ts';
+import { type Absent, borrow } from './global-setup.ts';
 
 /**
  * All test files share it: they make users, databases and secrets under names of their own, and leave settings alone.
- * For other settings, TLS or a restart there is `startServer`.
+ * For a restart, or settings that change, there is `startServer`.
  */
 export type SharedServer = ServerDescription & { log(): Promise<string> };
 
-export const servers: Readonly<Record<RowName, SharedServer | Absent>> = shared();
+export const servers: Readonly<Record<RowName, SharedServer | Absent>> = await shared(rowNames);
 
-function shared(): Record<RowName, SharedServer | Absent> {
-  const handover: Handover = JSON.parse(process.env[HANDOVER_VARIABLE] ?? '{}');
-  const entries = Object.entries(handover).map(([row, found]) => [
+async function shared<R extends RowName>(
+  rows: readonly R[],
+  settings?: Settings,
+): Promise<Record<R, SharedServer | Absent>> {
+  const lent = await borrow({ rows, ...(settings && { settings }) });
+  const entries = Object.entries(lent).map(([row, found]) => [
     row,
     'remedy' in found ? found : { ...found, log: () => readLog(found) },
   ]);
@@ -35,6 +39,17 @@ export function describeServers(engine: EngineName, name: string, tests: (server
     const server = servers[row];
     describe(`${name}, ${row}`, () => ('remedy' in server ? absent(row, server.remedy) : tests(server)));
   }
+}
+
+/** Like describeServers, with servers that have these settings: all test files that ask for the same share them. */
+export async function describeServersWith(
+  engine: EngineName,
+  name: string,
+  settings: Settings,
+  tests: (server: SharedServer) => void,
+): Promise<void> {
+  for (const server of Object.values(await shared(rowsOf(engine), settings)))
+    describe(`${name}, ${server.row}`, () => ('remedy' in server ? absent(server.row, server.remedy) : tests(server)));
 }
 
 /**
@@ -67,14 +82,6 @@ export async function describeOwnServers(
 function orAbsent(error: unknown): NoServer {
   if (error instanceof NoServer) return error;
   throw error;
-}
-
-/** Stands for tests that this machine cannot run: a test that is skipped by name, or fails if REQUIRE_SERVERS=all. */
-export function absent(what: string, remedy: string): void {
-  const isRequired = process.env['REQUIRE_SERVERS'] === 'all';
-  (isRequired ? test : test.skip)(`skipped: ${what} (${remedy})`, () => {
-    throw new Error(`REQUIRE_SERVERS=all, but this is missing: ${what} (${remedy})`);
-  });
 }
 
 type Test = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;

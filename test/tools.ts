@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe } from '@jest/globals';
-import { absent } from './servers.ts';
+import { absent } from './absent.ts';
 
 export type ToolName = 'sam' | 'cfn-lint' | 'checkov' | 'aws';
 

@@ -1,10 +1,12 @@
 import type { Document } from 'mongodb';
 import type { AccountFacts, ByAdmin, Endpoint } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { passwordFailure } from './errors.ts';
-import { marksAbout } from './mark.ts';
+import { mayNotSee } from './admin-rights.ts';
+import { passwordFailure, unlessUnknown } from './errors.ts';
+import { hasCustomData, marksAbout } from './mark.ts';
+import { mechanismsOf, setPassword } from './password.ts';
+import { powerIn } from './power.ts';
 import { type MongoSession, realmOf } from './session.ts';
-import { hasCustomData, mayNotSee, mechanismsOf, setPassword, unlessUnknown } from './users.ts';
 
 export const byAdmin: ByAdmin<MongoSession> = {
   facts,
@@ -12,13 +14,15 @@ export const byAdmin: ByAdmin<MongoSession> = {
   async setPassword(admin, account, to) {
     const { username } = account;
     const mechanisms = await mechanismsOf(admin, account);
-    await setPassword(admin, account, to, mechanisms, (error, attempt) => passwordFailure(error, attempt, username));
+    await setPassword(admin, account, to, mechanisms, (error, connection) =>
+      passwordFailure(error, connection, username),
+    );
   },
 };
 
 async function facts(admin: MongoSession, username: string, to: Endpoint): Promise<AccountFacts | undefined> {
   const realm = realmOf(to);
-  const found = await described(admin, username, realm);
+  const found = await userWithPrivileges(admin, username, realm);
   if (found === undefined) return undefined;
   const marks = (await hasCustomData(admin, realm)) ? await marksAbout(admin, realm, [username]) : [];
   return {
@@ -28,7 +32,8 @@ async function facts(admin: MongoSession, username: string, to: Endpoint): Promi
   };
 }
 
-async function described(admin: MongoSession, user: string, db: string): Promise<Document | undefined> {
+/** As usersInfo gives the user, with its privileges where the server lists them. */
+async function userWithPrivileges(admin: MongoSession, user: string, db: string): Promise<Document | undefined> {
   try {
     const query = { usersInfo: { user, db } };
     const detailed = await unlessUnknown(admin.read({ ...query, showPrivileges: true }, db));
@@ -37,33 +42,4 @@ async function described(admin: MongoSession, user: string, db: string): Promise
   } catch (error) {
     throw error instanceof PrivilegeError ? mayNotSee(admin, db) : error;
   }
-}
-
-/** What makes a user another one's master: https://www.mongodb.com/docs/manual/reference/privilege-actions/ */
-const POWERS = new Set([
-  'anyAction',
-  'internal',
-  'impersonate',
-  'applyOps',
-  'createUser',
-  'dropUser',
-  'changePassword',
-  'changeCustomData',
-  'grantRole',
-  'revokeRole',
-  'createRole',
-  'dropRole',
-  'setAuthenticationRestriction',
-]);
-
-/** For servers that do not list privileges: https://www.mongodb.com/docs/manual/reference/built-in-roles/ */
-const POWERFUL = new Set(['root', '__system', 'userAdmin', 'userAdminAnyDatabase', 'dbOwner', 'restore']);
-
-function powerIn({ roles = [], inheritedRoles = [], inheritedPrivileges = [] }: Document): string | undefined {
-  const role = [...roles, ...inheritedRoles].find((each: Document) => POWERFUL.has(each['role']));
-  if (role !== undefined) return `has the role ${role['role']}`;
-  const action = inheritedPrivileges
-    .flatMap(({ actions }: Document) => actions)
-    .find((each: string) => POWERS.has(each));
-  return action === undefined ? undefined : `may ${action}`;
 }

@@ -2,20 +2,21 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
 import { MARK } from '../../shared/database/mark.ts';
-import { type Restriction, type Role, shell, type User } from './users.ts';
+import type { Restriction, Role, User } from './description.ts';
+import { shell } from './shell.ts';
 
 export type MongoDifference = Difference & {
-  /** Brings the twin in line. */
+  /** Settles the difference. */
   command: Document;
-  /** What an admin needs for that: a role in this database. */
+  /** The role that lets the admin settle it. */
   needs: Role;
 };
 
 type Names = { base: string; twin: string; realm: string };
 
 /**
- * What has to change so that the twin is as the base. Not which mechanisms it lacks: they come with a password only. Pure: from what the server says of the
- * two to the commands.
+ * What differs between base and twin. Pure: works on what the server says of both. A mechanism that
+ * the twin lacks is no difference, because it can only be set together with the password.
  */
 export function differencesIn(base: User, twin: User, pair: Pair): MongoDifference[] {
   const names = { base: pair.base.username, twin: pair.twin.username, realm: pair.base.realm };
@@ -28,7 +29,7 @@ export function differencesIn(base: User, twin: User, pair: Pair): MongoDifferen
   ];
 }
 
-/** Those of the first that the second lacks, granted to the twin. */
+/** Roles that `one` has and `other` lacks, each with the command that grants it to the twin. */
 function missingRoles(one: User, other: User, { twin, realm }: Names): MongoDifference[] {
   return one.roles
     .filter((role) => !other.roles.some((has) => isSameRole(has, role)))
@@ -45,6 +46,7 @@ function isSameRole(one: Role, other: Role): boolean {
   return one.role === other.role && one.db === other.db;
 }
 
+/** A role that the twin has and the base lacks. */
 function excess({ what, command: { roles }, needs }: MongoDifference, { base, twin, realm }: Names): MongoDifference {
   return {
     kind: 'more',
@@ -64,12 +66,15 @@ function restrictions(base: User, twin: User, names: Names): MongoDifference[] {
   return setting('its authentication restrictions', { authenticationRestrictions: base.restrictions }, names);
 }
 
-/** The order of addresses, and of the restrictions, means nothing. */
+/** Sorted, because the order of addresses means nothing. */
 function asText({ clientSource = [], serverAddress = [] }: Restriction): string {
   return JSON.stringify([[...new Set(clientSource)].sort(), [...new Set(serverAddress)].sort()]);
 }
 
-/** Without a password they can only get fewer, and not none. */
+/**
+ * Takes mechanisms from the twin that the base lacks. Without a password, mechanisms can only be
+ * taken, and not all of them.
+ */
 function mechanisms(base: User, twin: User, names: Names): MongoDifference[] {
   const wanted = base.mechanisms ?? [];
   const kept = (twin.mechanisms ?? []).filter((each) => wanted.includes(each));
@@ -77,13 +82,13 @@ function mechanisms(base: User, twin: User, names: Names): MongoDifference[] {
   return setting('its mechanisms of authentication', { mechanisms: kept }, names);
 }
 
-/** All but the mark, which is the twin's own. */
+/** Compares all but the mark, which is the twin's own. */
 function customData(base: User, twin: User, names: Names): MongoDifference[] {
   const { [MARK]: _, ...wanted } = base.customData;
   const { [MARK]: mark, ...has } = twin.customData;
   if (isDeepStrictEqual(wanted, has)) return [];
   const merged = { ...wanted, ...(mark !== undefined && { [MARK]: mark }) };
-  // It may be anything, and is nobody's business: no statement for a person.
+  // No statement for a person: customData may hold anything, and would show in the error.
   return setting('its customData', { customData: merged }, names).map((each) => ({ ...each, remedies: [] }));
 }
 

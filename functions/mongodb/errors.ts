@@ -14,22 +14,25 @@ import {
 } from '../../shared/database/errors.ts';
 
 /**
- * What a failure of the driver means, decided by the server's code and by Node's error codes, never by a message. Codes:
- * https://www.mongodb.com/docs/manual/reference/error-codes/
+ * What a failure means, decided by the server's code and by Node's error codes, never by a message.
+ * Codes: https://www.mongodb.com/docs/manual/reference/error-codes/
  */
 
-/** What is known of a connection when it fails. */
-export type Attempt = {
+/** What is known of a connection, for the errors that it may lead to. */
+export type Connection = {
   readonly to: Endpoint;
   readonly username: string;
-  /** Over TLS, if the secret wants it: so the certificate was good. */
+  /**
+   * The server has answered, over TLS if the secret wants TLS. So the handshake is over, and the
+   * certificate was good.
+   */
   hasAnswered: boolean;
 };
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
-/** What an error of the driver means, in one of ours. */
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;
+/** Replaces an error of the driver by one of ours. */
+export type Failure = (error: unknown, connection: Connection) => RotationError;
 
 export const CODES = {
   badValue: 2,
@@ -40,8 +43,9 @@ export const CODES = {
 } as const;
 
 /**
- * What servers say of a field or command that they do not know: BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported,
- * NotImplemented, IDLUnknownField; 303 is DocumentDB's. Whatever else they say is no word about that.
+ * What servers answer to a field or a command that they do not know: BadValue, FailedToParse,
+ * CommandNotFound, InvalidOptions, CommandNotSupported, NotImplemented, 303 of DocumentDB,
+ * IDLUnknownField. No other answer means that.
  */
 const UNKNOWN = [CODES.badValue, 9, 59, 72, 115, 238, 303, 40_415].map(String);
 
@@ -50,12 +54,25 @@ export function isUnknownThere(error: unknown): boolean {
   return error instanceof DatabaseError && error.code !== undefined && UNKNOWN.includes(error.code);
 }
 
-/** Whatever else a server names, a log is no place for it. */
+/**
+ * The answer, or undefined if the server does not know the field or command, as DocumentDB and
+ * FerretDB may not.
+ */
+export async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isUnknownThere(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Only a name of this form goes into the log. A server may answer anything. */
 const HOST_AND_PORT = /^[\w.:[\]-]{1,260}$/;
 
-/** What the server that the login met said of itself. */
+/** The server is not the primary. */
 export class NotPrimary extends Error {
-  /** As the end of a sentence. */
+  /** Which primary the server names, as the end of a sentence. */
   readonly known: string;
   constructor({ primary }: Document) {
     super('not the primary');
@@ -64,66 +81,76 @@ export class NotPrimary extends Error {
   }
 }
 
-export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
-  const { to, username } = attempt;
+export function loginFailure(error: unknown, connection: Connection): Unsuccessful {
+  const { to, username } = connection;
   const unknown = (why: RotationError): Unsuccessful => ({ is: 'unknown', why });
-  if (error instanceof NotPrimary) return unknown(notPrimary(attempt, error.known));
+  if (error instanceof NotPrimary) return unknown(notPrimary(connection, error.known));
   if (isAnswer(error) && error.code === CODES.authenticationFailed) {
     const message =
       `The server at ${to.host} refuses the password of user "${username}" (or there is no such user in the database that "authSource" names, ` +
       'or its authentication restrictions keep it from logging in from here).';
-    return { is: 'refused', why: new LoginRefusedError(message, about(error, attempt)) };
+    return { is: 'refused', why: new LoginRefusedError(message, about(error, connection)) };
   }
-  return unknown(statementFailure(error, attempt));
+  return unknown(statementFailure(error, connection));
 }
 
-export function notItself(attempt: Attempt): Unsuccessful {
+/** For a server that does not count the user as logged in, although it refused nothing. */
+export function unproven(connection: Connection): Unsuccessful {
   return {
     is: 'unknown',
     why: new DatabaseError(
-      `The server at ${attempt.to.host} does not take the session for user "${attempt.username}"'s, so no password can be proven.`,
-      about(undefined, attempt),
+      `The server at ${connection.to.host} does not take the session for user "${connection.username}"'s, so no password can be proven.`,
+      about(undefined, connection),
     ),
   };
 }
 
-function notPrimary(attempt: Attempt, known: string, code?: string): RotationError {
+function notPrimary(connection: Connection, known: string, code?: string): RotationError {
   return new ReadOnlyServerError(
-    `The server at ${attempt.to.host} (user "${attempt.username}") is not the primary: give the primary's host, or an endpoint that follows it, in the ` +
+    `The server at ${connection.to.host} (user "${connection.username}") is not the primary: give the primary's host, or an endpoint that follows it, in the ` +
       `secret's "host" (${known}).`,
-    { ...about(undefined, attempt), code },
+    { ...about(undefined, connection), code },
   );
 }
 
-/** Written, or read, where a majority of the replica set does not have it: a failover would forget it. */
-export function notDurable(attempt: Attempt, code?: string): RotationError {
+/**
+ * For a write, or a state that was read, that a majority of the replica set does not have: a
+ * failover could undo it.
+ */
+export function notDurable(connection: Connection, code?: string): RotationError {
   return new ConnectionError(
-    `A majority of the replica set of ${attempt.to.host} did not confirm in time what user "${attempt.username}" relies on: it may have happened, and may be ` +
+    `A majority of the replica set of ${connection.to.host} did not confirm in time what user "${connection.username}" relies on: it may have happened, and may be ` +
       'forgotten again in a failover. Look at the set’s members.',
-    { ...about(undefined, attempt), code },
+    { ...about(undefined, connection), code },
   );
 }
 
-export function statementFailure(error: unknown, attempt: Attempt): RotationError {
+export function statementFailure(error: unknown, connection: Connection): RotationError {
   if (error instanceof RotationError && error.host !== undefined) return error;
-  return isAnswer(error) ? serverFailure(error.code, attempt) : networkFailure(error, attempt);
+  return isAnswer(error) ? serverFailure(error.code, connection) : networkFailure(error, connection);
 }
 
-/** What the server says of a password that it does not take: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
+/**
+ * What the server says of a password that it does not take:
+ * https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+ */
 const POLICY = new Set<number>([CODES.badValue, 50_687]);
 
-/** @param user whose password it was to be */
-export function passwordFailure(error: unknown, attempt: Attempt, user = attempt.username): RotationError {
-  if (!isAnswer(error) || !POLICY.has(error.code)) return statementFailure(error, attempt);
+/** @param user whose password the command sets; the session's own user if there is none */
+export function passwordFailure(error: unknown, connection: Connection, user = connection.username): RotationError {
+  if (!isAnswer(error) || !POLICY.has(error.code)) return statementFailure(error, connection);
   return new PasswordPolicyError(
-    `The server at ${attempt.to.host} does not take the password for user "${user}" (${error.code}): adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to ` +
+    `The server at ${connection.to.host} does not take the password for user "${user}" (${error.code}): adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to ` +
       'what it takes.',
-    { ...about(error, attempt), user },
+    { ...about(error, connection), user },
   );
 }
 
-/** @param realm the database in which the user is */
-export function mayNotChangeOwn(failure: RotationError, { to, username }: Attempt, realm: string): RotationError {
+/**
+ * For a user that lacks the right to change its own password.
+ * @param realm the database in which the user is
+ */
+export function mayNotChangeOwn(failure: RotationError, { to, username }: Connection, realm: string): RotationError {
   if (!(failure instanceof PrivilegeError)) return failure;
   const db = JSON.stringify(realm);
   return new PrivilegeError(
@@ -139,17 +166,20 @@ export function mayNotChangeOwn(failure: RotationError, { to, username }: Attemp
 const NOT_PRIMARY = new Set([10_107, 13_435, 13_436]);
 /** MaxTimeMSExpired, ExceededTimeLimit */
 const TIME_IS_UP = new Set([50, 262]);
-/** ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange, Interrupted: it is the server's state, not ours */
+/**
+ * ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange,
+ * Interrupted. The server's state ended the command.
+ */
 const PASSING = new Set([91, 189, 11_600, 11_602, 11_601]);
 /** WriteConcernTimeout (in older servers WriteConcernFailed), UnsatisfiableWriteConcern */
 const NOT_CONFIRMED = new Set([64, 100]);
 
-function serverFailure(code: number, attempt: Attempt): RotationError {
-  const details = { ...about(undefined, attempt), code: String(code) };
-  const server = `The server at ${attempt.to.host}`;
-  const user = `user "${attempt.username}"`;
-  if (NOT_PRIMARY.has(code)) return notPrimary(attempt, `error ${code}`, details.code);
-  if (NOT_CONFIRMED.has(code)) return notDurable(attempt, details.code);
+function serverFailure(code: number, connection: Connection): RotationError {
+  const details = { ...about(undefined, connection), code: String(code) };
+  const server = `The server at ${connection.to.host}`;
+  const user = `user "${connection.username}"`;
+  if (NOT_PRIMARY.has(code)) return notPrimary(connection, `error ${code}`, details.code);
+  if (NOT_CONFIRMED.has(code)) return notDurable(connection, details.code);
   if (TIME_IS_UP.has(code))
     return new DeadlineError(
       `${server} stopped a command of ${user} at its time limit (${code}); it may have happened.`,
@@ -165,9 +195,9 @@ function serverFailure(code: number, attempt: Attempt): RotationError {
   return new DatabaseError(`${server} answered ${user} with error ${code}.`, details);
 }
 
-function networkFailure(error: unknown, attempt: Attempt): RotationError {
-  const { to, username, hasAnswered } = attempt;
-  const cause = error instanceof DeadlineError ? error : deepest(error);
+function networkFailure(error: unknown, connection: Connection): RotationError {
+  const { to, username, hasAnswered } = connection;
+  const cause = error instanceof DeadlineError ? error : innermostCause(error);
   const code = codeIn(cause);
   const wantsTls = to.tls !== 'off';
   const details = { user: username, host: to.host, code };
@@ -194,19 +224,25 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
   return failure;
 }
 
-/** The driver wraps what Node says, once or twice. */
-function deepest(error: unknown): unknown {
+/** The driver wraps the error of Node, once or twice. */
+function innermostCause(error: unknown): unknown {
   const { cause } = (error ?? {}) as { cause?: unknown };
-  return cause === undefined || cause === null ? error : deepest(cause);
+  return cause === undefined || cause === null ? error : innermostCause(cause);
 }
 
-/** Node's errors need not be instances of this realm's Error; the driver has numbers of its own under the same name. */
+/**
+ * Only text: the driver puts numbers of its own into `code`. No instanceof: errors of Node may come
+ * from another realm, as under jest.
+ */
 function codeIn(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The driver gave up on what it read. What it says of the network is of a class of its own. */
+/**
+ * Whether the driver could not read what the server sent. For failures of the network it has
+ * classes of their own.
+ */
 function isMisunderstanding(error: unknown): boolean {
   return (
     error instanceof MongoError &&
@@ -216,11 +252,11 @@ function isMisunderstanding(error: unknown): boolean {
 
 type Answer = MongoServerError & { code: number };
 
-/** The server's own word. */
+/** An answer of the server has a number as its code. */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof MongoServerError && typeof error.code === 'number';
 }
 
-function about(error: unknown, { username, to }: Attempt) {
+function about(error: unknown, { username, to }: Connection) {
   return { user: username, host: to.host, code: isAnswer(error) ? String(error.code) : undefined };
 }

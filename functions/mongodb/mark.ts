@@ -1,15 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import type { Document } from 'mongodb';
+import { RotationError } from '../../shared/core/errors.ts';
 import type { Account, Pair } from '../../shared/database/engine.ts';
 import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
+import { CODES, isUnknownThere, unlessUnknown } from './errors.ts';
 import type { MongoSession } from './session.ts';
-import { unlessUnknown } from './users.ts';
 
-/** With what people keep there; a mark that is among it goes. */
+/** What people keep in a user's customData, and the mark in place of an earlier mark. */
 export function customDataWith(kept: Document, pair: Pair): Document {
   return { ...kept, [MARK]: markOf(pair) };
 }
 
-/** Those at these users, and those that name one of them as their base. For a server with customData. */
+/**
+ * The marks that these users bear, and those that name one of these users as their base. Only for a
+ * server with customData.
+ */
 export async function marksAbout(session: MongoSession, realm: string, names: readonly string[]): Promise<Borne[]> {
   const filter = { $or: [{ user: { $in: names } }, { [`customData.${MARK}.base`]: { $in: names } }] };
   const { users = [] } = await session.read({ usersInfo: 1, filter }, realm);
@@ -19,10 +24,13 @@ export async function marksAbout(session: MongoSession, realm: string, names: re
   });
 }
 
-/** https://www.mongodb.com/docs/manual/reference/privilege-actions/#database-management-actions */
+/**
+ * Actions that write a mark:
+ * https://www.mongodb.com/docs/manual/reference/privilege-actions/#database-management-actions
+ */
 const WRITE_MARKS = new Set(['changeOwnCustomData', 'changeCustomData', 'anyAction']);
 
-/** Whether this user could have written its mark itself; also where the server does not tell. */
+/** Whether this user could have written its mark itself. True, too, if the server does not say. */
 export async function mayMarkItself(session: MongoSession, { username, realm }: Account): Promise<boolean> {
   const query = { usersInfo: { user: username, db: realm }, showPrivileges: true };
   const answer = await unlessUnknown(session.read(query, realm));
@@ -32,4 +40,27 @@ export async function mayMarkItself(session: MongoSession, { username, realm }: 
     (each?: Document[]) =>
       each === undefined || each.some(({ actions }) => actions.some((action: string) => WRITE_MARKS.has(action))),
   );
+}
+
+/**
+ * Whether users have customData here, the place for a mark. Two commands try it on a user that does
+ * not exist. The first sets customData to a document: DocumentDB and FerretDB refuse the field. The
+ * second sets it to a text: a server that does not object to a text ignores the field, and would
+ * keep no mark.
+ * @throws {PrivilegeError} if this session may not change users
+ */
+export async function hasCustomData(session: MongoSession, realm: string): Promise<boolean> {
+  const username = `secret-rotation-${randomUUID()}`;
+  const takes = async (customData: unknown): Promise<boolean> => {
+    try {
+      await session.change({ updateUser: username, customData }, realm);
+      return true;
+    } catch (error) {
+      const code = error instanceof RotationError ? error.code : undefined;
+      if (code === String(CODES.userNotFound)) return true;
+      if (code === String(CODES.typeMismatch) || isUnknownThere(error)) return false;
+      throw error;
+    }
+  };
+  return (await takes({})) && !(await takes('no document'));
 }

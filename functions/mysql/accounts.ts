@@ -1,16 +1,13 @@
 import { escape as literal } from 'mysql2';
 import type { Account } from '../../shared/database/engine.ts';
 import { PrivilegeError, SeveralAccountsError } from '../../shared/database/errors.ts';
+import { mayNotSee } from './admin-rights.ts';
 import type { MySqlSession } from './session.ts';
 
-/** 'user'@'host', as statements and messages name an account. */
-export function quoted({ username, realm }: Account): string {
-  return `${literal(username)}@${literal(realm)}`;
-}
-
 /**
- * The hosts for which there is an account of this name, as far as the session can see: its own, and all with CREATE USER (MySQL's
- * information_schema.USER_ATTRIBUTES) or SELECT on mysql.user (MariaDB).
+ * The hosts for which there is an account of this name: 'app'@'10.%' and 'app'@'%' are two
+ * accounts. A session sees its own account. It sees all accounts with CREATE USER on MySQL
+ * (information_schema.USER_ATTRIBUTES), with SELECT on mysql.user on MariaDB.
  */
 async function hostsOf(session: MySqlSession, username: string): Promise<string[] | 'not visible'> {
   const table = session.isMariaDb ? 'mysql.user' : 'information_schema.USER_ATTRIBUTES';
@@ -25,13 +22,13 @@ async function hostsOf(session: MySqlSession, username: string): Promise<string[
   }
 }
 
-/** @throws {SeveralAccountsError} where the session can see another account of this name */
+/** @throws {SeveralAccountsError} if the session can see another account of this name */
 export async function requireOneAccount(session: MySqlSession, username: string): Promise<void> {
   const hosts = await hostsOf(session, username);
-  if (hosts !== 'not visible') oneOf(hosts, username);
+  if (hosts !== 'not visible') onlyHostOf(hosts, username);
 }
 
-function oneOf(hosts: readonly string[], username: string): string | undefined {
+function onlyHostOf(hosts: readonly string[], username: string): string | undefined {
   if (hosts.length > 1)
     throw new SeveralAccountsError(
       `There are ${hosts.length} accounts of the user "${username}" (for the hosts ${hosts.map((host) => `"${host}"`).join(', ')}), each with a ` +
@@ -41,17 +38,14 @@ function oneOf(hosts: readonly string[], username: string): string | undefined {
   return hosts[0];
 }
 
-/** @returns undefined if there is none. @throws {PrivilegeError | SeveralAccountsError} */
+/**
+ * @returns undefined if there is no such account
+ * @throws {PrivilegeError} if the admin may not look
+ * @throws {SeveralAccountsError} if there are several accounts of this name
+ */
 export async function accountOf(admin: MySqlSession, username: string): Promise<Account | undefined> {
   const hosts = await hostsOf(admin, username);
   if (hosts === 'not visible') throw mayNotSee(admin);
-  const realm = oneOf(hosts, username);
+  const realm = onlyHostOf(hosts, username);
   return realm === undefined ? undefined : { username, realm };
-}
-
-export function mayNotSee({ account }: MySqlSession): PrivilegeError {
-  return new PrivilegeError(
-    `The admin "${account.username}" may not see what accounts there are and what they hold: run GRANT SELECT ON mysql.* TO ${quoted(account)}.`,
-    { user: account.username },
-  );
 }

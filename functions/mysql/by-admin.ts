@@ -1,28 +1,30 @@
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Account, AccountFacts, ByAdmin } from '../../shared/database/engine.ts';
-import { accountOf, quoted } from './accounts.ts';
-import { described, grantsOf } from './description.ts';
+import { accountOf } from './accounts.ts';
+import { describeAsAdmin } from './description.ts';
 import { type Failure, passwordFailure } from './errors.ts';
-import { type Grants, powerIn } from './grants.ts';
 import { marksAbout } from './mark.ts';
-import { identifiedBy } from './password.ts';
+import { quoted } from './names.ts';
+import { passwordClause } from './password.ts';
+import { powerOf } from './power.ts';
 import type { MySqlSession } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
 
 /**
- * A password that was retained beside the replaced one goes, too; only after it, for it may be AWSCURRENT's, which then is no sooner gone than
- * the replaced one always is.
+ * Discards the account's second password, too, where dual password has left one. Only after the
+ * change: the second password may be AWSCURRENT's, and must not stop working before the first one
+ * does.
  */
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
-  const failure: Failure = (error, attempt) => passwordFailure(error, attempt, admin, account.username);
-  await admin.change(`ALTER USER ${quoted(account)} ${identifiedBy(admin, to)}`, failure);
+  const failure: Failure = (error, connection) => passwordFailure(error, connection, admin, account.username);
+  await admin.change(`ALTER USER ${quoted(account)} ${passwordClause(admin, to)}`, failure);
   if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);
 }
 
 async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {
   const account = await accountOf(admin, username);
-  const found = account && (await described(admin, account));
+  const found = account && (await describeAsAdmin(admin, account));
   if (found === undefined) return undefined;
   return {
     account: found.account,
@@ -30,21 +32,4 @@ async function facts(admin: MySqlSession, username: string): Promise<AccountFact
     barred: found.barred,
     owners: (await marksAbout(admin, [username])).map(({ secret }) => secret),
   };
-}
-
-/** Its own, or that of a role that it could take. */
-async function powerOf(admin: MySqlSession, grants: Grants): Promise<string | undefined> {
-  const own = powerIn(grants);
-  if (own !== undefined) return `holds ${own}`;
-  const seen = new Set<string>();
-  const roles = [...grants.roles.keys()];
-  for (let role = roles.shift(); role !== undefined; role = roles.shift()) {
-    if (seen.has(role)) continue;
-    seen.add(role);
-    const inherited = await grantsOf(admin, role);
-    const power = powerIn(inherited);
-    if (power !== undefined) return `has the role ${role}, which holds ${power}`;
-    roles.push(...inherited.roles.keys());
-  }
-  return undefined;
 }

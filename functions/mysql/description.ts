@@ -1,29 +1,34 @@
 import { escape as literal } from 'mysql2';
-import type { Account } from '../../shared/database/engine.ts';
-import { PrivilegeError } from '../../shared/database/errors.ts';
-import { mayNotSee } from './accounts.ts';
-import { type Grants, grantsIn, holderOf } from './grants.ts';
+import type { Account, Pair } from '../../shared/database/engine.ts';
+import { DormantUserError, PrivilegeError } from '../../shared/database/errors.ts';
+import { mayNotSee } from './admin-rights.ts';
+import { type Grants, grantsIn } from './grants.ts';
+import { holderOf, quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
-/** What the server says of an account, without its password's hash. */
+/** What the server says of an account, without the hash of its password. */
 export type Description = {
   account: Account;
   grants: Grants;
   options: Options;
-  /** Those that it holds, in their quotes and sorted. */
+  /** Of the roles that the account holds, those with which a session begins. In quotes, sorted. */
   defaultRoles: readonly string[];
   plugin: string;
   isLocked: boolean;
-  /** Why it could not log in with a password, as the end of a sentence. */
+  /** Why the account could not log in even with the right password, as the end of a sentence. */
   barred?: string | undefined;
 };
 
-/** Clauses of ALTER USER. Neither password nor lock nor expiry: these are the account's own. Nor what people note in COMMENT or ATTRIBUTE. */
+/**
+ * Clauses of ALTER USER that the twin is to have from the base. Not the password, the lock and the
+ * expiry, which each account has for itself. Not COMMENT and ATTRIBUTE, where people keep notes.
+ */
 export type Options = { requirement: string; limits: readonly string[]; passwords: readonly string[] };
 
 /**
+ * Reads what the server says of this account.
  * @returns undefined if there is no such account
- * @throws {PrivilegeError} in a session without SELECT on mysql.*
+ * @throws {PrivilegeError} if the session lacks SELECT on mysql.*
  */
 export async function describe(session: MySqlSession, account: Account): Promise<Description | undefined> {
   const [row] = await session.rows<MySqlRow | MariaDbRow>(query(session, account));
@@ -33,7 +38,7 @@ export async function describe(session: MySqlSession, account: Account): Promise
     account,
     grants,
     options: options(row),
-    // MariaDB keeps one that was revoked, and gives nothing for it.
+    // MariaDB keeps the default role when that role is revoked. A session then begins without it.
     defaultRoles: (row.roles ?? []).filter((role) => grants.roles.has(role)).sort(),
     plugin: row.plugin,
     isLocked: row.locked === 1,
@@ -41,8 +46,11 @@ export async function describe(session: MySqlSession, account: Account): Promise
   };
 }
 
-/** @throws {PrivilegeError} that says how the admin comes to see it */
-export async function described(admin: MySqlSession, account: Account): Promise<Description | undefined> {
+/**
+ * As `describe`, in a session of an admin.
+ * @throws {PrivilegeError} that says which statement lets the admin look
+ */
+export async function describeAsAdmin(admin: MySqlSession, account: Account): Promise<Description | undefined> {
   try {
     return await describe(admin, account);
   } catch (error) {
@@ -50,7 +58,10 @@ export async function described(admin: MySqlSession, account: Account): Promise<
   }
 }
 
-/** @param holder an account or a role as SHOW GRANTS names it; without one all that the session itself may do, with its active roles */
+/**
+ * @param holder an account or a role, as SHOW GRANTS names it. Without a holder: all that the
+ * session itself may do, its active roles included.
+ */
 export async function grantsOf(session: MySqlSession, holder?: string): Promise<Grants> {
   const rows = await session.rows<Record<string, string>>(`SHOW GRANTS${holder === undefined ? '' : ` FOR ${holder}`}`);
   return grantsIn(
@@ -64,7 +75,7 @@ type Row = {
   severalWays: 0 | 1;
   locked: 0 | 1;
   expired: 0 | 1;
-  /** A JSON value to the server: one text of them all would be cut at group_concat_max_len. */
+  /** Comes as JSON, because GROUP_CONCAT would cut the list at group_concat_max_len. */
   roles: readonly string[] | null;
   tls: string;
   issuer: string;
@@ -86,8 +97,10 @@ type MySqlRow = Row & {
 type MariaDbRow = Row & { statementTime: number };
 
 /**
- * From the tables, as SHOW CREATE USER leaves quotes in a certificate's names as they are, and MySQL's hides the password's lifetime once it has
- * expired: https://dev.mysql.com/doc/refman/9.7/en/grant-tables.html, https://mariadb.com/docs/server/reference/system-tables/the-mysql-database-tables/mysql-global_priv-table
+ * Reads the grant tables, not SHOW CREATE USER: that statement does not escape quotes in the names
+ * of a certificate, and on MySQL it hides the lifetime of a password that has expired.
+ * https://dev.mysql.com/doc/refman/9.7/en/grant-tables.html
+ * https://mariadb.com/docs/server/reference/system-tables/the-mysql-database-tables/mysql-global_priv-table
  */
 function query(session: MySqlSession, { username, realm }: Account): string {
   const text = (column: string) => `CONVERT(${column} USING utf8mb4)`;
@@ -137,7 +150,6 @@ function requirement({ tls, issuer, subject, cipher }: Row): string {
   return named.map(([key, value]) => `${key} ${literal(value)}`).join(' AND ');
 }
 
-/** In days. */
 function lifetime(days: number | null): string {
   if (days === null || days < 0) return 'DEFAULT';
   return days === 0 ? 'NEVER' : `INTERVAL ${days} DAY`;
@@ -153,7 +165,11 @@ function passwordRules({ history, reuse, requireCurrent, attempts, lockDays }: M
   ];
 }
 
-/** By which the driver logs in, and whose password the function sets; MariaDB's is set by its hash, which is this one's. */
+/**
+ * The authentication plugins by which the driver can log in and for which the function can set a
+ * password. On MariaDB the function sends a hash, and can make the hash of this one plugin only; ''
+ * means the same plugin.
+ */
 const PLUGINS = {
   mySql: ['caching_sha2_password', 'sha256_password', 'mysql_native_password'],
   mariaDb: ['mysql_native_password', ''],
@@ -166,6 +182,17 @@ function barredBy({ isMariaDb }: MySqlSession, { plugin, severalWays, locked, ex
     return `authenticates by the plugin "${plugin}", for which this function has no password`;
   if (severalWays === 1) return 'has several ways to authenticate, which a new password would change';
   if (locked === 1) return 'is locked (ACCOUNT LOCK)';
-  // A password that is older than its lifetime is no bar: a new one cures it.
+  // A password past its lifetime does not bar the account: a new password is what it needs.
   return expired === 1 ? 'was made to change its password (PASSWORD EXPIRE)' : undefined;
+}
+
+/** The base and the twin, each undefined if there is no such account. */
+export async function describeBoth(session: MySqlSession, { base, twin }: Pair) {
+  return { base: await describe(session, base), twin: await describe(session, twin) };
+}
+
+/** @throws {DormantUserError} if the account is gone */
+export function requireFound(found: Description | undefined, account: Account): Description {
+  if (found !== undefined) return found;
+  throw new DormantUserError(`There is no account ${quoted(account)} any more.`, { user: account.username });
 }

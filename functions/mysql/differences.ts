@@ -1,43 +1,43 @@
 import type { Difference } from '../../shared/database/engine.ts';
-import { quoted } from './accounts.ts';
+import { createUser } from './admin-rights.ts';
 import type { Description } from './description.ts';
-import {
-  EVERYTHING,
-  EVERYWHERE,
-  type Grants,
-  grant,
-  holderOf,
-  isHeld,
-  isOfColumn,
-  type Level,
-  revoke,
-} from './grants.ts';
+import { EVERYTHING, EVERYWHERE, type Grants, grant, isHeld, isOfColumn, type Level, revoke } from './grants.ts';
+import { holderOf, quoted } from './names.ts';
 
 export type MySqlDifference = Difference & {
-  /** In this order, they settle it. None: only a person can. */
+  /** These settle the difference, in this order. If there are none, only a person can. */
   statements: readonly string[];
-  /** What lets this admin do it. */
-  cure(admin: string): string;
-  /** Granted by who does not hold it itself, it would shut that admin out of the twin. */
+  /** The statement that lets the admin of this name settle the difference. */
+  cure(adminName: string): string;
+  /**
+   * Once the twin holds this privilege, an admin that does not hold it can no longer change the
+   * twin.
+   */
   shutsOut?: boolean;
-  /** One privilege each, to find out which of them is denied. */
+  /** The same with one privilege each. They show which of several privileges the server denies. */
   parts?: readonly MySqlDifference[];
-  /** Where the table, or a column, is gone: what settles it then, if anything does, and what a person may do. */
+  /**
+   * For a grant on a table or a column that no longer exists: what settles the difference then, and
+   * what a person may run.
+   */
   ifGone?: { statements: readonly string[]; remedy: string };
 };
 
-/** From what the server says of both. What the admin is likely to lack comes first, so that it fails before anything is changed. */
+/**
+ * What differs between base and twin. Pure: works on what the server says of both. The rights that
+ * an admin often lacks come first, so that a failure comes before the first change.
+ */
 export function differencesIn(base: Description, twin: Description, isMariaDb: boolean): MySqlDifference[] {
-  const of = { base, twin, isMariaDb, names: { base: quoted(base.account), twin: quoted(twin.account) } };
+  const seen = { base, twin, isMariaDb, names: { base: quoted(base.account), twin: quoted(twin.account) } };
   return [
-    ...proxies(of),
-    ...dynamic(of),
-    ...roles(of),
-    ...levels(of),
-    ...restrictions(of),
-    ...defaultRoles(of),
-    ...options(of),
-    ...unread(of),
+    ...proxies(seen),
+    ...dynamic(seen),
+    ...roles(seen),
+    ...levels(seen),
+    ...restrictions(seen),
+    ...defaultRoles(seen),
+    ...options(seen),
+    ...unread(seen),
   ];
 }
 
@@ -54,6 +54,7 @@ function levels(seen: Seen): MySqlDifference[] {
   });
 }
 
+/** Privileges on this object that the base has and the twin lacks. */
 function less(object: string, want: Level, have: Level, seen: Seen): MySqlDifference[] {
   const missing = [...want.privileges].filter(
     (name) => !have.privileges.has(name) && (isOfColumn(name) || !have.privileges.has(EVERYTHING)),
@@ -70,7 +71,8 @@ function lacking(object: string, privileges: string[], grantable: boolean, { bas
     grant(privileges, object, names.twin, grantable),
     ...(object === EVERYWHERE ? withheld(base, privileges, names.twin) : []),
   ];
-  // A right on a table that is gone can be given beside CREATE only, https://dev.mysql.com/doc/refman/9.7/en/grant.html
+  // On a table that no longer exists, a privilege can only be granted together with CREATE:
+  // https://dev.mysql.com/doc/refman/9.7/en/grant.html
   const beside = [
     grant(['CREATE', ...privileges], object, names.twin, grantable),
     revoke(['CREATE'], object, names.twin),
@@ -82,7 +84,10 @@ function lacking(object: string, privileges: string[], grantable: boolean, { bas
   return { kind: 'less', ...on(object, privileges, grantable), remedies: statements, statements, ifGone };
 }
 
-/** At once: should the next difference be one that the admin cannot settle, the twin would be left with more than the base. */
+/**
+ * The partial revokes that go with privileges on *.*. They follow the grant at once: if a later
+ * difference cannot be settled, the twin still has no more than the base.
+ */
 function withheld({ grants }: Description, privileges: readonly string[], from: string): string[] {
   return [...grants.restrictions].flatMap(([object, revoked]) => {
     const listed = privileges.filter((name) => revoked.has(name));
@@ -90,6 +95,7 @@ function withheld({ grants }: Description, privileges: readonly string[], from: 
   });
 }
 
+/** Privileges on this object that the twin has and the base lacks. */
 function more(object: string, base: Grants, have: Level, names: Seen['names']): MySqlDifference[] {
   const want = base.levels.get(object) ?? NOTHING;
   const excess = [...have.privileges].filter(
@@ -101,7 +107,8 @@ function more(object: string, base: Grants, have: Level, names: Seen['names']): 
     ...(excess.length === 0 ? [] : [revoke(excess, object, names.twin)]),
     ...(grantable ? [revoke(['GRANT OPTION'], object, names.twin)] : []),
   ];
-  // With a privilege on a table those on its columns go, and with all of them those that are to stay.
+  // Revoking a privilege on a table also revokes the same privilege on its columns, and revoking
+  // ALL PRIVILEGES revokes everything. So what the twin is to keep is granted again.
   const lost = [...want.privileges].filter((name) => isOfColumn(name) || excess.includes(EVERYTHING));
   const regrants = lost.length === 0 || excess.every(isOfColumn) ? [] : [grant(lost, object, names.twin)];
   const statements = [...revokes, ...regrants];
@@ -112,17 +119,20 @@ function more(object: string, base: Grants, have: Level, names: Seen['names']): 
 
 function on(object: string, privileges: readonly string[], grantable: boolean): Pick<MySqlDifference, 'what' | 'cure'> {
   const all = [...privileges, ...(grantable ? ['GRANT OPTION'] : [])].join(', ');
-  return { what: `${all} on ${object}`, cure: (admin) => grant(privileges, object, admin, true) };
+  return { what: `${all} on ${object}`, cure: (adminName) => grant(privileges, object, adminName, true) };
 }
 
-/** Each may be granted on or not. Where it should not be, MySQL has no other way than to revoke it all for a moment. */
+/**
+ * MySQL cannot take only GRANT OPTION from a dynamic privilege. So the privilege is revoked and
+ * granted again without it.
+ */
 function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
   return union(base.grants.dynamic, twin.grants.dynamic).flatMap((privilege): MySqlDifference[] => {
     const [want, have] = [base.grants.dynamic.get(privilege), twin.grants.dynamic.get(privilege)];
     if (want === have) return [];
     const give = (to: string, grantable = false) => grant([privilege], EVERYWHERE, to, grantable);
     const common = {
-      cure: (admin: string) => give(admin, true),
+      cure: (adminName: string) => give(adminName, true),
       ...(privilege === 'SYSTEM_USER' && { shutsOut: true }),
     };
     const what = `${privilege} on *.*`;
@@ -139,7 +149,11 @@ function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
   });
 }
 
-/** A partial revoke that the twin lacks is a right that the base lacks. Of a privilege that only one of them has on *.*, it comes and goes with that. */
+/**
+ * Where only the base has a partial revoke, the twin holds a right that the base lacks. Compared
+ * only for privileges that both have on *.*: of any other privilege, the partial revoke comes and
+ * goes with the privilege itself.
+ */
 function restrictions({ base, twin, names }: Seen): MySqlDifference[] {
   const isOfBoth = (name: string) =>
     [base, twin].every(({ grants }) => grants.levels.get(EVERYWHERE)?.privileges.has(name));
@@ -171,25 +185,25 @@ function roles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
   return union(base.grants.roles, twin.grants.roles).flatMap((role): MySqlDifference[] => {
     const [want, have] = [base.grants.roles.get(role), twin.grants.roles.get(role)];
     if (want === have) return [];
-    const give = (to: string, admin = false) => `GRANT ${role} TO ${to}${admin ? ' WITH ADMIN OPTION' : ''}`;
-    const cure = (admin: string) => give(admin, true);
+    const give = (to: string, grantable = false) => `GRANT ${role} TO ${to}${grantable ? ' WITH ADMIN OPTION' : ''}`;
+    const cure = (adminName: string) => give(adminName, true);
     if (have === undefined || want === true) {
       const statement = give(names.twin, want);
       const what = `the role ${role}${want ? ' WITH ADMIN OPTION' : ''}`;
       return [{ kind: 'less', what, cure, remedies: [statement], statements: [statement] }];
     }
     const take = `REVOKE ${role} FROM ${names.twin}`;
-    // MySQL takes the option away by a grant without it.
+    // On MySQL, a grant without the option takes the option away.
     const takeOption = isMariaDb ? `REVOKE ADMIN OPTION FOR ${role} FROM ${names.twin}` : give(names.twin);
     const statement = want === undefined ? take : takeOption;
     const what = `the role ${role}${have ? ' WITH ADMIN OPTION' : ''}`;
-    // The base as a role gives nothing that the base lacks.
+    // A twin that has the base as a role holds nothing that the base lacks.
     if (role === holderOf(base.account)) return [{ kind: 'setting', what, cure, remedies: [take], statements: [take] }];
     return [{ kind: 'more', what, cure, remedies: [give(names.base, have), statement], statements: [statement] }];
   });
 }
 
-/** Not rights, but what of them a session starts with. MariaDB's is one at most. */
+/** The roles with which a session begins. MariaDB has at most one. */
 function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[] {
   const [want, have] = [base.defaultRoles, twin.defaultRoles];
   const missing = want.filter((role) => !have.includes(role));
@@ -201,7 +215,7 @@ function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[]
     what: `the default role ${roles.join(', ')}`,
     remedies: [...(kind === 'more' ? [set(names.base, isMariaDb ? have : [...want, ...excess])] : []), statement],
     statements: [statement],
-    cure: isMariaDb ? (admin) => `GRANT UPDATE ON mysql.* TO ${admin}` : createUser,
+    cure: isMariaDb ? (adminName) => `GRANT UPDATE ON mysql.* TO ${adminName}` : createUser,
   });
   const kept = isMariaDb ? [] : excess;
   return [
@@ -210,17 +224,13 @@ function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[]
   ];
 }
 
-export function createUser(admin: string): string {
-  return `GRANT CREATE USER ON *.* TO ${admin}`;
-}
-
 function proxies({ base, twin, names }: Seen): MySqlDifference[] {
   return union(base.grants.proxies, twin.grants.proxies).flatMap((proxied): MySqlDifference[] => {
     const [want, have] = [base.grants.proxies.get(proxied), twin.grants.proxies.get(proxied)];
     if (want === have) return [];
     const give = (to: string, grantable = false) =>
       `GRANT PROXY ON ${proxied} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
-    const cure = (admin: string) => give(admin, true);
+    const cure = (adminName: string) => give(adminName, true);
     const what = (grantable = false) => `PROXY on ${proxied}${grantable ? ' WITH GRANT OPTION' : ''}`;
     if (have === undefined || want === true) {
       const statement = give(names.twin, want);
@@ -235,6 +245,7 @@ function proxies({ base, twin, names }: Seen): MySqlDifference[] {
   });
 }
 
+/** TLS requirement, limits and password rules. */
 function options({ base, twin, names }: Seen): MySqlDifference[] {
   const [want, have] = [base.options, twin.options];
   const differing = (kind: 'limits' | 'passwords') => want[kind].filter((clause) => !have[kind].includes(clause));
@@ -249,7 +260,7 @@ function options({ base, twin, names }: Seen): MySqlDifference[] {
   return [{ kind: 'setting', what: clauses.join(' '), remedies: statements, statements, cure: createUser }];
 }
 
-/** What cannot be read cannot be compared: it may be a right. */
+/** A line that cannot be read may be a right, so it counts as a difference. */
 function unread({ base, twin }: Seen): MySqlDifference[] {
   const of = ({ account, grants }: Description, kind: 'less' | 'more'): MySqlDifference[] => {
     const what = `${grants.unread} lines that this function cannot read in SHOW GRANTS FOR ${quoted(account)}`;

@@ -1,33 +1,38 @@
-import type { Account } from '../../shared/database/engine.ts';
-
 /**
- * What SHOW GRANTS says, and the statements that say it again. Names stay as the server writes them, in their quotes, so `\_`, `%` and
- * backticks in them mean what they meant. To be read under sql_mode = '' and sql_quote_show_create = 1.
+ * Reads what SHOW GRANTS says, and writes the statements that grant and revoke the same. Names stay
+ * as the server writes them, with their quotes. So `\_`, `%` and backticks keep their meaning. The
+ * session needs sql_mode = '' and sql_quote_show_create = 1.
  */
 
 export type Grants = {
-  /** By what they are on: `*.*`, `db`.*, `db`.`table`, PROCEDURE `db`.`name`. */
+  /** By the object of the grant: `*.*`, `db`.*, `db`.`table`, PROCEDURE `db`.`name`. */
   levels: ReadonlyMap<string, Level>;
-  /** MySQL's dynamic privileges, each with whether it may be granted on. */
+  /** MySQL's dynamic privileges, with true for those that have WITH GRANT OPTION. */
   dynamic: ReadonlyMap<string, boolean>;
-  /** MySQL's partial revokes: what of the privileges on *.* is not held on a database. */
+  /**
+   * MySQL's partial revokes. By database, the privileges that are held on *.* but not on this
+   * database.
+   */
   restrictions: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Each with whether it may be granted on (WITH ADMIN OPTION). */
+  /** With true for those that have WITH ADMIN OPTION. */
   roles: ReadonlyMap<string, boolean>;
-  /** The accounts that it may act as (PROXY), each with whether that may be granted on. */
+  /**
+   * The accounts as which the holder may act (PROXY), with true for those that have WITH GRANT
+   * OPTION.
+   */
   proxies: ReadonlyMap<string, boolean>;
   /** How many lines of SHOW GRANTS have an unknown form. */
   unread: number;
 };
 
-/** A column's privilege is its own: SELECT (`column`). */
+/** A privilege on a column is listed by itself: SELECT (`column`). */
 export type Level = { privileges: ReadonlySet<string>; grantable: boolean };
 
 export const EVERYTHING = 'ALL PRIVILEGES';
 export const EVERYWHERE = '*.*';
 
 const IDENTIFIER = '`(?:[^`]|``)*`';
-/** MariaDB 10.11 writes the accounts of PROXY as strings. */
+/** In backticks. MariaDB 10.11 writes the accounts of PROXY in single quotes. */
 const NAME = `(?:${IDENTIFIER}|'(?:[^'\\\\]|\\\\.|'')*')`;
 /** A role of MariaDB has no host. */
 const ACCOUNT = `${NAME}(?:@${NAME})?`;
@@ -40,15 +45,15 @@ const PRIVILEGES = new RegExp(
   `^(GRANT|REVOKE) (${PRIVILEGE}(?:, ?${PRIVILEGE})*) ON (${OBJECT}) (?:TO|FROM) (${ACCOUNT})(.*)$`,
   's',
 );
-/** Said again by the tables that hold the options. */
+/** Skipped: description.ts reads default roles from the tables. */
 const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
 
-/** On *.* MariaDB adds the account's password hash and options. */
+/** What may follow the grantee. On *.*, MariaDB adds the account's password hash and options. */
 const GRANTABLE = / WITH GRANT OPTION(?: MAX_\w+ -?[\d.]+)*$/;
 
 /**
- * @param holder whose rights they are, as the server names it. Of a role, MariaDB says also what the roles in it hold, in lines of the same form.
- * Without it, all lines count.
+ * @param holder the account or role whose lines count, as the server names it. For a role, MariaDB
+ * also lists what the roles in it hold. Without a holder, all lines count.
  */
 export function grantsIn(lines: readonly string[], holder?: string): Grants {
   const levels = new Map<string, { privileges: Set<string>; grantable: boolean }>();
@@ -59,7 +64,7 @@ export function grantsIn(lines: readonly string[], holder?: string): Grants {
   let unread = 0;
   let others = 0;
   for (const line of lines) {
-    const [, listed, heir, withAdmin] = ROLES.exec(line) ?? [];
+    const [, listed, heir, withAdminOption] = ROLES.exec(line) ?? [];
     const [, proxied, withGrant] = PROXY.exec(line) ?? [];
     const [, verb, names = '', object = '', grantee = heir, rest = ''] = PRIVILEGES.exec(line) ?? [];
     if (holder !== undefined && grantee !== undefined && grantee !== holder) {
@@ -68,7 +73,7 @@ export function grantsIn(lines: readonly string[], holder?: string): Grants {
     }
     if (proxied !== undefined) proxies.set(proxied, withGrant !== undefined);
     else if (listed !== undefined)
-      for (const [role] of listed.matchAll(new RegExp(ACCOUNT, 'g'))) roles.set(role, withAdmin !== undefined);
+      for (const [role] of listed.matchAll(new RegExp(ACCOUNT, 'g'))) roles.set(role, withAdminOption !== undefined);
     else if (verb === 'REVOKE') restrictions.set(object, new Set(privilegesIn(names)));
     else if (verb === 'GRANT') {
       const grantable = GRANTABLE.test(rest);
@@ -78,7 +83,8 @@ export function grantsIn(lines: readonly string[], holder?: string): Grants {
       else levels.set(object, together(levels.get(object), privileges, grantable));
     } else if (!DEFAULT_ROLE.test(line)) unread++;
   }
-  // Every holder has a line: without one, its name was not recognised.
+  // Every holder has a line of its own. If there is none, this function did not recognise the
+  // holder's name.
   return { levels, dynamic, restrictions, roles, proxies, unread: others === lines.length ? others : unread };
 }
 
@@ -91,13 +97,17 @@ function together(before: Level | undefined, privileges: readonly string[], gran
 }
 
 /**
- * Only these are one word with an underscore: https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html. MariaDB's READ_ONLY ADMIN is
- * one like the others: https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/grant#global-privileges
+ * A dynamic privilege is one word with an underscore, and no other privilege is:
+ * https://dev.mysql.com/doc/refman/9.7/en/privileges-provided.html
+ *
+ * MariaDB has none: its READ_ONLY ADMIN has a space, too.
+ * https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/grant#global-privileges
  */
 function isDynamic(privilege: string): boolean {
   return /^\w*_\w*$/.test(privilege);
 }
 
+/** SELECT (`a`, `b`), UPDATE gives SELECT (`a`), SELECT (`b`) and UPDATE. */
 function privilegesIn(list: string): string[] {
   return [...list.matchAll(new RegExp(PRIVILEGE, 'g'))].flatMap(([text]) => {
     const [, privilege = text, columns = ''] = /^(.*?) \((.*)\)$/s.exec(text) ?? [];
@@ -110,7 +120,7 @@ export function isOfColumn(privilege: string): boolean {
   return privilege.endsWith(')');
 }
 
-/** @param privileges none, if only GRANT OPTION is to be given */
+/** @param privileges none to give only GRANT OPTION */
 export function grant(privileges: readonly string[], object: string, to: string, grantable = false): string {
   const names = privileges.length === 0 ? 'USAGE' : privileges.join(', ');
   return `GRANT ${names} ON ${object} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
@@ -120,59 +130,18 @@ export function revoke(privileges: readonly string[], object: string, from: stri
   return `REVOKE ${privileges.join(', ')} ON ${object} FROM ${from}`;
 }
 
-/**
- * Of the privileges on *.* or on the database mysql, all but these lead to the rights of others, or stop the server. SELECT is among them though
- * it reads the password hashes: users for reports and exports hold it, and none of these hashes logs in. EXECUTE is not: what it runs acts as its
- * definer, and on RDS that is who owns the server (mysql.rds_*), https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.SQLRef.html
- */
-const HARMLESS = new Set([
-  'SELECT',
-  'SHOW DATABASES',
-  'SHOW VIEW',
-  'SHOW CREATE ROUTINE',
-  'PROCESS',
-  'LOCK TABLES',
-  'CREATE TEMPORARY TABLES',
-  'REPLICATION CLIENT',
-  'BINLOG MONITOR',
-  'SLAVE MONITOR',
-  'FLUSH_OPTIMIZER_COSTS',
-  'FLUSH_STATUS',
-  'FLUSH_TABLES',
-  'SHOW_ROUTINE',
-  'XA_RECOVER_ADMIN',
-]);
-
-/** What of it is more than an application's right on its data. */
-export function powerIn({ levels, dynamic, roles, proxies, unread }: Grants): string | undefined {
-  if (unread > 0) return 'something that this function cannot read in SHOW GRANTS';
-  for (const [object, { privileges, grantable }] of levels) {
-    if (object !== EVERYWHERE && !coversMysql(object)) continue;
-    const power = [...privileges].find((name) => !HARMLESS.has(name.replace(/ \(.*/s, '')));
-    if (power !== undefined || grantable) return `${power ?? 'GRANT OPTION'} on ${object}`;
-  }
-  const power = [...dynamic.keys()].find((name) => !HARMLESS.has(name));
-  if (power !== undefined) return `${power} on *.*`;
-  const [administered] = [...roles].find(([, withAdmin]) => withAdmin) ?? [];
-  if (administered !== undefined) return `ADMIN OPTION on the role ${administered}`;
-  const [proxied] = proxies.keys();
-  return proxied === undefined ? undefined : `PROXY on ${proxied}`;
-}
-
-/** Whether all of these are held on *.*, on whatever database. */
+/** Whether all of these are held on *.*, with no partial revoke on any database. */
 export function holdsEverywhere({ levels, restrictions }: Grants, privileges: readonly string[]): boolean {
   const held = levels.get(EVERYWHERE)?.privileges;
   const isWithheld = (name: string) => [...restrictions.values()].some((revoked) => revoked.has(name));
   return privileges.every((name) => (held?.has(name) || held?.has(EVERYTHING)) && !isWithheld(name));
 }
 
-/** Whether it is in the database mysql. */
-function coversMysql(object: string): boolean {
-  return databasesOf(object, 'is').test('mysql');
-}
-
-/** A database in GRANT is a pattern, in which `\` takes the meaning from a character. */
-function databasesOf(object: string, flags = 's'): RegExp {
+/**
+ * In GRANT, the database is a pattern: `%` and `_` match as in LIKE, unless a `\` stands before
+ * them.
+ */
+export function databasesOf(object: string, flags = 's'): RegExp {
   const pattern = databaseIn(object).replaceAll(/\\[%_\\]|[%_]|[^\w]/g, (part) => {
     if (part === '%') return '.*';
     return part === '_' ? '.' : `\\${part.at(-1)}`;
@@ -185,7 +154,10 @@ function databaseIn(object: string): string {
   return quotedName.replaceAll('``', '`');
 }
 
-/** Whether it is held anyway, by a right on more: on the table for its columns, on the database, on everything. */
+/**
+ * Whether the privilege is held, also by a grant on more: on the table for a column, on the
+ * database, on *.*.
+ */
 export function isHeld({ levels, restrictions }: Grants, object: string, privilege: string): boolean {
   const holds = (level: string) => {
     const { privileges, grantable } = levels.get(level) ?? { privileges: new Set(), grantable: false };
@@ -195,14 +167,10 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
   if (holds(object)) return true;
   if (restrictions.size === 0 && holds(EVERYWHERE)) return true;
   if (object.endsWith('.*')) return false;
-  // The server looks at one of several patterns that match.
+  // If several patterns match the database, the server uses one of them. So only a single match
+  // counts here.
   const onDatabase = [...levels.keys()].filter(
     (level) => level !== EVERYWHERE && level.endsWith('.*') && databasesOf(level).test(databaseIn(object)),
   );
   return onDatabase.length === 1 && onDatabase.every(holds);
-}
-
-/** `user`@`host`, as SHOW GRANTS names an account. */
-export function holderOf({ username, realm }: Account): string {
-  return [username, realm].map((name) => `\`${name.replaceAll('`', '``')}\``).join('@');
 }

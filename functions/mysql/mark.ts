@@ -3,12 +3,18 @@ import type { Pair } from '../../shared/database/engine.ts';
 import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
 import type { MySqlSession } from './session.ts';
 
-/** For CREATE USER and ALTER USER, which merge it with what people keep in an account's ATTRIBUTE. */
+/**
+ * A clause of CREATE USER and ALTER USER. The server adds the mark to what people keep in the
+ * account's ATTRIBUTE.
+ */
 export function attributeOf(pair: Pair): string {
   return `ATTRIBUTE ${literal(JSON.stringify({ [MARK]: markOf(pair) }))}`;
 }
 
-/** Those at these users, and those that name one of them as their base. MariaDB has no place for a mark. */
+/**
+ * The marks that these users bear, and those that name one of these users as their base. MariaDB
+ * has no place for a mark.
+ */
 export async function marksAbout(session: MySqlSession, names: readonly string[]): Promise<Borne[]> {
   if (session.isMariaDb) return [];
   const list = names.map((name) => literal(name)).join(', ');

@@ -3,19 +3,24 @@ import { type RotationError, UnknownStrategyError } from '../../shared/core/erro
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Overlap } from '../../shared/database/engine.ts';
 import { PrivilegeError, RetainedPasswordError } from '../../shared/database/errors.ts';
-import { quoted, requireOneAccount } from './accounts.ts';
+import { requireOneAccount } from './accounts.ts';
 import { isConflict, passwordFailure } from './errors.ts';
+import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
 /**
- * MySQL's dual passwords, from 8.0.14 on, https://dev.mysql.com/doc/refman/9.7/en/password-management.html#dual-passwords. No statement here names a
- * plugin: with another than the account's, both passwords would be lost.
+ * MySQL's dual passwords, since 8.0.14:
+ * https://dev.mysql.com/doc/refman/9.7/en/password-management.html#dual-passwords
+ *
+ * No statement here names a plugin: with another plugin than the account's, the server would drop
+ * both passwords.
  */
 export const overlap: Overlap<MySqlSession> = { changeKeeping, reanchor };
 
 async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): Promise<'set' | 'conflict'> {
   const { username } = session.account;
-  // Before the statement: MariaDB's general log would show the passwords in it.
+  // Checked before the statement is sent: MariaDB does not know it, and would write its passwords
+  // to the general log.
   if (session.isMariaDb)
     throw new UnknownStrategyError(
       `The strategy dual-password cannot be had for user "${username}": the server is MariaDB, which keeps one password for a user. ` +
@@ -25,7 +30,9 @@ async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): P
   await requireOneAccount(session, username);
   const statement = `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(keep.reveal())} RETAIN CURRENT PASSWORD`;
   try {
-    await session.change(statement, (error, attempt) => withRemedy(passwordFailure(error, attempt, session), session));
+    await session.change(statement, (error, connection) =>
+      withRemedy(passwordFailure(error, connection, session), session),
+    );
     return 'set';
   } catch (error) {
     if (isConflict(error)) return 'conflict';
@@ -33,10 +40,15 @@ async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): P
   }
 }
 
-/** Without RETAIN a statement replaces the primary password and leaves the secondary one alone: that both are the same then does no harm. */
+/**
+ * Without RETAIN, the statement replaces the primary password and leaves the secondary one. So both
+ * are `keep` afterwards, which does no harm.
+ */
 async function reanchor(session: MySqlSession, keep: Secret): Promise<void> {
   const statement = `ALTER USER USER() IDENTIFIED BY ${literal(keep.reveal())}`;
-  await session.change(statement, (error, attempt) => withObstacle(passwordFailure(error, attempt, session), session));
+  await session.change(statement, (error, connection) =>
+    withObstacle(passwordFailure(error, connection, session), session),
+  );
 }
 
 function withRemedy(error: RotationError, { account }: MySqlSession): RotationError {
@@ -58,7 +70,10 @@ function withRemedy(error: RotationError, { account }: MySqlSession): RotationEr
   return error;
 }
 
-/** What stands in the way of setting a password that the account already had, and how to lift that for a moment. */
+/**
+ * By error number: what forbids to set a password that the account already has, and how to lift
+ * that for a moment.
+ */
 const OBSTACLES: Readonly<Record<string, { setting: string; remedy: (alter: string) => string }>> = {
   1819: {
     setting: 'the password policy of validate_password',

@@ -1,102 +1,49 @@
 import { createHash } from 'node:crypto';
-import { isIP, Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import { type Connection, createConnection, escape as literal, type QueryResult } from 'mysql2';
+import { type Connection as Client, escape as literal, type QueryResult } from 'mysql2';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session } from '../../shared/database/engine.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
+import type { Account, Session } from '../../shared/database/engine.ts';
 import {
-  type Attempt,
+  type Connection,
   type Failure,
   isOptionPrevents,
   lockLost,
   lockTaken,
-  loginFailure,
-  notItself,
   readOnlyServer,
   statementFailure,
 } from './errors.ts';
 
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MySqlSession>> {
-  const socket = new Socket();
-  const connection = connect(to, as, socket);
-  const attempt: Attempt = { to, username: as.username, socket, tls: () => tlsOf(connection), farewell: undefined };
-  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  connection.on('error', (error) => (attempt.farewell ??= error));
-  try {
-    await until.spend('connecting', named(attempt), () => opened(connection));
-    const session = new MySqlSession(connection, attempt, until);
-    const taken = await session.begin();
-    if (taken === as.username) return { is: 'accepted', session };
-    await session.close();
-    return notItself(attempt, taken);
-  } catch (error) {
-    socket.destroy();
-    return loginFailure(error, attempt);
-  }
-}
-
-function connect(to: Endpoint, { username, password }: Credential, socket: Socket): Connection {
-  return createConnection({
-    host: certified(to),
-    user: username,
-    password: password.reveal(),
-    ...(to.database !== undefined && { database: to.database }),
-    ...(to.tls !== 'off' && { ssl: { ca: trustedRoots(to.tls.ca), rejectUnauthorized: true, verifyIdentity: true } }),
-    stream: () => socket.connect(to.port, to.host).setNoDelay(true),
-    connectTimeout: 0,
-    charset: 'utf8mb4',
-    disableEval: true,
-    supportBigNumbers: true,
-    // No server may ask for a file of ours, https://dev.mysql.com/doc/refman/9.7/en/load-data-local-security.html
-    flags: ['-LOCAL_FILES'],
-    connectAttributes: { program_name: 'secret-rotation' },
-  });
-}
-
-/**
- * What the driver compares the certificate with, and nothing else, as the socket is ours. For an address it would compare it with "localhost":
- * a final dot makes it a name, and Node's checkServerIdentity leaves the dot out again.
- */
-function certified({ host, tls }: Endpoint): string {
-  const name = (tls === 'off' ? undefined : tls.servername) ?? host;
-  return isIP(name) === 0 ? name : `${name}.`;
-}
-
-/** The driver's own stream is the socket, or TLS over it once the server has agreed. */
-function tlsOf(connection: Connection): TLSSocket | undefined {
-  const { stream } = connection as unknown as { stream: Socket };
-  return stream instanceof TLSSocket ? stream : undefined;
-}
-
-function opened(connection: Connection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    connection.once('connect', () => resolve());
-    connection.once('error', reject);
-  });
-}
-
-function named({ to, username }: Attempt): string {
+/** How the deadline's errors name this connection. */
+export function nameOf({ to, username }: Connection): string {
   return `the server at ${to.host}:${to.port} for user "${username}"`;
 }
 
 export class MySqlSession implements Session {
-  /** Whom the server takes the session for: with several accounts of a name, that of the most specific host. */
+  /**
+   * The account for which the server takes the session. Of several with one name, that with the
+   * most specific host.
+   */
   account: Account = { username: '', realm: '' };
   isMariaDb = false;
+  readonly #client: Client;
   readonly #connection: Connection;
-  readonly #attempt: Attempt;
   readonly #until: Deadline;
 
-  constructor(connection: Connection, attempt: Attempt, until: Deadline) {
+  constructor(client: Client, connection: Connection, until: Deadline) {
+    this.#client = client;
     this.#connection = connection;
-    this.#attempt = attempt;
     this.#until = until;
   }
 
+  /** The cipher of this connection, as OpenSSL names it; undefined without TLS. */
+  get cipher(): string | undefined {
+    return this.#connection.tls()?.getCipher().name;
+  }
+
   /**
-   * What the server is, it is asked: what it says in its greeting is in clear text, and may be anybody's.
-   * @returns the user's name in the account that the server chose: an anonymous one can be more specific than the user's own
+   * Asks the server what it is, and sets the limits. The version in the server's greeting does not
+   * count: it comes in clear text, before TLS, and may be anybody's.
+   * @returns the user's name in the account that the server chose. An anonymous account (''@'10.%')
+   * may be more specific than the user's own ('app'@'%').
    */
   async begin(): Promise<string> {
     type Row = { version: string; account: string };
@@ -110,36 +57,37 @@ export class MySqlSession implements Session {
   }
 
   /**
-   * Account statements commit by themselves on these servers, so this is a lock and no transaction. It is one server's: a user
-   * changed through two writers of a cluster at once is not kept apart by it.
+   * Runs `work` under a lock (GET_LOCK), not in a transaction: on these servers, each statement
+   * about accounts commits by itself. The lock belongs to one server, so it does not keep apart two
+   * sessions on two writers of a cluster.
    */
-  async alone<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  async exclusively<T>({ username }: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     const lock = literal(`secret-rotation:${createHash('sha256').update(username).digest('hex').slice(0, 40)}`);
-    const is = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
-    if ((await is(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#attempt, username);
+    const ask = async (expression: string) => (await this.rows<{ it: unknown }>(`SELECT ${expression} AS it`))[0]?.it;
+    if ((await ask(`GET_LOCK(${lock}, ${this.#seconds()})`)) !== 1) throw lockTaken(this.#connection, username);
     try {
       return await work(async () => {
-        if ((await is(`IS_USED_LOCK(${lock}) = CONNECTION_ID()`)) !== 1) throw lockLost(this.#attempt, username);
+        if ((await ask(`IS_USED_LOCK(${lock}) = CONNECTION_ID()`)) !== 1) throw lockLost(this.#connection, username);
       });
     } finally {
-      // Best effort: what ends the session ends the lock too.
-      await is(`RELEASE_LOCK(${lock})`).catch(() => {});
+      // May fail: the end of the session ends the lock, too.
+      await ask(`RELEASE_LOCK(${lock})`).catch(() => {});
     }
   }
 
-  /** What a query answers. */
+  /** The rows that a query returns. */
   async rows<Row>(query: string, failure: Failure = statementFailure): Promise<Row[]> {
     return (await this.#query(query, failure)) as unknown as Row[];
   }
 
-  /** A statement that changes something, and may have to wait for that. */
+  /** Sends a statement that changes something and may have to wait. */
   async change(statement: string, failure: Failure = statementFailure): Promise<void> {
     await this.#limit();
     try {
       await this.#query(statement, failure);
     } catch (error) {
       const isReadOnly = isOptionPrevents(error) && (await this.#isReadOnly());
-      throw isReadOnly ? readOnlyServer(this.#attempt) : error;
+      throw isReadOnly ? readOnlyServer(this.#connection) : error;
     }
   }
 
@@ -149,51 +97,59 @@ export class MySqlSession implements Session {
   }
 
   async close(): Promise<void> {
-    const { socket } = this.#attempt;
-    this.#attempt.farewell ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
+    const { socket } = this.#connection;
+    this.#connection.brokeWith ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
-      this.#connection.end();
+      this.#client.end();
       if (socket.closed) resolve();
     });
     clearTimeout(timer);
   }
 
   /**
-   * Anew before whatever may have to wait: less is left than there was at login. First of all the character set and sql_mode, which the server's
-   * init_connect may have changed: in another one, and under NO_BACKSLASH_ESCAPES, what the driver sends would be another password. And names in what SHOW
-   * GRANTS answers are in quotes.
+   * Sets the time limits before each statement that may have to wait: less time is left than there
+   * was at login.
+   *
+   * The same statement sets what the server's settings or its init_connect may have changed: in a
+   * read-only transaction, no account can be changed. The character set and sql_mode come first: in another character set, or under NO_BACKSLASH_ESCAPES, the server would
+   * read another password than the driver sends. With sql_quote_show_create, SHOW GRANTS puts names
+   * in quotes.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
-    // Else MariaDB's GRANT to an account that somebody has just dropped would make it again, without a password; MySQL 8 never does.
+    // Without this mode, GRANT on MariaDB would make an account again that somebody has just
+    // dropped, without a password. MySQL 8 never does that.
     const mode = this.isMariaDb ? 'NO_AUTO_CREATE_USER' : '';
-    // MariaDB ends every statement in time, MySQL only waits.
+    // MariaDB 10 knows only this name, and newer ones know it, too.
+    const writes = this.isMariaDb ? 'tx_read_only = 0' : 'transaction_read_only = 0';
+    // MariaDB has a limit for each statement. MySQL has one for SELECT only, so there the waits are
+    // limited.
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
     await this.#query(
-      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${limits}, wait_timeout = ${seconds + 1}`,
+      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`,
       statementFailure,
     );
   }
 
-  /** Whole ones, and at least one: the server knows no less. */
+  /** The server's limit in whole seconds, and at least one: the server knows no less. */
   #seconds(): number {
     return Math.max(1, Math.floor(this.#until.serverLimit() / 1000));
   }
 
   async #query(sql: string, failure: Failure): Promise<QueryResult> {
     try {
-      return await this.#until.spend('statements', named(this.#attempt), (signal) => {
-        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
+      return await this.#until.spend('statements', nameOf(this.#connection), (signal) => {
+        signal.addEventListener('abort', () => this.#connection.socket.destroy());
         return new Promise<QueryResult>((resolve, reject) =>
-          this.#connection.query(sql, (error, result) => (error ? reject(error) : resolve(result))),
+          this.#client.query(sql, (error, result) => (error ? reject(error) : resolve(result))),
         );
       });
     } catch (error) {
-      throw failure(error, this.#attempt);
+      throw failure(error, this.#connection);
     }
   }
 }

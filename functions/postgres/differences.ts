@@ -1,70 +1,60 @@
 import pg from 'pg';
 import type { Difference, Pair } from '../../shared/database/engine.ts';
+import { DormantUserError } from '../../shared/database/errors.ts';
+import type { Needs } from './admin-rights.ts';
+import type { Membership, Picture } from './description.ts';
+import { SINCE_16 } from './session.ts';
 
-/** What the server's catalogs say of base and twin; any role may read them. */
-export type Picture = {
-  database: string;
-  /** Whom the session acts as. */
-  actsAs: string;
-  /** server_version_num */
-  version: number;
-  /** Attributes by role, but for LOGIN, which comes with the password. */
-  roles: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What the twin is a member of. */
-  memberships: readonly (Membership & { heldByBase: boolean; administeredByBase: boolean })[];
-  /** Who is a member of the twin. */
-  members: readonly Membership[];
-  settings: readonly Setting[];
-  /** What the twin has of its own, in all databases; '' is what belongs to none. */
-  holdings: readonly Holding[];
+/** With neither `sql` nor `holdingsIn`, only a person can settle the difference. */
+export type PostgresDifference = Difference & {
+  /** The statement that settles the difference. */
+  sql?: string;
+  /** What the admin needs for this statement. */
+  needs?: Needs;
+  /**
+   * The database in which the twin's holdings are handed over to the base; '' for those that belong
+   * to none.
+   */
+  holdingsIn?: string;
 };
-
-type Membership = { role: string; grantor: string | null; options: Readonly<Record<string, boolean>> };
-type Setting = { role: string; database: string; entry: string };
-type Holding = {
-  database: string;
-  /** A key of HOLDINGS, or another deptype of pg_shdepend. */
-  kind: string;
-  count: number;
-  examples: readonly (string | null)[];
-};
-
-/** What an admin that is no superuser may lack: ADMIN OPTION on that role, what it takes to give that attribute, or SET on that parameter. */
-type Needs = { role: string } | { attribute: string } | { parameter: string };
-
-/** `sql` settles it; or what is in the database `holdingsIn` is handed over there. Neither: only a person can. */
-export type PostgresDifference = Difference & { sql?: string; needs?: Needs; holdingsIn?: string };
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
 
-/** server_version_num. Since then a membership has options, before it could always be inherited and set. */
-export const SINCE_16 = 160_000;
-
-/** @param user whose session looked: the twin's own also has to act as the base */
+/**
+ * What differs between base and twin. Pure: works on what the catalogs say.
+ * @param user whose session has looked. In the twin's own session, whether it acts as the base
+ * counts, too.
+ * @throws {DormantUserError} if one of the two is gone
+ */
 export function differencesIn(picture: Picture, { base, twin }: Pair, user: string): PostgresDifference[] {
-  const of = { picture, base: base.username, twin: twin.username };
+  const seen = { picture, base: base.username, twin: twin.username };
+  for (const user of [seen.base, seen.twin])
+    if (picture.roles[user] === undefined) throw new DormantUserError(`There is no role "${user}" any more.`, { user });
   return [
-    ...membership(of),
-    ...memberships(of),
-    ...members(of),
-    ...attributes(of),
-    ...settings(of),
-    ...holdings(of),
-    ...(user === of.twin ? identity(of) : []),
+    ...membership(seen),
+    ...memberships(seen),
+    ...members(seen),
+    ...attributes(seen),
+    ...settings(seen),
+    ...holdings(seen),
+    ...(user === seen.twin ? identity(seen) : []),
   ];
 }
 
 type Seen = { picture: Picture; base: string; twin: string };
 
+/** The twin's membership in the base, without which it has none of the base's rights. */
 function membership(seen: Seen): PostgresDifference[] {
   const { picture, base, twin } = seen;
   const own = picture.memberships.filter(({ role }) => role === base);
   const found: PostgresDifference[] = [];
   const isSince16 = picture.version >= SINCE_16;
   const giving = `GRANT ${name(base)} TO ${name(twin)}${isSince16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
-  // The server makes no circles: the base, or a role that it is in, may be a member of the twin.
+  // The server allows no circle of memberships. So first revokes the twin from its members: the
+  // base may be one.
   const grant = [...members(seen).map(({ sql }) => sql), giving].join('; ');
-  // Inherited, too: what a login takes (CONNECT, options of the client) is asked of the twin, before it acts as the base.
+  // SET lets the twin act as the base. INHERIT gives it the base's rights before that: a login
+  // needs CONNECT.
   if (!['inherit_option', 'set_option'].every((option) => own.some(({ options }) => options[option] !== false)))
     found.push({
       kind: 'less',
@@ -80,6 +70,9 @@ function membership(seen: Seen): PostgresDifference[] {
   return found;
 }
 
+/**
+ * Memberships of the twin in other roles than the base. The twin needs none: it acts as the base.
+ */
 function memberships({ picture, base, twin }: Seen): PostgresDifference[] {
   return picture.memberships
     .filter(({ role }) => role !== base)
@@ -97,6 +90,7 @@ function memberships({ picture, base, twin }: Seen): PostgresDifference[] {
     });
 }
 
+/** Roles that are members of the twin. The twin is to have none, but for its creator. */
 function members({ picture, twin }: Seen): PostgresDifference[] {
   return picture.members
     .filter((member) => !isCreators(member))
@@ -106,7 +100,10 @@ function members({ picture, twin }: Seen): PostgresDifference[] {
     });
 }
 
-/** Since PostgreSQL 16 whoever makes a role gets ADMIN OPTION on it, https://www.postgresql.org/docs/current/sql-createrole.html */
+/**
+ * The membership of whoever made the twin. Since PostgreSQL 16, whoever makes a role gets ADMIN
+ * OPTION on it: https://www.postgresql.org/docs/current/sql-createrole.html
+ */
 function isCreators({ options }: Membership): boolean {
   return options['admin_option'] === true && options['inherit_option'] === false && options['set_option'] === false;
 }
@@ -115,6 +112,7 @@ function grantedBy({ version }: Picture, grantor: string | null): string {
   return version < SINCE_16 || grantor === null ? '' : ` GRANTED BY ${name(grantor)}`;
 }
 
+/** Attributes that a role has or has not, by the column of pg_roles. */
 const FLAGS: Readonly<Record<string, string>> = {
   rolsuper: 'SUPERUSER',
   rolcreaterole: 'CREATEROLE',
@@ -124,10 +122,14 @@ const FLAGS: Readonly<Record<string, string>> = {
   rolinherit: 'INHERIT',
 };
 
-/** Only what differs: naming an attribute at all can need more rights than the admin has. */
+/**
+ * Names only the attributes that differ: to name an attribute, the admin may need a right that it
+ * lacks.
+ */
 function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
   const [ofBase = {}, present = {}] = [picture.roles[base], picture.roles[twin]];
-  // There NOINHERIT would keep the base's rights from the twin until it acts as the base: too late for CONNECT.
+  // Before PostgreSQL 16, a twin with NOINHERIT would have the base's rights only once it acts as
+  // the base. That is too late: the login itself needs CONNECT.
   const wanted = picture.version < SINCE_16 ? { ...ofBase, rolinherit: true } : ofBase;
   const alter = (role: string, what: string) => `ALTER ROLE ${name(role)} ${what}`;
   const flags = Object.entries(FLAGS)
@@ -154,7 +156,7 @@ function attributes({ picture, base, twin }: Seen): PostgresDifference[] {
   ];
 }
 
-/** Their values are lists of names, each quoted where need be: variable_is_guc_list_quote() in the server's source. */
+/** Settings whose value is a list of names: variable_is_guc_list_quote() in the server's source. */
 const LISTS = new Set([
   'local_preload_libraries',
   'search_path',
@@ -164,11 +166,19 @@ const LISTS = new Set([
   'unix_socket_directories',
 ]);
 
+/**
+ * The twin has the base's settings. Its `role` is the role as which a session of the base acts, in
+ * every database in which that is another one.
+ */
 function settings({ picture, base, twin }: Seen): PostgresDifference[] {
   const [wanted, present] = [settingsOf(picture, base), settingsOf(picture, twin)];
-  for (const entry of wanted.values()) if (entry.key === 'role' && entry.value === 'none') entry.value = base;
-  const own = placeOf('', 'role');
-  if (!wanted.has(own)) wanted.set(own, { database: '', key: 'role', value: base });
+  for (const [place, { key }] of wanted) if (isRole(key)) wanted.delete(place);
+  const everywhere = roleOfBase(picture, base, '');
+  for (const database of new Set(['', ...picture.loginRoles.map((each) => each.database)])) {
+    const value = roleOfBase(picture, base, database);
+    if (database === '' || value !== everywhere)
+      wanted.set(placeOf(database, 'role'), { database, key: 'role', value });
+  }
 
   const places = new Set([...wanted.keys(), ...present.keys()]);
   return [...places].flatMap((place): PostgresDifference[] => {
@@ -183,6 +193,23 @@ function settings({ picture, base, twin }: Seen): PostgresDifference[] {
       { kind: 'setting', what, remedies: [sql], sql, needs: key === 'role' ? { role: twin } : { parameter: key } },
     ];
   });
+}
+
+/**
+ * The role as which a session of the base begins in this database. The nearest setting wins: of the
+ * base in the database, of the base, of the database, of all. `none` is the base itself.
+ */
+function roleOfBase({ loginRoles }: Picture, base: string, database: string): string {
+  for (const forAll of [false, true])
+    for (const place of [database, '']) {
+      const found = loginRoles.find((each) => each.forAll === forAll && each.database === place);
+      if (found !== undefined) return found.role === 'none' ? base : found.role;
+    }
+  return base;
+}
+
+function isRole(key: string): boolean {
+  return key.toLowerCase() === 'role';
 }
 
 type Entry = { database: string; key: string; value: string };
@@ -214,12 +241,14 @@ function written(key: string, value: string): string {
   return names.length === 0 ? "''" : names.map(literal).join(', ');
 }
 
-/** Lists of SQL identifiers, of which a bare one means its lower-case form. The others are files. */
+/** Lists of SQL identifiers: without quotes, `Abc` means `abc`. The other lists name files. */
 const IDENTIFIERS = new Set(['search_path', 'temp_tablespaces']);
 
 /**
- * The elements of `a, "B c"`, as SplitIdentifierString() and SplitDirectoriesString() in the server's source have them; an empty name
- * stands for none. SET writes them with quotes where need be, but set_config() and SET … FROM CURRENT store what they are given.
+ * The names in such a list. `a, "B c"` gives `a` and `B c`; an empty name is left out. Works as
+ * SplitIdentifierString() and SplitDirectoriesString() in the server's source. One list can be
+ * written in several ways: SET adds quotes where they are needed, but set_config() and SET … FROM
+ * CURRENT store the text that they are given.
  */
 function namesListed(key: string, text: string): string[] {
   const found = [...text.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,"]*))\s*(?:,|$)/g)];
@@ -230,7 +259,10 @@ function namesListed(key: string, text: string): string[] {
     .filter((each) => each !== '');
 }
 
-/** By pg_shdepend's deptype, and a letter more for what REASSIGN OWNED and REVOKE leave. */
+/**
+ * What the twin may have of its own, by pg_shdepend's deptype. A second letter marks what neither
+ * REASSIGN OWNED nor REVOKE settles.
+ */
 const HOLDINGS: Readonly<Record<string, string>> = {
   o: 'objects',
   od: 'default privileges',
@@ -240,45 +272,85 @@ const HOLDINGS: Readonly<Record<string, string>> = {
   r: 'row security policies',
 };
 
-/** Its sessions act as the base, so what it owns itself would be out of its reach. */
+/**
+ * The twin's sessions act as the base, so they could not use what the twin itself owns or was
+ * granted.
+ */
 function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
-  // One hand-over settles all that is in a database.
+  // One hand-over settles all that the twin has in a database.
   const settled = new Set<string>();
   return picture.holdings.map(({ database, kind, count, examples }) => {
     const place = database === '' ? '' : ` in database "${database}"`;
     const known = examples.filter((example) => example !== null);
     const shown = known.length === 0 ? '' : `: ${known.join(', ')}${count > known.length ? ', …' : ''}`;
-    const remedies: Record<string, string[]> = {
-      o: [`REASSIGN OWNED BY ${name(twin)} TO ${name(base)}${place}`],
-      od: [
-        `ALTER DEFAULT PRIVILEGES FOR ROLE ${name(twin)} … REVOKE …${place}, after a GRANT … FOR ROLE ${name(base)} of what is to stay`,
-      ],
-      om: [`DROP USER MAPPING FOR ${name(twin)} …${place}, after CREATE USER MAPPING FOR ${name(base)} …`],
-      a: [`REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`],
-      ad: [
-        `ALTER DEFAULT PRIVILEGES … REVOKE … FROM ${name(twin)}${place}, after a GRANT to ${name(base)} of what is to stay`,
-      ],
-      r: [`ALTER POLICY … TO ${name(base)}${place}`],
-    };
     const settlesIt = (kind === 'o' || kind === 'a') && !settled.has(database);
     if (settlesIt) settled.add(database);
     return {
       kind: 'more',
       what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
-      remedies: remedies[kind] ?? [],
+      remedies: remediesFor(kind, name(base), name(twin), place),
       ...(settlesIt && { holdingsIn: database }),
-      elsewhere: database !== '' && database !== picture.database,
+      outsideTransaction: database !== '' && database !== picture.database,
     };
   });
 }
 
-/** SET role fails open: if the membership is not there at login, the session is the twin's own, with a warning that nobody reads. */
+function remediesFor(kind: string, base: string, twin: string, place: string): string[] {
+  switch (kind) {
+    case 'o':
+      return [`REASSIGN OWNED BY ${twin} TO ${base}${place}`];
+    case 'od':
+      return [
+        `ALTER DEFAULT PRIVILEGES FOR ROLE ${twin} … REVOKE …${place}, after a GRANT … FOR ROLE ${base} of what is to stay`,
+      ];
+    case 'om':
+      return [`DROP USER MAPPING FOR ${twin} …${place}, after CREATE USER MAPPING FOR ${base} …`];
+    case 'a':
+      return [`REVOKE … FROM ${twin}${place}, after a GRANT to ${base} of what is to stay`];
+    case 'ad':
+      return [`ALTER DEFAULT PRIVILEGES … REVOKE … FROM ${twin}${place}, after a GRANT to ${base} of what is to stay`];
+    case 'r':
+      return [`ALTER POLICY … TO ${base}${place}`];
+    default:
+      return [];
+  }
+}
+
+/**
+ * Whether the twin's session acts as the base's does. If the membership is missing at login, the server
+ * only warns that it cannot set the role, and the session acts as the twin.
+ */
 function identity({ picture, base, twin }: Seen): PostgresDifference[] {
-  const settingsOfBase = settingsOf(picture, base);
-  const own = [picture.database, ''].map((database) => settingsOfBase.get(placeOf(database, 'role'))?.value);
-  const first = own.find((role) => role !== undefined);
-  const expected = first === undefined || first === 'none' ? base : first;
+  const expected = roleOfBase(picture, base, picture.database);
   if (picture.actsAs === expected) return [];
   const what = `a session of "${twin}" acts as "${picture.actsAs}" and not as "${expected}"`;
-  return [{ kind: 'less', what, remedies: [`GRANT ${name(base)} TO ${name(twin)}`] }];
+  const mended = losesRoleUntil(picture.version);
+  if (mended === undefined) return [{ kind: 'less', what, remedies: [`GRANT ${name(base)} TO ${name(twin)}`] }];
+  const present = `${Math.floor(picture.version / 10_000)}.${picture.version % 10_000}`;
+  return [
+    {
+      kind: 'less',
+      what: `${what} once it is reset by DISCARD ALL, as poolers do: PostgreSQL ${present} loses the role, so update it to ${mended}`,
+      remedies: [],
+    },
+  ];
+}
+
+/**
+ * The first minor version of each major one in which a session keeps the role of `ALTER ROLE … SET role`
+ * when it is reset. All before lose it: https://www.postgresql.org/docs/release/17.2/
+ */
+const KEEPS_ROLE: readonly (readonly [major: number, minor: number])[] = [
+  [12, 22],
+  [13, 18],
+  [14, 15],
+  [15, 10],
+  [16, 6],
+  [17, 2],
+];
+
+/** The version to which a server has to be updated to keep the role: `17.2`. Undefined if it keeps it. */
+function losesRoleUntil(version: number): string | undefined {
+  const [found] = KEEPS_ROLE.filter(([major]) => major >= Math.floor(version / 10_000));
+  return found !== undefined && version < found[0] * 10_000 + found[1] ? found.join('.') : undefined;
 }

@@ -15,183 +15,228 @@ import {
 } from '../../shared/database/errors.ts';
 
 /**
- * What a failure of the driver means, decided by SQLSTATE, by the server's `routine` field and by Node's error codes, never by a
- * message: the server translates those. SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * What a failure means, decided by SQLSTATE, by the server's `routine` field and by Node's error
+ * codes. Never by a message, because servers translate messages. SQLSTATEs:
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 
-/** What is known of a connection when it fails. */
-export type Attempt = {
+/** What is known of a connection, for the errors that it may lead to. */
+export type Connection = {
   readonly to: Endpoint;
   readonly username: string;
   readonly socket: Socket;
-  /** The server's answer to the wish for TLS; undefined if it was none, or none that PostgreSQL gives */
+  /**
+   * The server's answer to the request for TLS. Undefined before the answer, or if PostgreSQL gives
+   * no such answer.
+   */
   offersTls: boolean | undefined;
   askedForPassword: boolean;
-  /** What the connection broke with, perhaps while nothing was asked of it */
-  farewell: Error | undefined;
+  /** The server has said that the password is right, or that it needs none. */
+  authenticated: boolean;
+  /** What the server says of itself at login: `18.4`. */
+  version: string | undefined;
+  /** The error with which the connection broke, even if no statement was under way. */
+  brokeWith: Error | undefined;
 };
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 
-/** What an error of the driver means, in one of ours. */
-export type Failure = (error: unknown, attempt: Attempt) => RotationError;
+/** Replaces an error of the driver by one of ours. */
+export type Failure = (error: unknown, connection: Connection) => RotationError;
 
-/** After the password was found right, https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c */
+/**
+ * What the server says after it has found the password right, by SQLSTATE and routine:
+ * https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c
+ */
 const BARRED: Record<string, string> = {
   '28000 InitializeSessionUserId': 'the role has no LOGIN',
   '53300 InitializeSessionUserId': 'the role is at its CONNECTION LIMIT',
   '53300 CheckMyDatabase': 'the database is at its CONNECTION LIMIT',
   '3D000': 'the database does not exist (the secret’s "dbname", or "postgres" where there is none)',
   '55000': 'the database takes no connections',
-  '42501': 'it has no CONNECT right on the database',
+  '42501 CheckMyDatabase': 'it has no CONNECT right on the database',
 };
 
-export function loginFailure(error: unknown, attempt: Attempt): Unsuccessful {
-  if (!isAnswer(error)) return { is: 'unknown', why: networkFailure(error, attempt) };
-  const details = about(error, attempt);
-  const user = `user "${attempt.username}"`;
-  const server = `PostgreSQL at ${attempt.to.host}`;
-  if (error.code === '28P01')
-    return {
-      is: 'refused',
-      why: new LoginRefusedError(
-        `${server} refuses the password of ${user} (or there is no such user, or it has expired).`,
-        details,
-      ),
-    };
-  const barred = BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code];
-  // A server that did not ask for the password, as pg_hba.conf's trust has it, says nothing about it.
-  if (barred && attempt.askedForPassword)
-    return {
-      is: 'barred',
-      why: new LoginBarredError(
-        `${server} does not let ${user} log in: the password is right, but ${barred}.`,
-        details,
-      ),
-    };
-  if (error.code === '28000')
-    return {
-      is: 'unknown',
-      why: new LoginBarredError(
-        `${server} does not let ${user} log in from here with a password: look at pg_hba.conf, or for membership in rds_iam` +
-          (attempt.to.tls === 'off' ? ', or whether the server wants TLS ("ssl": true in the secret).' : '.'),
-        details,
-      ),
-    };
-  // What PgBouncer answers to limits in the startup message. PostgreSQL itself always names a routine.
-  if (error.code === '08P01' && error.routine === undefined)
-    return {
-      is: 'unknown',
-      why: new UnsupportedHostError(
-        `${attempt.to.host} seems to be a pooler (PgBouncer) and not PostgreSQL itself, so no new password of ${user} can be ` +
-          'tried through it: give the database’s own endpoint in the key "rotationhost".',
-        details,
-      ),
-    };
-  return { is: 'unknown', why: serverFailure(error, attempt) };
+/** What may happen to any login, so that it says nothing about this user: by classes of SQLSTATE. */
+const NOT_ABOUT_THE_USER = /^(08|53|57|58|XX)/;
+
+export const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Also the code of the limits in BARRED. */
+const NO_CONNECTION_LEFT = '53300';
+
+/** Whether a login failed only because the server had no connection left. */
+export function isForWantOfConnections({ is, why }: Unsuccessful): boolean {
+  return is === 'unknown' && why.code === NO_CONNECTION_LEFT;
 }
 
-/** The server let the user in without asking for the password, so nothing is known about it. */
-export function unproven(attempt: Attempt): Unsuccessful {
+export function loginFailure(error: unknown, connection: Connection): Unsuccessful {
+  const unknown = (why: RotationError): Unsuccessful => ({ is: 'unknown', why });
+  if (!isAnswer(error)) return unknown(networkFailure(error, connection));
+  const details = about(error, connection);
+  const user = `user "${connection.username}"`;
+  const server = `PostgreSQL at ${connection.to.host}`;
+  if (error.code === '28P01') {
+    const message = `${server} refuses the password of ${user} (or there is no such user, or it has expired).`;
+    return { is: 'refused', why: new LoginRefusedError(message, details) };
+  }
+  const barred =
+    BARRED[`${error.code} ${error.routine}`] ??
+    BARRED[error.code] ??
+    (connection.authenticated && !NOT_ABOUT_THE_USER.test(error.code)
+      ? `a login trigger (CREATE EVENT TRIGGER … ON login), or something else that the server does at login, failed with error ${error.code}`
+      : undefined);
+  // With `trust` in pg_hba.conf the server asks for no password, so its answer says nothing about
+  // the password.
+  if (barred && connection.askedForPassword) {
+    const message = `${server} does not let ${user} log in: the password is right, but ${barred}.`;
+    return { is: 'barred', why: new LoginBarredError(message, details) };
+  }
+  if (error.code === '28000')
+    return unknown(
+      new LoginBarredError(
+        `${server} does not let ${user} log in from here with a password: look at pg_hba.conf, or for membership in rds_iam` +
+          (connection.to.tls === 'off' ? ', or whether the server wants TLS ("ssl": true in the secret).' : '.'),
+        details,
+      ),
+    );
+  // PgBouncer answers so to the time limits in the startup message. PostgreSQL itself always names
+  // a routine.
+  if (error.code === '08P01' && error.routine === undefined) return unknown(pooler(connection, error.code));
+  return unknown(serverFailure(error, connection));
+}
+
+/** For a host that is no PostgreSQL itself. It may have a list of passwords of its own. */
+export function pooler(connection: Connection, code?: string): UnsupportedHostError {
+  return new UnsupportedHostError(
+    `${connection.to.host} seems to be a pooler (PgBouncer, for example) and not PostgreSQL itself, so no new password of user ` +
+      `"${connection.username}" can be tried through it: nothing was changed. Give the database’s own endpoint in the key "rotationhost".`,
+    { ...about(undefined, connection), code },
+  );
+}
+
+/** For a server that let the user in without asking for the password. */
+export function unproven(connection: Connection): Unsuccessful {
   return {
     is: 'unknown',
     why: new DatabaseError(
-      `PostgreSQL at ${attempt.to.host} let user "${attempt.username}" in without asking for a password (pg_hba.conf says ` +
+      `PostgreSQL at ${connection.to.host} let user "${connection.username}" in without asking for a password (pg_hba.conf says ` +
         'trust, or the like), so no password can be proven.',
-      about(undefined, attempt),
+      about(undefined, connection),
     ),
   };
 }
 
-export function statementFailure(error: unknown, attempt: Attempt): RotationError {
-  const cause = error instanceof RotationError || isAnswer(error) ? error : (attempt.farewell ?? error);
-  return isAnswer(cause) ? serverFailure(cause, attempt) : networkFailure(cause, attempt);
+export function statementFailure(error: unknown, connection: Connection): RotationError {
+  const cause = error instanceof RotationError || isAnswer(error) ? error : (connection.brokeWith ?? error);
+  return isAnswer(cause) ? serverFailure(cause, connection) : networkFailure(cause, connection);
 }
 
-export function rolledBack(attempt: Attempt): RotationError {
+/**
+ * For COMMIT. The answer may be lost, or the server may have stopped between the commit and the answer:
+ * it waits for a standby there.
+ */
+export function commitFailure(error: unknown, connection: Connection): RotationError {
+  const failure = statementFailure(error, connection);
+  if (!isAnswer(error)) return failure;
+  const message =
+    `PostgreSQL at ${connection.to.host} answered COMMIT of user "${connection.username}" with error ${error.code}: the change may have ` +
+    'happened.';
+  return failure instanceof ConnectionError
+    ? new ConnectionError(message, failure)
+    : new DatabaseError(message, failure);
+}
+
+export function rolledBack(connection: Connection): RotationError {
   return new DatabaseError(
-    `PostgreSQL at ${attempt.to.host} rolled back the change for user "${attempt.username}", as a statement in it had failed.`,
-    about(undefined, attempt),
+    `PostgreSQL at ${connection.to.host} rolled back the change for user "${connection.username}", as a statement in it had failed.`,
+    about(undefined, connection),
   );
 }
 
-export function lockTaken(attempt: Attempt, user: string): RotationError {
+/** A session that holds the lock for a rotation. Its address is hidden from most users. */
+export type Holder = { pid: number; user: string; address: string | null };
+
+export function lockTaken(connection: Connection, user: string, holders: readonly Holder[]): RotationError {
+  const [first] = holders;
+  const whose =
+    first === undefined
+      ? 'Another session'
+      : `Session ${first.pid} of user "${first.user}"${first.address === null ? '' : ` from ${first.address}`}`;
+  const cure = first === undefined ? '' : ` If that is no rotation, end it: SELECT pg_terminate_backend(${first.pid}).`;
   return new DeadlineError(
-    `Another session of PostgreSQL at ${attempt.to.host} held a lock on user "${user}" for too long: nothing was changed.`,
-    about(undefined, attempt),
+    `${whose} of PostgreSQL at ${connection.to.host} held a lock on user "${user}" for too long: nothing was changed.${cure}`,
+    { ...about(undefined, connection), code: LOCK_NOT_AVAILABLE },
   );
 }
 
-/** A server in recovery does not know BEGIN READ WRITE. */
-export function openingFailure(error: unknown, attempt: Attempt): RotationError {
-  return isAnswer(error) && error.code === '0A000' ? readOnly(error, attempt) : statementFailure(error, attempt);
+/** For the statement that begins a transaction. A replica refuses BEGIN READ WRITE. */
+export function openingFailure(error: unknown, connection: Connection): RotationError {
+  return isAnswer(error) && error.code === '0A000' ? readOnly(error, connection) : statementFailure(error, connection);
 }
 
-/** What passwordcheck and its like answer to a password, besides errors of the statement. */
-const POLICY = new Set(['22023', '28000', '28P01', '0A000']);
+/**
+ * Errors that say nothing about the password itself, by SQLSTATE or class: there is no such role, the
+ * server is read-only or in trouble, or time ran out. Every other answer is that of a check of
+ * passwords: passwordcheck gives 22023, a hook in PL/pgSQL (pg_tle) P0001.
+ */
+const NOT_ABOUT_THE_PASSWORD = /^(42704|42601|(08|25|40|53|54|55|57|58|F0|XX))/;
 
-/** @param user whose password it was to be */
-export function passwordFailure(error: unknown, attempt: Attempt, user = attempt.username): RotationError {
-  if (!isAnswer(error)) return statementFailure(error, attempt);
-  const details = about(error, attempt);
+/** @param user whose password the statement sets; the session's own user if there is none */
+export function passwordFailure(error: unknown, connection: Connection, user = connection.username): RotationError {
+  if (!isAnswer(error)) return statementFailure(error, connection);
+  const details = about(error, connection);
   if (error.code === '42501')
     return new PrivilegeError(
-      `PostgreSQL at ${attempt.to.host} does not let user "${attempt.username}" change its own password: where ` +
+      `PostgreSQL at ${connection.to.host} does not let user "${connection.username}" change its own password: where ` +
         'rds.restrict_password_commands is on, make it a member of rds_password.',
       details,
     );
-  if (POLICY.has(error.code))
+  if (!NOT_ABOUT_THE_PASSWORD.test(error.code))
     return new PasswordPolicyError(
-      `A password check of PostgreSQL at ${attempt.to.host} refuses the new password of user "${user}": adapt ` +
+      `A password check of PostgreSQL at ${connection.to.host} refuses the new password of user "${user}": adapt ` +
         'PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it, or let it accept SCRAM verifiers.',
       { ...details, user },
     );
-  return serverFailure(error, attempt);
+  return serverFailure(error, connection);
 }
 
-/** What an admin was doing to another role, as in "may not …", and what makes it possible. */
-export type AdminsWork = { what: string; cure: string; passwordOf?: string };
+/**
+ * What an admin does to another role, as the end of "the admin may not …", and the statement that
+ * lets the admin do it, for a superuser to run.
+ */
+export type AdminTask = { what: string; cure: string };
 
-export function notAllowed({ username, to }: Attempt, { what, cure }: AdminsWork, code?: string): PrivilegeError {
+export function notAllowed({ username, to }: Connection, { what, cure }: AdminTask, code?: string): PrivilegeError {
   return new PrivilegeError(
     `The admin "${username}" of PostgreSQL at ${to.host} may not ${what}; nothing was changed. A superuser has to run: ${cure}.`,
     { user: username, host: to.host, code },
   );
 }
 
-export function adminFailure(error: unknown, attempt: Attempt, work: AdminsWork): RotationError {
-  if (!isAnswer(error)) return statementFailure(error, attempt);
-  const { what, passwordOf } = work;
-  const details = about(error, attempt);
-  if (error.code === '42501') return notAllowed(attempt, work, error.code);
-  if (error.code === '55P03')
-    return new DeadlineError(
-      `Another session of PostgreSQL at ${attempt.to.host} held a lock for too long when the admin "${attempt.username}" was to ${what}.`,
-      details,
-    );
-  return passwordOf === undefined ? serverFailure(error, attempt) : passwordFailure(error, attempt, passwordOf);
-}
-
-/** In a transaction that began with READ WRITE it is the server that does not write, not the user's settings. */
-function readOnly(error: Answer, attempt: Attempt): RotationError {
+/**
+ * The transaction began with READ WRITE. So the server itself is read-only, not a setting of the
+ * user.
+ */
+function readOnly(error: Answer, connection: Connection): RotationError {
   return new ReadOnlyServerError(
-    `PostgreSQL at ${attempt.to.host} takes no writes from user "${attempt.username}", for it is a replica or a reader ` +
+    `PostgreSQL at ${connection.to.host} takes no writes from user "${connection.username}", for it is a replica or a reader ` +
       `endpoint: give the writer's in the secret's "host".`,
-    about(error, attempt),
+    about(error, connection),
   );
 }
 
-function serverFailure(error: Answer, attempt: Attempt): RotationError {
-  const details = about(error, attempt);
-  const server = `PostgreSQL at ${attempt.to.host}`;
-  const user = `user "${attempt.username}"`;
+function serverFailure(error: Answer, connection: Connection): RotationError {
+  const details = about(error, connection);
+  const server = `PostgreSQL at ${connection.to.host}`;
+  const user = `user "${connection.username}"`;
   switch (error.code) {
     case '57014':
       return new DeadlineError(
         `${server} stopped a statement of ${user} at its time limit: nothing was changed.`,
         details,
       );
-    case '55P03':
+    case LOCK_NOT_AVAILABLE:
       return new DeadlineError(
         `Another session of ${server} held a lock on ${user} for too long: nothing was changed.`,
         details,
@@ -202,7 +247,13 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
         details,
       );
     case '25006':
-      return readOnly(error, attempt);
+      return readOnly(error, connection);
+    case NO_CONNECTION_LEFT:
+      return new DatabaseError(
+        `${server} has no connection left for ${user} (max_connections): end sessions that nobody needs, or raise that setting. ` +
+          'A retry succeeds once there is one.',
+        details,
+      );
     case '42501':
       return new PrivilegeError(`${server} denies ${user} a right that the rotation needs.`, details);
   }
@@ -214,9 +265,9 @@ function serverFailure(error: Answer, attempt: Attempt): RotationError {
   return new DatabaseError(`${server} answered ${user} with error ${error.code}.`, details);
 }
 
-function networkFailure(error: unknown, attempt: Attempt): RotationError {
-  const { to, username, offersTls, askedForPassword, socket } = attempt;
-  const { code } = about(error, attempt);
+function networkFailure(error: unknown, connection: Connection): RotationError {
+  const { to, username, offersTls, askedForPassword, socket } = connection;
+  const { code } = about(error, connection);
   return connectionFailure(error, code, {
     to,
     username,
@@ -230,12 +281,15 @@ function networkFailure(error: unknown, attempt: Attempt): RotationError {
 
 type Answer = pg.DatabaseError & { code: string };
 
-/** The server's own word, which bears a SQLSTATE. The driver gives its class to bytes that it does not understand, too. */
+/**
+ * An answer of the server has a SQLSTATE. The driver's class alone does not tell: bytes that it
+ * cannot read get the same class.
+ */
 function isAnswer(error: unknown): error is Answer {
   return error instanceof pg.DatabaseError && /^[0-9A-Z]{5}$/.test(error.code ?? '');
 }
 
-function about(error: unknown, { username, to }: Attempt) {
+function about(error: unknown, { username, to }: Connection) {
   const code = (error as { code?: unknown } | undefined)?.code;
   const known = typeof code === 'string' && (isAnswer(error) || !(error instanceof pg.DatabaseError));
   return { user: username, host: to.host, code: known ? code : undefined };

@@ -5,16 +5,20 @@ import type { Secret } from '../../shared/core/secret.ts';
 
 const derive = promisify(pbkdf2);
 
-/** The server's default, scram_iterations; a role's verifier may have any. */
+/** The default of the server's scram_iterations. The server accepts a verifier with any number. */
 const ITERATIONS = 4096;
 const SALT_BYTES = 16;
 
-/** Postgres takes a malformed verifier for a plain password, and would store that: so its form is checked before it is sent. */
+/**
+ * PostgreSQL takes a malformed verifier for a plain password and stores it as one. So the form is
+ * checked before the verifier is sent.
+ */
 const FORM = /^SCRAM-SHA-256\$4096:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/;
 
 /**
- * What the server would store for this password: with it, the password itself stays out of the server's log and of
- * pg_stat_activity. https://www.postgresql.org/docs/current/catalog-pg-authid.html describes the form, RFC 5803 the parts.
+ * What the server would store for this password. Sending the verifier keeps the password out of the
+ * server's log and of pg_stat_activity. RFC 5803 describes the parts of a verifier, this page its
+ * form: https://www.postgresql.org/docs/current/catalog-pg-authid.html
  */
 export async function scramVerifier(password: Secret): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
@@ -28,8 +32,10 @@ export async function scramVerifier(password: Secret): Promise<string> {
 }
 
 /**
- * SASLprep, or the password as it is where that forbids a character or leaves nothing: what the server does with a plain password
- * (https://github.com/postgres/postgres/blob/master/src/common/saslprep.c). Ours are ASCII, but an old one, put back, may not be.
+ * The password after SASLprep. Where SASLprep forbids a character, or leaves nothing, the password
+ * as it is. Generated passwords are ASCII, but an old password that is put back may not be. The
+ * server does the same with a plain password:
+ * https://github.com/postgres/postgres/blob/master/src/common/saslprep.c
  */
 function normalized(password: string): string {
   try {

@@ -1,210 +1,181 @@
-import type { EventEmitter } from 'node:events';
-import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
-import type { Secret } from '../../shared/core/secret.ts';
-import type { Account, Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/database/engine.ts';
+import { RotationError } from '../../shared/core/errors.ts';
+import type { Account, LoginResult, Session } from '../../shared/database/engine.ts';
 import type { PrivilegeError } from '../../shared/database/errors.ts';
-import { trustedRoots } from '../../shared/database/tls.ts';
 import {
-  type AdminsWork,
-  type Attempt,
-  adminFailure,
+  type AdminTask,
+  type Connection,
+  commitFailure,
   type Failure,
+  type Holder,
+  LOCK_NOT_AVAILABLE,
   lockTaken,
-  loginFailure,
   notAllowed,
   openingFailure,
-  passwordFailure,
+  pooler,
   rolledBack,
   statementFailure,
-  unproven,
 } from './errors.ts';
-import { scramVerifier } from './scram.ts';
 
-/** Of the server's time for a statement. Less than all of it, so that a wait for a lock ends as what it is. */
-const LOCK_SHARE = 0.9;
-
-/** The driver's own default is a database of the user's name. */
+/**
+ * What the function connects to where the secret names no database. The driver would take the
+ * user's name.
+ */
 export const DEFAULT_DATABASE = 'postgres';
 
-/** One byte answers an SSLRequest: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
-const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
-  ['S', true],
-  ['N', false],
-]);
-
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
-  const attempt: Attempt = {
-    to,
-    username: as.username,
-    socket: new Socket(),
-    offersTls: undefined,
-    askedForPassword: false,
-    farewell: undefined,
-  };
-  const { socket } = attempt;
-  if (to.tls !== 'off') socket.once('data', (first: Buffer) => (attempt.offersTls = OFFERS_TLS.get(first.toString())));
-  const limit = until.serverLimit();
-  const client = new pg.Client({
-    host: to.host,
-    port: to.port,
-    user: as.username,
-    database: to.database ?? DEFAULT_DATABASE,
-    password: () => {
-      attempt.askedForPassword = true;
-      return as.password.reveal();
-    },
-    ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
-    stream: () => socket,
-    application_name: 'secret-rotation',
-    statement_timeout: limit,
-    lock_timeout: limit,
-    idle_in_transaction_session_timeout: limit,
-  });
-  // A connection that breaks while idle is found out by the next statement; unheard, the event would end the process.
-  client.on('error', (error) => (attempt.farewell ??= error));
-  containParser(client);
-  try {
-    await until.spend('connecting', named(attempt), () => client.connect());
-  } catch (error) {
-    const result = loginFailure(error, attempt);
-    socket.destroy();
-    return result;
-  }
-  const elsewhere = (database: string) => login({ ...to, database }, as, until);
-  const session = new PostgresSession(client, attempt, until, elsewhere);
-  if (attempt.askedForPassword) return { is: 'accepted', session };
-  await session.close();
-  return unproven(attempt);
-}
+/**
+ * A value of server_version_num. Since PostgreSQL 16, a membership has the options INHERIT and SET.
+ * Before, every membership had both.
+ */
+export const SINCE_16 = 160_000;
 
 /**
- * The driver's parser throws, out of a listener, at an answer that it does not know (a wish for GSSAPI, a truncated message):
- * that would end the process. Here it becomes an error of the connection.
+ * The part of the server's time for a statement that may pass waiting for a lock. With less than
+ * all of it, the error says that a lock was held, not that a statement took too long.
  */
-function containParser(client: pg.Client): void {
-  const { connection } = client as unknown as {
-    connection: EventEmitter & { attachListeners(stream: EventEmitter): void };
-  };
-  const attach = connection.attachListeners.bind(connection);
-  connection.attachListeners = (stream) => {
-    attach(stream);
-    const [parse] = stream.listeners('data').slice(-1) as [(chunk: Buffer) => void];
-    stream.off('data', parse).on('data', (chunk: Buffer) => {
-      try {
-        parse(chunk);
-      } catch {
-        connection.emit('error', new Error('the driver cannot read the answer'));
-      }
-    });
-  };
-}
-
-function named({ to, username }: Attempt): string {
-  return `PostgreSQL at ${to.host}:${to.port} for user "${username}"`;
-}
+const LOCK_SHARE = 0.9;
 
 /**
- * The driver overwrites `servername` with the host's name, so another name for the certificate to bear is checked here.
+ * Goes before statements in one message, and lasts as long as their transaction. Without it, a name
+ * that has no schema could be found in a schema of somebody else's (CVE-2018-1058).
  */
-function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
-  const expected = servername ?? host;
-  return {
-    ca: trustedRoots(ca),
-    rejectUnauthorized: true,
-    checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
-      checkServerIdentity(expected, certificate),
-  };
-}
-
-/** How long an admin waits for objects that somebody uses, in milliseconds: whoever comes after it waits too. */
-const BRIEFLY = 2000;
+const CATALOG_NAMES_ONLY = 'SET LOCAL search_path = pg_catalog';
 
 /**
- * To be put before statements in one message, where it lasts as long as their transaction: a name without a schema must not be found in
- * somebody else's (CVE-2018-1058).
+ * Since PostgreSQL 17, a role may have a time limit for whole transactions, which an older server does
+ * not know. The limits of statements and locks take its place.
  */
-const OWN_NAMES_ONLY = 'SET LOCAL search_path = pg_catalog';
+const NO_TRANSACTION_TIMEOUT = 'SET LOCAL transaction_timeout = 0';
+const SINCE_17 = 17;
 
 /**
- * An admin acts as the role that its settings give it, for what it makes belongs to that: but where only the user that logged in may make
- * roles.
+ * For a session that changes its own user: it acts as that user, whatever `ALTER ROLE … SET role`
+ * says.
  */
-const ABLE_ROLE =
+const OWN_ROLE = 'SET LOCAL ROLE NONE';
+
+/**
+ * For an admin: it acts as the role that `ALTER ROLE … SET role` gives it, so that this role owns
+ * what the admin makes. But where only the user that logged in may make roles, the admin acts as
+ * that user.
+ */
+const ADMIN_ROLE =
   "SELECT set_config('role', 'none', true) FROM pg_roles c, pg_roles s WHERE c.rolname = current_user AND s.rolname = session_user " +
   'AND NOT (c.rolcreaterole OR c.rolsuper) AND (s.rolcreaterole OR s.rolsuper)';
 
-/** Whether somebody has the lock that this session has, in another database. */
-const HELD_ELSEWHERE =
+/** Whether another session holds the same lock as this one, in another database. */
+const HELD_IN_ANOTHER_DATABASE =
   'SELECT EXISTS (SELECT FROM pg_locks mine JOIN pg_locks other USING (locktype, classid, objid, objsubid) ' +
   "WHERE locktype = 'advisory' AND mine.pid = pg_backend_pid() AND other.granted AND other.database <> mine.database) AS held";
 
-/** Milliseconds between two looks, at least. */
-const PATIENCE = 100;
+/** The shortest pause before the next try to get the lock, in milliseconds. */
+const PAUSE = 100;
 
-type Opened = { role: string; version: number };
+/** How the deadline's errors name this connection. */
+export function nameOf({ to, username }: Connection): string {
+  return `PostgreSQL at ${to.host}:${to.port} for user "${username}"`;
+}
 
 export class PostgresSession implements Session {
   readonly account: Account;
   readonly #client: pg.Client;
-  readonly #attempt: Attempt;
+  readonly #connection: Connection;
   readonly #until: Deadline;
-  readonly #elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>;
-  #opened: Opened | undefined;
+  readonly #loginTo: (database: string) => Promise<LoginResult<PostgresSession>>;
+  #opened: { role: string; version: number } | undefined;
 
+  /** @param loginTo logs in to another database of the server as the same user */
   constructor(
     client: pg.Client,
-    attempt: Attempt,
+    connection: Connection,
     until: Deadline,
-    elsewhere: (database: string) => Promise<LoginResult<PostgresSession>>,
+    loginTo: (database: string) => Promise<LoginResult<PostgresSession>>,
   ) {
-    this.account = { username: attempt.username, realm: '' };
+    this.account = { username: connection.username, realm: '' };
     this.#client = client;
-    this.#attempt = attempt;
+    this.#connection = connection;
     this.#until = until;
-    this.#elsewhere = elsewhere;
+    this.#loginTo = loginTo;
   }
 
   /**
-   * One transaction, alone for this account: two ALTER ROLE of one role at a time fail with "tuple concurrently updated". The lock is
-   * one database's, and roles are the whole server's, so those who hold it in another one are waited for, too.
-   * Over the role's and the database's own settings, it writes (`default_transaction_read_only`), acts as the user that
-   * logged in (`ALTER ROLE … SET role`) where it changes itself, and has reached the disk when COMMIT answers (`synchronous_commit`). Where that waits for a
-   * synchronous standby, statement_timeout does not end the wait; the lock lasts as long. Functions are named with their schema: an
-   * unqualified name can be caught by anybody's function with better fitting arguments (CVE-2018-1058).
+   * Runs `work` in one transaction, under an advisory lock for the account. Without a lock, two
+   * ALTER ROLE of one role at a time fail with "tuple concurrently updated".
+   *
+   * An advisory lock belongs to one database, but a role to the whole server. So a session that
+   * holds the lock in another database is waited for, too: this one gives up its own lock, pauses,
+   * and tries again.
    */
-  async transaction<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
-    const lock = pg.escapeLiteral(`secret-rotation:${account.username}`);
-    const itself = account.username === this.account.username;
+  async exclusively<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+    const key = `pg_catalog.hashtextextended(${pg.escapeLiteral(`secret-rotation:${account.username}`)}, 0)`;
+    const isItself = account.username === this.account.username;
     const end = performance.now() + this.#until.serverLimit() * LOCK_SHARE;
     for (;;) {
+      let isAlone = false;
       const done = await this.#transaction(
-        itself ? 'SET LOCAL ROLE NONE' : ABLE_ROLE,
-        `, pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${lock}, 0))`,
-        async (stillAlone) => ((await this.#isHeldElsewhere()) ? undefined : { result: await work(stillAlone) }),
-      );
+        isItself ? OWN_ROLE : ADMIN_ROLE,
+        // With the schema: a bare name could find a function of anybody's whose arguments fit
+        // better (CVE-2018-1058).
+        `, pg_catalog.pg_advisory_xact_lock(${key})`,
+        async (stillAlone) => {
+          isAlone = !(await this.#isHeldInAnotherDatabase());
+          return isAlone ? { result: await work(stillAlone) } : undefined;
+        },
+      ).catch(async (error) => {
+        if (isAlone || !(error instanceof RotationError) || error.code !== LOCK_NOT_AVAILABLE) throw error;
+        throw lockTaken(this.#connection, account.username, await this.#holders(key));
+      });
       if (done !== undefined) return done.result;
-      if (performance.now() > end) throw lockTaken(this.#attempt, account.username);
-      // Two that saw each other do not do so again.
-      await sleep(PATIENCE * (1 + Math.random()));
+      if (performance.now() > end) throw lockTaken(this.#connection, account.username, await this.#holders(key));
+      // Random, so that two sessions that saw each other's lock do not meet again.
+      await sleep(PAUSE * (1 + Math.random()));
     }
   }
 
-  /** Whoever looks has the lock of its own database already: of two that look at once, one at least sees the other. */
-  async #isHeldElsewhere(): Promise<boolean> {
-    const [row] = await this.rows<{ held: boolean }>(HELD_ELSEWHERE);
+  /**
+   * Called under the lock of this database. So of two sessions that ask at the same time, at least
+   * one sees the other.
+   */
+  async #isHeldInAnotherDatabase(): Promise<boolean> {
+    const [row] = await this.rows<{ held: boolean }>(HELD_IN_ANOTHER_DATABASE);
     return row?.held !== false;
   }
 
-  /** Whom statements act as, and the server's server_version_num: known inside a transaction. */
-  get opened(): Opened {
+  /** The other sessions of the server that hold the lock of this key. Empty if that cannot be asked. */
+  #holders(key: string): Promise<Holder[]> {
+    return this.rows<Holder>(
+      `SELECT pid, usename AS user, host(client_addr) AS address FROM pg_locks JOIN pg_stat_activity USING (pid), ${key} AS key
+        WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND objsubid = 1
+        AND classid::bigint = (key >> 32) & 4294967295 AND objid::bigint = key & 4294967295`,
+    ).catch(() => []);
+  }
+
+  /** The role as which statements act. Known once a transaction has begun. */
+  get actsAs(): string {
+    return this.#knownSinceBegin().role;
+  }
+
+  /** The server's server_version_num. Known once a transaction has begun. */
+  get version(): number {
+    return this.#knownSinceBegin().version;
+  }
+
+  #knownSinceBegin() {
     if (this.#opened === undefined) throw new TypeError('not in a transaction');
     return this.#opened;
   }
 
+  /**
+   * The transaction overrides settings of roles and databases: it may write
+   * (`default_transaction_read_only`), it sees what others have committed while it waited for the lock
+   * (`default_transaction_isolation`), and COMMIT answers only when the change is on disk
+   * (`synchronous_commit`). Where COMMIT waits for a synchronous standby, no time limit of the
+   * server's ends that wait, and the lock lasts as long.
+   * @param role a statement that sets the role as which the transaction acts
+   * @param selecting more columns of the first SELECT, each after a comma
+   */
   async #transaction<T>(
     role: string,
     selecting: string,
@@ -212,95 +183,114 @@ export class PostgresSession implements Session {
   ): Promise<T> {
     try {
       const results = await this.#query(
-        `BEGIN READ WRITE; ${OWN_NAMES_ONLY}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
+        `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${this.#settings}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
           `SELECT current_user AS role, current_setting('server_version_num')::int AS version${selecting}`,
         openingFailure,
       );
       this.#opened = results.at(-1)?.rows[0];
       const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
-      // A transaction in which a statement failed answers COMMIT with ROLLBACK, and calls that no error.
-      if ((await this.#run('COMMIT', statementFailure)) !== 'COMMIT') throw rolledBack(this.#attempt);
+      // After a statement that failed, the server answers COMMIT with ROLLBACK, and does not call
+      // that an error.
+      if ((await this.#run('COMMIT', commitFailure)) !== 'COMMIT') throw rolledBack(this.#connection);
       return result;
     } catch (error) {
-      // Best effort: what ends the session ends the transaction too.
+      // May fail: the end of the session ends the transaction, too.
       await this.#run('ROLLBACK', statementFailure).catch(() => {});
       throw error;
     }
   }
 
-  /** PASSWORD alone: any other option beside it needs more rights than a user has over itself. */
-  async setPassword(to: Secret): Promise<'set'> {
-    const role = pg.escapeIdentifier(this.account.username);
-    const verifier = pg.escapeLiteral(await scramVerifier(to));
-    await this.#run(`${this.#limits()}; ALTER ROLE ${role} PASSWORD ${verifier}`, passwordFailure);
-    return 'set';
-  }
-
-  /** What a query answers, in a transaction of its own if there is none. */
-  async rows<Row>(query: string): Promise<Row[]> {
-    const results = await this.#query(`${OWN_NAMES_ONLY}; ${query}`, statementFailure);
+  /**
+   * The rows that a query returns. Outside `exclusively`, the query is a transaction of its own.
+   * @param before statements that go before it in the same message
+   */
+  async rows<Row>(query: string, before = ''): Promise<Row[]> {
+    const results = await this.#query(`${before}; ${this.#settings}; ${query}`, statementFailure);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 
-  /** A change of another role, inside a transaction. */
-  async change(statement: string, work: AdminsWork & { isBrief?: boolean }): Promise<void> {
-    const limits = this.#limits(work.isBrief ? BRIEFLY : undefined);
-    await this.#run(`${limits}; ${statement}`, (error, attempt) => adminFailure(error, attempt, work));
+  /**
+   * Sends a statement that changes something and may have to wait. Only inside `exclusively` or
+   * `inDatabase`.
+   * @param longestWait for a lock, in milliseconds; without it, nearly all the time that is left
+   */
+  async change(statement: string, failure: Failure, longestWait?: number): Promise<void> {
+    await this.#run(`${this.#limits(longestWait)}; ${statement}`, failure);
   }
 
   /**
-   * In a transaction in that database, which commits before this returns; in the present one if it is this session's, or ''.
-   * @throws {PrivilegeError} that names `entering` if the admin may not log in there
+   * Runs `work` in a transaction in that database, and commits before it returns. Where `database`
+   * is this session's own, or '', `work` runs in the present transaction instead.
+   * @throws {PrivilegeError} that names the task `entering` if the admin may not log in there
    */
   async inDatabase(
     database: string,
-    entering: AdminsWork,
+    entering: AdminTask,
     work: (there: PostgresSession) => Promise<void>,
   ): Promise<void> {
-    if (database === '' || database === (this.#attempt.to.database ?? DEFAULT_DATABASE)) return work(this);
-    const result = await this.#elsewhere(database);
-    if (result.is === 'barred') throw notAllowed(this.#attempt, entering, result.why.code);
+    if (database === '' || database === (this.#connection.to.database ?? DEFAULT_DATABASE)) return work(this);
+    const result = await this.#loginTo(database);
+    if (result.is === 'barred') throw notAllowed(this.#connection, entering, result.why.code);
     if (result.is !== 'accepted') throw result.why;
     try {
-      await result.session.#transaction(ABLE_ROLE, '', () => work(result.session));
+      await result.session.#transaction(ADMIN_ROLE, '', () => work(result.session));
     } finally {
       await result.session.close();
     }
   }
 
-  /** For a statement that the server took and did nothing about. */
-  notAllowed(work: AdminsWork): PrivilegeError {
-    return notAllowed(this.#attempt, work);
+  /** For a statement to which the server answered "done", although it did nothing. */
+  notAllowed(task: AdminTask): PrivilegeError {
+    return notAllowed(this.#connection, task);
+  }
+
+  /**
+   * A pooler tells each client a process and a key of its own, with which the client may cancel its
+   * statements. PostgreSQL tells the number of the process that serves the client.
+   * @param process what pg_backend_pid() says
+   * @throws {UnsupportedHostError} if the session passes a pooler
+   */
+  requireDirect(process: number): void {
+    const { processID: told } = this.#client as pg.Client & { processID?: number | null };
+    if (told && told !== process) throw pooler(this.#connection);
   }
 
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#attempt.socket.destroy(), GOODBYE);
+    const timer = setTimeout(() => this.#connection.socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
     clearTimeout(timer);
   }
 
-  /** Anew before whatever may have to wait: less is left than there was at login. */
+  /** Goes before the statements of a transaction. */
+  get #settings(): string {
+    const isSince17 = Number.parseInt(this.#connection.version ?? '', 10) >= SINCE_17;
+    return isSince17 ? `${NO_TRANSACTION_TIMEOUT}; ${CATALOG_NAMES_ONLY}` : CATALOG_NAMES_ONLY;
+  }
+
+  /**
+   * Goes before each statement that may have to wait: less time is left than there was at login.
+   */
   #limits(longestWait = Number.POSITIVE_INFINITY): string {
     const limit = this.#until.serverLimit();
     const wait = Math.min(Math.ceil(limit * LOCK_SHARE), longestWait);
     return `SET LOCAL statement_timeout = ${limit}; SET LOCAL lock_timeout = ${wait}`;
   }
 
-  /** @returns the last statement's command tag */
+  /** @returns the last statement's command tag: `COMMIT` */
   async #run(statements: string, failure: Failure): Promise<string | undefined> {
     return (await this.#query(statements, failure)).at(-1)?.command;
   }
 
   async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
     try {
-      const results = await this.#until.spend('statements', named(this.#attempt), (signal) => {
-        signal.addEventListener('abort', () => this.#attempt.socket.destroy());
+      const results = await this.#until.spend('statements', nameOf(this.#connection), (signal) => {
+        signal.addEventListener('abort', () => this.#connection.socket.destroy());
         return this.#client.query(statements);
       });
-      // Several statements give several results, which the driver's types do not know.
+      // Several statements in one message give several results. The driver's types do not say so.
       return [results].flat();
     } catch (error) {
-      throw failure(error, this.#attempt);
+      throw failure(error, this.#connection);
     }
   }
 }

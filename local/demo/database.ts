@@ -1,8 +1,8 @@
-import { rows } from '../servers/rows.ts';
+import { engines } from '../../test/engines/engines.ts';
+import { rows, rowsOf } from '../../test/engines/servers.ts';
 import { introduction, type Server, startServer } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
 import type { Answer, Credential, DemoEngine, Roles, Visitor } from './engine.ts';
-import { ENGINES } from './engines.ts';
 import type { Options } from './options.ts';
 
 /** A server with an application's user and the admin that made it. It is the demo's own, unless somebody else's address was given. */
@@ -18,9 +18,10 @@ export class Database implements AsyncDisposable {
     { engine: name, strategy }: Pick<Options, 'engine' | 'strategy'>,
     roles: Roles,
   ): Promise<Database> {
-    const engine: DemoEngine = ENGINES[name];
+    const engine = engines[name].demo;
+    const [newest] = rowsOf(name);
     await using cleanUp = new AsyncDisposableStack();
-    const server = cleanUp.use(await startServer(engine.row, engine.options));
+    const server = cleanUp.use(await startServer(newest, engine.options));
     await engine.prepare(server, roles, strategy, cleanUp);
     return new Database(engine, server, roles, await engine.hasMarks(server), cleanUp.move());
   }

@@ -1,9 +1,7 @@
 /** What differs between the demo on one engine and on another. */
-import type { Engine } from '../../shared/database/engine.ts';
-import type { RowName } from '../servers/rows.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { ServerDescription, ServerOptions } from '../servers/server.ts';
 import type { Logins } from '../servers/users.ts';
-import type { StrategyName } from './strategies.ts';
 
 /** Who logs in where: each to a database of its own, so that the server's log tells them apart. */
 export const VISITORS = ['rotation', 'application', 'prober'] as const;
@@ -18,9 +16,7 @@ export type Roles = { admin: Credential; user: Credential };
 export type Answer = 'accepted' | 'refused' | 'unreachable';
 
 export interface DemoEngine {
-  /** The function's, which says what it cannot do. */
-  readonly rotates: Engine;
-  readonly row: RowName;
+  /** Of the server, which is one of the newest version. */
   readonly options: ServerOptions;
   /** Where the server comes from, in a sentence for people. */
   readonly origin: string;

@@ -1,10 +1,10 @@
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import type { Logins } from '../servers/users.ts';
 import type { Answer } from './engine.ts';
 import type { Options } from './options.ts';
 import type { LockOut } from './prober.ts';
 import type { Labels } from './secret.ts';
-import { STRATEGIES } from './strategies.ts';
 
 /** What is known before the first rotation. */
 export type Scene = Pick<Options, 'engine' | 'strategy'> & {
@@ -61,12 +61,12 @@ export type Facts = Scene & {
 
 /** What was not as promised, each in a few words; empty if all was. */
 export function brokenPromises({ rotations, application, prober, passwordsIn, ...scene }: Facts): string[] {
-  const { keepsOld } = STRATEGIES[scene.strategy];
+  const { keepsOldValid } = STRATEGIES[scene.strategy];
   return [
     ...rotations.flatMap((facts, i) => brokenIn(facts, scene).map((promise) => `rotation ${i + 1}: ${promise}`)),
     ...broken([
-      [!keepsOld || application.failed === 0, `failures of the application in all: ${application.failed}`],
-      [!keepsOld || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
+      [!keepsOldValid || application.failed === 0, `failures of the application in all: ${application.failed}`],
+      [!keepsOldValid || prober.refused === 0, `moments at which AWSCURRENT did not log in: ${prober.refused}`],
       [prober.neither === 0, `moments at which neither AWSCURRENT nor AWSPENDING logged in: ${prober.neither}`],
     ]),
     ...passwordsIn.map((place) => `a password stands in ${place}`),
@@ -78,9 +78,10 @@ export function brokenIn(
   { strategy, hasNoMarks }: Pick<Scene, 'strategy' | 'hasNoMarks'>,
 ): string[] {
   const { accepted, failed } = logins ?? { accepted: 0, failed: 0 };
-  const { alternates, keepsOld, ...most } = STRATEGIES[strategy];
+  const { users, keepsOldValid, ...normal } = STRATEGIES[strategy];
+  const alternates = users === 2;
   const proofs = alternates && hasNoMarks ? 1 : 0;
-  const [mostCalls, mostLogins] = [most.mostCalls + proofs, most.mostLogins + proofs];
+  const [mostCalls, mostLogins] = [normal.calls + proofs, normal.logins + proofs];
   return broken([
     [facts.succeeded, facts.error ?? 'it did not succeed'],
     [
@@ -88,10 +89,13 @@ export function brokenIn(
       `the active user: ${activeUser.before}, then ${activeUser.after}`,
     ],
     [facts.newPassword === 'accepted', `a login with the new password: ${facts.newPassword}`],
-    [facts.oldPassword === (keepsOld ? 'accepted' : 'refused'), `a login with the old password: ${facts.oldPassword}`],
+    [
+      facts.oldPassword === (keepsOldValid ? 'accepted' : 'refused'),
+      `a login with the old password: ${facts.oldPassword}`,
+    ],
     [application.inAgain, 'the application did not get in with the new password'],
-    [!keepsOld || application.failed === 0, `failures of the application: ${application.failed}`],
-    [!keepsOld || facts.lockOut === undefined, `AWSCURRENT did not log in for ${facts.lockOut?.ms} ms`],
+    [!keepsOldValid || application.failed === 0, `failures of the application: ${application.failed}`],
+    [!keepsOldValid || facts.lockOut === undefined, `AWSCURRENT did not log in for ${facts.lockOut?.ms} ms`],
     [facts.secretsManagerCalls <= mostCalls, `${facts.secretsManagerCalls} Secrets Manager calls, over ${mostCalls}`],
     [accepted <= mostLogins, `${accepted} logins of the function, over ${mostLogins}`],
     [failed === 0, `failed logins of the function: ${failed}`],

@@ -1,12 +1,13 @@
 import { type Style, Terminal } from '../../scripts/terminal.ts';
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
+import { engines } from '../../test/engines/engines.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import { PAUSE, TIME_TO_LIVE } from './application.ts';
-import { ENGINES } from './engines.ts';
 import { type ApplicationFacts, brokenIn, type Facts, type RotationFacts, type Scene } from './facts.ts';
 import type { Audience } from './gather.ts';
 import type { Options } from './options.ts';
 import type { Labels } from './secret.ts';
-import { STRATEGIES } from './strategies.ts';
+import { WORDS } from './strategies.ts';
 
 const STYLES: Record<Step, Style> = {
   createSecret: 'blue',
@@ -36,7 +37,7 @@ export class Person implements Audience {
     terminal.print();
     terminal.print(terminal.paint('bold', `Rotating ${username}`));
     terminal.print();
-    terminal.row('strategy', `${strategy}: ${STRATEGIES[strategy].summary}`);
+    terminal.row('strategy', `${strategy}: ${WORDS[strategy].summary}`);
     terminal.row('server', server);
     if (loginsUncounted !== undefined)
       terminal.row('', `${loginsUncounted}, so logins of the function are not counted`);
@@ -45,7 +46,7 @@ export class Person implements Audience {
     terminal.row('function', `${bundle}, in a new process for each rotation`);
     terminal.row(
       'application',
-      `logs in every ${PAUSE} ms and ${ENGINES[engine].work}; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
+      `logs in every ${PAUSE} ms and ${engines[engine].demo.work}; re-reads its cached secret every ${TIME_TO_LIVE} ms and on failure`,
     );
     terminal.row('prober', 'logs in without pause: as AWSCURRENT, if refused AWSPENDING');
   }
@@ -56,7 +57,7 @@ export class Person implements Audience {
 
   rotated(facts: RotationFacts, rotation: number): void {
     const { error, labels, activeUser, newPassword, oldPassword, secretsManagerCalls, logins, application } = facts;
-    const { alternates } = STRATEGIES[this.#scene.strategy];
+    const alternates = STRATEGIES[this.#scene.strategy].users === 2;
     const terminal = this.#terminal;
     this.#verdict(brokenIn(facts, this.#scene).length === 0, `Rotation ${rotation} of ${this.#count}`);
     if (error !== undefined) terminal.row('error', error);
@@ -79,10 +80,7 @@ export class Person implements Audience {
     const terminal = this.#terminal;
     const lockOut = Math.max(...rotations.map(({ lockOut }) => lockOut?.ms ?? 0));
     this.#verdict(broken.length === 0, `${rotations.length} of ${this.#count} rotations of ${username}`);
-    terminal.row(
-      'lock-out',
-      `${lockOut === 0 ? 'none seen' : `at most ${lockOut} ms`}, ${STRATEGIES[strategy].lockOut}`,
-    );
+    terminal.row('lock-out', `${lockOut === 0 ? 'none seen' : `at most ${lockOut} ms`}, ${WORDS[strategy].lockOut}`);
     terminal.row(
       'prober',
       `${prober.probes} probes, as AWSCURRENT refused: ${prober.refused}, as AWSPENDING too: ${prober.neither}`,

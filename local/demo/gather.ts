@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildFunction } from '../../scripts/build.ts';
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import { Lambda } from '../lambda.ts';
 import type { Step } from '../secrets-manager/rotation.ts';
 import { FUNCTION_ACCESS_KEY_ID, type SecretsManagerEmulator, startSecretsManager } from '../secrets-manager/server.ts';
@@ -13,7 +14,6 @@ import type { ApplicationFacts, Facts, RotationFacts, Scene } from './facts.ts';
 import type { Options } from './options.ts';
 import { lockOutIn, Prober } from './prober.ts';
 import { ADMIN_SECRET, labelsOf, SECRET, type Version, versionAt } from './secret.ts';
-import { STRATEGIES } from './strategies.ts';
 
 /** Hears of facts as they become known. */
 export interface Audience {
@@ -49,8 +49,8 @@ export async function gather(options: Options, audience: Audience, signal: Abort
     const SecretString = JSON.stringify({ ...database.endpoint, ...value });
     return secretsManager.store.createSecret({ Name, SecretString, ClientRequestToken: crypto.randomUUID() });
   };
-  const { byAdmin } = STRATEGIES[strategy];
-  store(SECRET, byAdmin ? { ...user, masterarn: store(ADMIN_SECRET, admin).ARN } : user);
+  const { needsAdmin } = STRATEGIES[strategy];
+  store(SECRET, needsAdmin ? { ...user, masterarn: store(ADMIN_SECRET, admin).ARN } : user);
   await using application = new Application(database, secretsManager.endpoint);
   await using prober = new Prober(database, secretsManager.store);
 
@@ -63,7 +63,7 @@ export async function gather(options: Options, audience: Audience, signal: Abort
     ...(!database.hasMarks && { hasNoMarks: true }),
     username: user.username,
     secret: SECRET,
-    ...(byAdmin && { admin: { username: admin.username, secret: ADMIN_SECRET } }),
+    ...(needsAdmin && { admin: { username: admin.username, secret: ADMIN_SECRET } }),
     bundle,
   };
   const demo = new Demo(scene, { database, secretsManager, application, prober }, audience, signal);

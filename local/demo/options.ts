@@ -1,12 +1,11 @@
 import { parseCommandLine, UsageError, wholeNumber } from '../../scripts/usage.ts';
-import type { EngineName } from '../servers/rows.ts';
-import { ENGINES } from './engines.ts';
-import { STRATEGIES, type StrategyName } from './strategies.ts';
+import { type Facts, STRATEGIES, STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import { engines } from '../../test/engines/engines.ts';
+import { type EngineName, engineNames } from '../../test/engines/servers.ts';
+import { WORDS } from './strategies.ts';
 
-const ENGINE_NAMES = Object.keys(ENGINES) as [EngineName, ...EngineName[]];
-const ORIGINS = ENGINE_NAMES.map((name) => ENGINES[name].origin).join('\n');
-const STRATEGY_NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
-const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${STRATEGIES[name].summary})`);
+const ORIGINS = engineNames.map((name) => engines[name].demo.origin).join('\n');
+const EXPLAINED = STRATEGY_NAMES.map((name) => `${name} (${WORDS[name].summary})`);
 
 export type Options = {
   rotations: number;
@@ -26,7 +25,7 @@ export const HELP = `Rotates a database password on this machine, with the built
 
 Options
   --rotations N       how many rotations, one after the other (3)
-  --engine NAME       ${ENGINE_NAMES.join(', ')}
+  --engine NAME       ${engineNames.join(', ')}
   --strategy NAME     ${EXPLAINED.join(',\n                      ')}
   --json              one JSON document on stdout; progress goes to stderr
   --help              this text
@@ -43,15 +42,15 @@ export function parseOptions(args: string[]): Options {
     args,
     options: {
       rotations: { type: 'string', default: '3' },
-      engine: { type: 'string', default: ENGINE_NAMES[0] },
-      strategy: { type: 'string', default: STRATEGY_NAMES[0] },
+      engine: { type: 'string', default: engineNames[0] as EngineName },
+      strategy: { type: 'string', default: STRATEGY_NAMES[0] as StrategyName },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   }).values;
   const options = {
     rotations: wholeNumber('--rotations', rotations),
-    engine: oneOf('--engine', engine, ENGINE_NAMES),
+    engine: oneOf('--engine', engine, engineNames),
     strategy: oneOf('--strategy', strategy, STRATEGY_NAMES, EXPLAINED),
     json,
     help,
@@ -62,12 +61,12 @@ export function parseOptions(args: string[]): Options {
 
 /** The function would say so too, after all has been started. */
 function requireSupport({ engine, strategy }: Options): void {
-  const { rotates } = ENGINES[engine];
-  const { needs } = STRATEGIES[strategy];
-  const capability = needs && rotates[needs](rotates.engineKeys[0]);
-  if (capability && 'unsupported' in capability)
+  const { rotates } = engines[engine];
+  const { capability }: Facts = STRATEGIES[strategy];
+  const found = capability && rotates[capability](rotates.engineKeys[0]);
+  if (found && 'unsupported' in found)
     throw new UsageError(
-      `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${capability.unsupported}.`,
+      `The strategy ${strategy} cannot be had for ${rotates.name} (--engine ${engine}): ${found.unsupported}.`,
     );
 }
 

@@ -8,22 +8,25 @@ import {
 } from 'testcontainers';
 import { owner } from '../owner.ts';
 import { newAddress, type ServerEngine } from './engine.ts';
-import { engines } from './engines.ts';
 import { withFreePort } from './free-port.ts';
-import type { Row } from './rows.ts';
+import type { Row } from './row.ts';
 import type { Settings, Started, Unavailable } from './source.ts';
 import { whenItHasStarted } from './waiting.ts';
 
 const LABEL = 'secret-rotation-functions';
 const OWNER_LABEL = 'secret-rotation-functions.owner';
 
-export async function serverInDocker(row: Row, settings: Settings): Promise<Started | Unavailable> {
+export async function serverInDocker(
+  engine: ServerEngine,
+  row: Row,
+  settings: Settings,
+): Promise<Started | Unavailable> {
   const docker = await dockerEngine();
   if (docker === undefined) return { remedy: 'start Docker' };
   const image = process.env[row.imageVariable] ?? row.image;
   const problem = await fetchImage(docker, ImageName.fromString(image));
   if (problem) return { remedy: `name in ${row.imageVariable} an image that Docker can get (${image}: ${problem})` };
-  return withFreePort((port) => startContainer(docker, engines[row.engine], image, port, settings));
+  return withFreePort((port) => startContainer(docker, engine, image, port, settings));
 }
 
 /** For every container that is started here, so that `removeContainers` finds it. */

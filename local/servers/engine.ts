@@ -1,8 +1,17 @@
 /** What differs between the servers of one engine and another's, wherever they come from; one module each says it. */
 import { randomBytes } from 'node:crypto';
-import type { Address, Settings } from './source.ts';
+import type { Row } from './row.ts';
+import type { Address, Settings, Started, Unavailable } from './source.ts';
+import type { Users } from './users.ts';
 
 export interface ServerEngine {
+  /** One for each version, by the name that test/engines gives it; the newest first. */
+  readonly rows: Readonly<Record<string, Row>>;
+  /** Beside an address and Docker: programs on this machine's PATH, and those that npm brings. */
+  readonly programs: Readonly<Partial<Record<'path' | 'embedded', Source>>>;
+  /** What people do there, past the function. */
+  users(server: Address): Users;
+
   readonly defaultPort: number;
   /** Whom a new server has, and a database that every server has. */
   readonly superuser: string;
@@ -32,6 +41,9 @@ export interface ServerEngine {
   /** Where `container` has not done it already. Resolves when clients may use TLS. */
   turnOnTls?(address: Address, tls: NonNullable<Settings['tls']>): Promise<void>;
 }
+
+/** Where a server of this engine and row can come from. */
+export type Source = (engine: ServerEngine, row: Row, settings: Settings) => Promise<Started | Unavailable>;
 
 /** As the server says itself. */
 export type Identity = {

@@ -2,26 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type RowName, rows, serversOf } from '../../test/engines/servers.ts';
 import { givenServer } from './address.ts';
-import { embeddedServer, serverOnPath } from './binaries.ts';
 import { containerFile, containerLog, serverInDocker } from './docker.ts';
-import type { Identity } from './engine.ts';
-import { engines } from './engines.ts';
+import type { Identity, Source } from './engine.ts';
 import { prepareRun } from './leftovers.ts';
-import { mongodOnPath } from './mongod.ts';
-import { type EngineName, isOfRow, type RowName, rows } from './rows.ts';
-import type { Address, LogPlace, Settings, Source, Started } from './source.ts';
+import { isOfRow } from './row.ts';
+import type { Address, LogPlace, Settings, Started } from './source.ts';
 import { whenItAnswers } from './waiting.ts';
 
 /** In the order in which they are asked. */
 const sourceNames = ['address', 'docker', 'path', 'embedded'] as const;
 export type SourceName = (typeof sourceNames)[number];
-
-const sources: Record<EngineName, Partial<Record<SourceName, Source>>> = {
-  postgres: { address: givenServer, docker: serverInDocker, path: serverOnPath, embedded: embeddedServer },
-  mysql: { address: givenServer, docker: serverInDocker },
-  mongodb: { address: givenServer, docker: serverInDocker, path: mongodOnPath },
-};
 
 export type ServerOptions = Settings & {
   /** Only these sources. A server that is to be restarted cannot come from an address. */
@@ -62,9 +54,15 @@ export class NoServer extends Error {
 export async function startServer(row: RowName, options: ServerOptions = {}): Promise<Server> {
   await prepareRun();
   const { from = sourceNames, ...settings } = options;
+  const engine = serversOf(row);
+  const sources: Partial<Record<SourceName, Source>> = {
+    address: givenServer,
+    docker: serverInDocker,
+    ...engine.programs,
+  };
   const remedies: string[] = [];
   for (const name of from) {
-    const found = (await sources[rows[row].engine][name]?.(rows[row], settings)) ?? {};
+    const found = (await sources[name]?.(engine, rows[row], settings)) ?? {};
     if ('address' in found) return ready(row, found, settings);
     if (found.remedy) remedies.push(found.remedy);
   }
@@ -75,7 +73,7 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => started.stop());
   const { address, source, logPlace, isRunning } = started;
-  const engine = engines[rows[row].engine];
+  const engine = serversOf(row);
   const identity = await whenItAnswers(engine, address, isRunning);
   const wanted = rows[row];
   if (!isOfRow(wanted, identity)) {
@@ -101,7 +99,7 @@ export async function readLog({ logPlace, row, ...address }: ServerDescription):
   if ('unreadable' in logPlace) throw new Error(logPlace.unreadable);
   if ('file' in logPlace) return readFile(logPlace.file, 'utf8');
   const { container } = logPlace;
-  const { containerLog: log } = engines[rows[row].engine];
+  const { containerLog: log } = serversOf(row);
   if ('file' in log) return containerFile(container, log.file);
   const marker = randomUUID();
   await log.mark(address, marker);

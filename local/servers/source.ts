@@ -1,6 +1,4 @@
 /** What every source of servers (address, Docker, binary on PATH, npm) is asked and answers. */
-import type { Row } from './rows.ts';
-
 export type Address = {
   host: string;
   port: number;
@@ -36,5 +34,3 @@ export type Started = {
 
 /** `remedy` completes the sentence "to have this server, …"; absent where nothing can be done. */
 export type Unavailable = { remedy?: string };
-
-export type Source = (row: Row, settings: Settings) => Promise<Started | Unavailable>;

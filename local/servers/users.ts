@@ -23,6 +23,12 @@ export interface Users {
   /** With all that it owns, where users own something. Does nothing if there is no such user. */
   dropUser(username: string): Promise<void>;
 
+  /**
+   * Everything that the server keeps of the users in whose name `part` is, and that a rotation could change: passwords as the server has them, too.
+   * @throws where the server does not show that
+   */
+  stored(part: string): Promise<Record<string, unknown>[]>;
+
   /** What this part of the server's own log says of a user's logins, where it names users. */
   loginsIn(log: string, username: string): Logins;
 

@@ -1,22 +1,32 @@
+/** Calls to AWS services, within the deadline, and our own errors in place of the SDK's. */
+
 import type { Deadline, Spending } from './deadline.ts';
 import { DeadlineError, type Details, type Layer, ownError, type RotationError } from './errors.ts';
 
-/** A service of AWS that a rotation calls, and what is known of its errors. */
+/** An AWS service that a rotation calls, and what we know about its errors. */
 export type Service = {
-  /** Also what its calls spend their time as. */
+  /** It also names the share of time that the calls are taken from. */
   readonly name: Spending & Layer;
-  /** The last part of its interface endpoint's name, https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html. */
+  /**
+   * The last part of the name of the service's interface endpoint: `secretsmanager`,
+   * https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
+   */
   readonly endpoint: string;
-  /** Errors whose messages name principals, actions and keys, which is what helps; the messages of others may quote what was sent. */
+  /**
+   * Errors whose message is passed on: it names a principal, an action or a key, which helps. The
+   * messages of other errors may quote what was sent, and are dropped.
+   */
   readonly messageIsSafe: ReadonlySet<string>;
+  /** Errors that a retry may overcome. */
   readonly mayPass: ReadonlySet<string>;
-  /** By error: a sentence that says what to do. */
+  /** What to do about an error, as a sentence, by the error's name. */
   readonly remedies?: Readonly<Record<string, string>>;
   readonly Failure: new (message: string, retryHelps: boolean, details?: Details) => RotationError;
 };
 
 /**
- * One call through an SDK client, within the deadline. What the SDK throws is replaced.
+ * Makes one call through an SDK client, within the deadline. Replaces whatever the SDK throws.
+ * @param operation as AWS writes it: `GetSecretValue`
  * @throws the service's `Failure`, a DeadlineError or an InternalError
  */
 export async function callService<T>(
@@ -58,12 +68,15 @@ function replaced(service: Service, operation: string, error: unknown): Rotation
   );
 }
 
-/** An error that the service answered. The SDK tells it by `$fault`, as its ServiceException.isInstance does; each client has a class of its own. */
+/**
+ * Whether the service itself answered with this error. Each SDK client has its own class of errors,
+ * so this looks for `$fault`, as the SDK's ServiceException.isInstance does.
+ */
 function isAnswer(error: unknown): error is Error & { $metadata: { httpStatusCode?: number } } {
   return error instanceof Error && '$fault' in error && '$metadata' in error;
 }
 
-/** Node's or the SDK's name for what happened on the network; undefined if it was something else. */
+/** What happened on the network, by Node's or the SDK's name; undefined if it was something else. */
 function networkCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ('code' in error && typeof error.code === 'string' && /^[A-Z_]{1,60}$/.test(error.code)) return error.code;

@@ -1,11 +1,17 @@
+/** The time of one invocation, and who may spend how much of it. */
+
 import { DeadlineError } from './errors.ts';
 
-/** What time is spent on. Each kind has a share of its own, so that no slow party can eat up the time of the others. */
+/**
+ * What time is spent on. Each kind has its own share, so that one slow party cannot use up the time
+ * of the others.
+ */
 export type Spending = 'Secrets Manager' | 'RDS' | 'connecting' | 'statements';
 
 /**
- * Milliseconds at most, and at most that part of the invocation's time. With the default 60 s both say the same; with less
- * time, or with the 15 minutes a Lambda can have, the smaller of the two holds.
+ * The share of each kind: at most `most` milliseconds, and at most `part` of the invocation's time.
+ * With the default of 60 s the two limits are equal. With less time, or with more (a Lambda can
+ * have 15 minutes), the smaller limit holds.
  */
 const SHARES: Record<Spending | 'reserve', { most: number; part: number }> = {
   'Secrets Manager': { most: 10_000, part: 1 / 6 },
@@ -15,39 +21,48 @@ const SHARES: Record<Spending | 'reserve', { most: number; part: number }> = {
   reserve: { most: 10_000, part: 1 / 6 },
 };
 
-/** A server must give up before its client does: the rest is for the answer's way back. */
+/**
+ * A server has to give up before its client does. The rest of the time is for the answer's way
+ * back.
+ */
 const SERVER_SHARE = 0.9;
 
-/** How long a server gets to see a session out, in milliseconds. */
+/** How long a server gets to end a session, in milliseconds. */
 export const GOODBYE = 500;
 
-/** The time of one invocation, handed out by kind. All figures are milliseconds on the monotonic clock. */
+/**
+ * Hands out the time of one invocation by kind. All figures are milliseconds on the monotonic
+ * clock.
+ */
 export class Deadline {
   readonly #total: number;
   readonly #end: number;
   readonly #spent: Record<Spending, number> = { 'Secrets Manager': 0, RDS: 0, connecting: 0, statements: 0 };
 
-  /** `remaining`: what the Lambda context's getRemainingTimeInMillis() says at the start of the invocation. */
+  /**
+   * @param remaining getRemainingTimeInMillis() of Lambda's context, at the start of the invocation
+   */
   constructor(remaining: number) {
     this.#total = remaining;
     this.#end = performance.now() + remaining;
   }
 
-  /** What is left for this kind, never below 0 and never past the end of the invocation. */
+  /** What is left for this kind: never below 0, never past the end of the invocation. */
   left(kind: Spending): number {
     const rest = Math.min(this.#share(kind) - this.#spent[kind], this.#end - performance.now());
     return Math.max(0, Math.floor(rest));
   }
 
-  /** The longest that a server may work on statements from now on; never 0, which servers take for no limit at all. */
+  /** How long a server may work on statements from now on. Never 0: servers take that for no limit. */
   serverLimit(): number {
     return Math.max(1, Math.floor(this.left('statements') * SERVER_SHARE));
   }
 
   /**
-   * Runs `work` within what is left for this kind. The signal fires when that is used up; `work` must then let go of
-   * what it holds, and what it was doing may have happened.
-   * @throws {DeadlineError} when nothing is left, or when it ran out under way
+   * Runs `work` within the time that is left for this kind. When that time is used up, the signal
+   * fires, and `work` has to release what it holds. What `work` was doing may have happened.
+   * @param what for the error message: `Secrets Manager’s GetSecretValue`
+   * @throws {DeadlineError} if no time is left, or if it ran out during the work
    */
   async spend<T>(kind: Spending, what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const left = this.left(kind);
@@ -70,8 +85,8 @@ export class Deadline {
   }
 
   /**
-   * To be called right before a change begins: a change that has no time to be proven is better not begun.
-   * @throws {DeadlineError}
+   * Call this right before a change. A change without enough time to prove it must not begin.
+   * @throws {DeadlineError} nothing has changed then
    */
   requireReserve(): void {
     const proofs: Spending[] = ['connecting', 'statements'];

@@ -1,11 +1,13 @@
 /**
- * Every failure a user can meet, one class a cause.
+ * The failures that a user can meet: one class for each cause. shared/database/errors.ts has those
+ * of databases.
  *
- * Nothing else leaves a function: an error of a driver or of the AWS SDK may hold a statement, a password or a piece
- * of the secret, so it is replaced where it appears, never wrapped as `cause`. The fields below are all that is logged.
+ * No other error leaves a function. An error of a driver or of the AWS SDK may hold a statement, a
+ * password or a part of the secret. So it is replaced where it appears, and never kept as `cause`.
+ * Only the message and the fields below are logged.
  */
 
-/** Where it went wrong: the first thing that whoever is woken up wants to know. */
+/** Where it went wrong. A person who is woken up wants to know this first. */
 export type Layer =
   | 'event'
   | 'configuration'
@@ -26,14 +28,15 @@ export type Layer =
   | 'internal';
 
 /**
- * What may stand beside the message. User and host, never a password; `code` is a SQLSTATE, errno or AWS error name. An error that takes another's
- * place is given that one, and has the same.
+ * What an error carries beside its message: user and host, never a password. `code` is a SQLSTATE,
+ * an errno or the name of an AWS error. An error is itself such details, so one that replaces
+ * another can take them over: `new DeadlineError(message, replaced)`.
  */
 export type Details = { user?: string | undefined; host?: string | undefined; code?: string | undefined };
 
 export abstract class RotationError extends Error {
   abstract readonly layer: Layer;
-  /** Whether the same rotation may succeed by itself when Secrets Manager tries again. */
+  /** Whether the next attempt of Secrets Manager may succeed although nobody has done anything. */
   abstract readonly retryHelps: boolean;
   declare readonly user?: string;
   declare readonly host?: string;
@@ -46,12 +49,15 @@ export abstract class RotationError extends Error {
   }
 }
 
-/** The named fields alone, and only those that have a value. */
+/** These three fields and no others, and only those that have a value. */
 function defined({ user, host, code }: Details): Details {
   return { ...(user && { user }), ...(host && { host }), ...(code && { code }) };
 }
 
-/** The event lacks a field, or a field is malformed. Secrets Manager never sends such an event; a person's test might. */
+/**
+ * The event lacks a field, or a field is malformed. Secrets Manager sends no such event; a person's
+ * test may.
+ */
 export class InvalidEventError extends RotationError {
   readonly layer = 'event';
   readonly retryHelps = false;
@@ -63,13 +69,16 @@ export class UnknownStepError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** An environment variable of the function cannot be used, or does not allow what the strategy does. */
+/** An environment variable of the function cannot be used, or forbids what the strategy does. */
 export class ConfigurationError extends RotationError {
   readonly layer = 'configuration';
   readonly retryHelps = false;
 }
 
-/** The strategy named by the secret's tag or the function's setting does not exist, or the engine does not have it. */
+/**
+ * The secret's tag or the function's setting names a strategy that does not exist, or that the
+ * engine does not have.
+ */
 export class UnknownStrategyError extends RotationError {
   readonly layer = 'configuration';
   readonly retryHelps = false;
@@ -87,31 +96,42 @@ export class RotationDisabledError extends RotationError {
   readonly retryHelps = false;
 }
 
-/** The ClientRequestToken is no version of the secret, or that version is not AWSPENDING. */
+/**
+ * The secret has no version with the ClientRequestToken as its id, or that version has no
+ * AWSPENDING.
+ */
 export class TokenNotPendingError extends RotationError {
   readonly layer = 'rotation';
   readonly retryHelps = false;
 }
 
-/** What the step rests on is not so, or no more: the pending version has no value or does not fit AWSCURRENT as it is now, a label moved, a user changed. */
+/**
+ * The step found something else than it relies on: the pending version has no value or no longer
+ * fits AWSCURRENT, a label moved, or a user changed.
+ */
 export class PendingMismatchError extends RotationError {
   readonly layer = 'rotation';
   readonly retryHelps = true;
 }
 
-/** The pending version was given up: AWSPENDING is off it. The next RotateSecret starts afresh. */
+/**
+ * The pending version was given up, and AWSPENDING taken off it. The next RotateSecret starts anew.
+ */
 export class PendingGivenUpError extends RotationError {
   readonly layer = 'rotation';
   readonly retryHelps = false;
 }
 
-/** Secrets Manager answers with an older state than one it has already shown, and did not catch up in time. */
+/**
+ * Secrets Manager answered with an older state than it had shown before, and did not catch up in
+ * time.
+ */
 export class StaleReadError extends RotationError {
   readonly layer = 'Secrets Manager';
   readonly retryHelps = true;
 }
 
-/** A call to AWS failed. `code` is AWS's name of the error. */
+/** A call to AWS failed. `code` is AWS's name for the error. */
 export abstract class CallError extends RotationError {
   readonly retryHelps: boolean;
   constructor(message: string, retryHelps: boolean, details: Details = {}) {
@@ -125,19 +145,25 @@ export class SecretsManagerError extends CallError {
   readonly layer = 'Secrets Manager';
 }
 
-/** Time ran out. A statement that was under way may have happened. */
+/** Time ran out. A statement that had been sent may have taken effect. */
 export class DeadlineError extends RotationError {
   readonly layer = 'deadline';
   readonly retryHelps = true;
 }
 
-/** A defect of ours. The message names the class of the original error only: its text could hold anything. */
+/**
+ * A defect of ours. The message names only the class of the original error: its text could hold
+ * anything.
+ */
 export class InternalError extends RotationError {
   readonly layer = 'internal';
   readonly retryHelps = true;
 }
 
-/** The error itself if it is ours, else an InternalError with the original's frames and none of its text. */
+/**
+ * Returns our own errors as they are. Any other becomes an InternalError with its stack frames and
+ * none of its text.
+ */
 export function ownError(error: unknown): RotationError {
   if (error instanceof RotationError) return error;
   const name = error instanceof Error && /^\w{1,60}$/.test(error.name) ? error.name : typeof error;
@@ -146,7 +172,10 @@ export function ownError(error: unknown): RotationError {
   return internal;
 }
 
-/** What stands behind the message in the stack; nothing if the message is not found there, for then it is not known where it ends. */
+/**
+ * The part of the stack after the message. Empty if the stack does not hold the message: then its
+ * end is unknown.
+ */
 function frames(error: unknown): string {
   if (!(error instanceof Error)) return '';
   const stack = error.stack ?? '';

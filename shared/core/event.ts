@@ -1,19 +1,26 @@
+/** The event that Secrets Manager sends to a rotation function. */
+
 import { InvalidEventError, UnknownStepError } from './errors.ts';
 import { Secret } from './secret.ts';
 
 const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;
 export type StepName = (typeof STEPS)[number];
 
-/** What Secrets Manager sends, https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
+/**
+ * One step to run,
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html.
+ * `secretId` is the ARN of the secret if Secrets Manager sent the event; a person may name the
+ * secret otherwise. `token` is the ClientRequestToken.
+ */
 export type RotationEvent = { step: StepName; secretId: string; token: string; rotationToken: Secret | undefined };
 
-/** Printable ASCII only: these fields stand in log lines, and a line break there would forge one. */
+/** Printable ASCII only: these fields are logged, and a line break in one could forge a log line. */
 const PRINTABLE = /^[ -~]+$/;
 
 /**
- * Fields that we do not know are ignored: AWS adds some.
- * @throws {InvalidEventError} for a missing or malformed field; its value is never repeated in the message
- * @throws {UnknownStepError}
+ * Reads the event. Unknown fields are ignored: AWS adds some.
+ * @throws {InvalidEventError} for a missing or malformed field; the message never repeats a value
+ * @throws {UnknownStepError} if `Step` is none of the four
  */
 export function parseEvent(event: unknown): RotationEvent {
   if (typeof event !== 'object' || event === null || Array.isArray(event))

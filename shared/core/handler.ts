@@ -1,3 +1,8 @@
+/**
+ * The Lambda function around one step: settings, deadline, log line, metrics. No other file knows
+ * Lambda.
+ */
+
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy, { type MiddlewareObj } from '@middy/core';
@@ -5,33 +10,39 @@ import { Deadline } from './deadline.ts';
 import { ownError, type RotationError } from './errors.ts';
 import { parseEvent, type RotationEvent } from './event.ts';
 import type { Kind } from './kind.ts';
+import { Proven } from './proven.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
 import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
 
-/** Of Lambda's context, https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html, what we use. */
+/**
+ * The part of Lambda's context that we use,
+ * https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html
+ */
 type LambdaContext = { functionName: string; getRemainingTimeInMillis(): number };
 
-/** A step on its way through the chain: what the log line says of it, as far as it is known. */
+/** What the log line will say about the step, as far as it is known. */
 type Journal = { startedAt: number; event?: RotationEvent; report: Report };
 
-/** What a kind of secret is given for one step. */
+/** What a kind of secret gets for one step. */
 export type Invocation = {
   environment: NodeJS.ProcessEnv;
   event: RotationEvent;
-  /** Of the secret that is rotated. */
+  /** The versions of the secret that is rotated. */
   versions: SecretVersions;
   deadline: Deadline;
-  /** Sentences to be logged with the step. */
+  /** Sentences that are logged with the step, each once. */
   warnings: Set<string>;
 };
 
 /**
- * The Lambda function for one kind of target: the only place that knows Lambda.
+ * Makes the Lambda function for one target.
  * @param target as it stands in the log and the metrics: `PostgreSQL`
+ * @param kindOf makes the kind of secret for one step
  */
 export function stepHandler<V>(target: string, kindOf: (invocation: Invocation) => Kind<V>) {
   const journals = new WeakMap<object, Journal>();
+  const proven = new Proven();
 
   async function step(input: unknown, context: LambdaContext): Promise<Outcome> {
     const journal: Journal = { startedAt: performance.now(), report: { warnings: new Set() } };
@@ -44,15 +55,15 @@ export function stepHandler<V>(target: string, kindOf: (invocation: Invocation) 
     const client = connectSecretsManager(new Settings(environment).secretsManagerEndpoint);
     const versions = new SecretVersions(client, event.secretId, deadline);
     const kind = kindOf({ environment, event, versions, deadline, warnings: report.warnings });
-    return await runStep({ kind, versions, deadline, event, report });
+    return await runStep({ kind, versions, deadline, event, proven, report });
   }
 
   return middy().use(journalling(target, journals)).handler(step);
 }
 
 /**
- * One JSON line and the metrics of a step, and at the border one kind of error: ours. The event is never logged: it may carry a
- * RotationToken.
+ * Writes one JSON line and the metrics of a step. Lets no error out but our own. Never logs the
+ * event, which may carry a RotationToken.
  */
 function journalling(engine: string, journals: WeakMap<object, Journal>): MiddlewareObj<unknown, Outcome> {
   const logger = new Logger({ serviceName: 'secret-rotation' });
@@ -72,7 +83,10 @@ function journalling(engine: string, journals: WeakMap<object, Journal>): Middle
     return fields;
   }
 
-  /** Not told apart by anything but the function: an alarm watches one metric, with all its dimensions. */
+  /**
+   * Has the function as its only dimension: an alarm has to name every dimension of the metric it
+   * watches.
+   */
   function countFailure(functionName: string) {
     const metric = metrics.singleMetric().addDimension('function_name', functionName);
     metric.addMetric('FailedSteps', MetricUnit.Count, 1);

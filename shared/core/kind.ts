@@ -1,109 +1,180 @@
+/**
+ * The contract between the four steps and a kind of secret.
+ *
+ * The core decides about staging labels and does not know what a secret opens. A kind knows what
+ * the text of a version means (`V`: a database login, for example) and makes a new value work. A
+ * kind never moves a label itself. The two meet in `Rotation`: the core makes one for each step,
+ * and a strategy uses it.
+ *
+ * An *attempt* is one pass through the steps for one ClientRequestToken. When a step fails, Secrets
+ * Manager begins the next attempt at createSecret, with the same token. Two attempts may overlap.
+ */
+
 import type { Json, SecretText } from './secret-text.ts';
 import type { OtherVersions, Version } from './versions.ts';
-
-/**
- * What a kind of secret has to say, so that the four steps can rotate it.
- *
- * The core keeps the labels and knows nothing of what a secret opens. A kind knows what a version's text means (`V`) and how a new
- * value becomes true; it never moves a label. Both speak through `Rotation`: the core makes it, a strategy uses it.
- */
 
 /** A version whose text has been understood. */
 export type Readable<V> = { version: Version; value: V };
 
-/** Why a pending version is not the successor of AWSCURRENT, as the end of a sentence: `differs from AWSCURRENT in "host"`. */
+/**
+ * Why a pending version is not the successor of AWSCURRENT, as the end of a sentence: `differs from
+ * AWSCURRENT in "host"`.
+ */
 export type Unfit = string;
 
 /** What one step works on. */
 export type Rotation<V> = {
-  /** The secret's, whatever the event called it by. */
+  /** The ARN of the secret, even if the event named the secret in another way. */
   readonly secretArn: string;
-  /** The ClientRequestToken, which is the id of the pending version. */
+  /** The ClientRequestToken. It is also the id of the pending version. */
   readonly token: string;
-  /** AWSCURRENT, as it was at the start of the step. */
+  /** AWSCURRENT, as it was when the step began. */
   readonly current: Readable<V>;
   /**
-   * The pending version, read anew by id and label.
-   * @throws {PendingMismatchError} if it bears AWSPENDING no more, or is not the successor of `current`
+   * Reads the pending version again, by id and label.
+   * @throws {PendingMismatchError} if the version no longer has AWSPENDING, has no value, or is no
+   *   longer the successor of `current`
+   * @throws what `Kind.parse` throws
    */
   pending(): Promise<Readable<V>>;
-  /** AWSPREVIOUS. Undefined if there is none, or none that can be understood. */
+  /** AWSPREVIOUS. Undefined if no version has that label, or if its text cannot be understood. */
   previous(): Promise<V | undefined>;
-  /** For a search among the versions that nobody uses any more. */
+  /** The secret's other versions, for a search among them: for a password that still works, say. */
   readonly versions: OtherVersions;
   /**
-   * This version still bears AWSPENDING, and `current` AWSCURRENT. Labels that were read within the last second are believed,
-   * unless they are asked for `anew`.
+   * Requires that this version still has AWSPENDING and that `current` still has AWSCURRENT.
+   * Labels that were read within the last second are believed; `anew` reads them in any case.
    * @throws {TokenNotPendingError | PendingMismatchError | RotationDisabledError} if not
    */
   requireLabels(how?: 'anew'): Promise<void>;
   /**
-   * Call it right before a change outside Secrets Manager. It checks the labels as `requireLabels` does, and that there is time left to
-   * prove the change.
-   * @throws if not. Nothing has changed then.
+   * Call this right before a change outside Secrets Manager. It checks the labels as
+   * `requireLabels` does, and that enough time is left to prove the change.
+   * @throws if not; nothing has changed then
    */
   readyToChange(): Promise<void>;
-  /** Whether AWSPENDING is the only label of this version now: it is not promoted, so its value may still be taken back. */
+  /**
+   * Reads whether AWSPENDING is the only label of this version. If it is, the version was not
+   * promoted, and its value may still be taken back.
+   */
   isPendingAlone(): Promise<boolean>;
   /**
-   * Takes AWSPENDING off this version, which ends the rotation: the next RotateSecret makes a new version. Call it only after AWSCURRENT has
-   * been seen to work without this version.
+   * Call this right after a change outside Secrets Manager. While the change waited for a lock, a
+   * person may have moved the labels.
+   * @returns undefined if the change is still wanted, or if another attempt has promoted it. If not,
+   *   AWSCURRENT as it is now, and whether the version still has AWSPENDING: then the change has to be
+   *   undone if a version with a label no longer works because of it.
+   */
+  overtaken(): Promise<{ current: V; isPending: boolean } | undefined>;
+  /**
+   * Takes AWSPENDING off this version. That ends the rotation: the next RotateSecret makes a new
+   * version. Call this only after AWSCURRENT has been seen to work without this version.
    */
   release(): Promise<void>;
 };
 
-/** What the pending version will say where it differs from AWSCURRENT. All other keys are copied. */
+/**
+ * What the pending version says where it differs from AWSCURRENT. All other keys are copied.
+ * `{ keys: { password: '…' } }` is a successor that changes the password only.
+ */
 export type Successor = {
   keys: Json;
-  /** Undoes what was made outside Secrets Manager for this value. The core calls it if the value is not stored. */
+  /**
+   * Undoes what was made outside Secrets Manager for this value. The core calls it if another
+   * attempt has stored a value first, so that this one is not stored.
+   */
   unused?: () => Promise<void>;
 };
 
-/** How a pending version is made, becomes true, and is given up. */
+/**
+ * How much of a proof was seen. `in part`: a pending version may not be allowed to look at its own
+ * rights, for example.
+ */
+export type Seen = 'all' | 'in part';
+
+/** How a pending version is made, put to work, and given up. */
 export interface Strategy<V> {
-  /** As users write it in the tag, the setting and the log: `single-user`. */
+  /** As users write it in the tag and the setting, and as it stands in the log: `single-user`. */
   readonly name: string;
   /**
-   * Called once, before anything is stored. It refuses what would fail later, as far as that can be known without a change.
-   * What it makes outside Secrets Manager must be found again by the next attempt: this one may die before its answer is stored.
+   * Makes the value of the pending version. createSecret calls this once, before anything is
+   * stored. It refuses what would fail later, as far as that can be known without a change.
+   *
+   * This attempt may die before the value is stored. So if the strategy makes something outside
+   * Secrets Manager here (an API key, say), the next attempt must be able to find it.
    */
   successor(rotation: Rotation<V>): Promise<Successor>;
-  /** testSecret called alone: AWSCURRENT works, and so does all that `set` needs. Changes nothing. */
+  /**
+   * For a testSecret that was called alone, when the pending version has no value. It checks that
+   * AWSCURRENT works and that `set` would have what it needs. It changes nothing.
+   */
   rehearse(rotation: Rotation<V>): Promise<void>;
-  /** Undefined for every pending version that was made by `successor` from this very AWSCURRENT. */
+  /**
+   * Why `pending` is not the successor of `current`; undefined if it is.
+   *
+   * It is always undefined for a pending version that `successor` made from this very `current`. If
+   * a person then edits "port" in AWSCURRENT, the same pending version no longer fits.
+   */
   fits(current: V, pending: V): Unfit | undefined;
-  /** Returns only when the pending version works as AWSCURRENT does. It may be the second attempt, and another may run beside it. */
+  /**
+   * Makes the pending version work. Returns only when it works as AWSCURRENT does. An earlier
+   * attempt may have done a part of this, and another attempt may run at the same time.
+   */
   set(rotation: Rotation<V>): Promise<void>;
   /**
-   * Repeats the proof that ended `set`, as far as the pending version can see it alone. Changes nothing.
-   * @param at the version that says where: AWSCURRENT, if it was edited since the pending version was made
-   * @param current reads AWSCURRENT, for a strategy that has to ask it
+   * Repeats the proof that ended `set`, as far as the pending value alone can show it. Changes
+   * nothing.
+   * @param at the version that says where to log in: the pending version itself in testSecret,
+   *   AWSCURRENT in finishSecret, as it may have been edited
+   * @param current reads AWSCURRENT, for a strategy that needs it
+   * @returns whether that was all of the proof
    */
-  test(pending: V, at: V, current: () => Promise<V>): Promise<void>;
+  test(pending: V, at: V, current: () => Promise<V>): Promise<Seen>;
   /**
-   * Gives up a pending version that no longer fits: makes sure that AWSCURRENT works without it, then calls `rotation.release` while nothing
-   * can change that. `pending` is undefined if it cannot be understood.
-   * @throws if AWSCURRENT cannot be made to work; the label stays then
+   * Proves what `test` could not see. Changes nothing. finishSecret calls it if this process has not
+   * seen `set` return.
+   */
+  testRest?(rotation: Rotation<V>): Promise<void>;
+  /**
+   * Gives up a pending version that no longer fits. First makes sure that AWSCURRENT works without
+   * that version; then calls `rotation.release`, while no other attempt can change the fact.
+   *
+   * Example: an attempt set the pending password in the database and died, and then a person edited
+   * "dbname" in AWSCURRENT. `withdraw` logs in with the pending password, sets AWSCURRENT's
+   * password again, proves it by a login, and releases the pending version before it lets go of the
+   * lock.
+   * @param pending undefined if the text of the version cannot be understood
+   * @throws if AWSCURRENT cannot be made to work; the pending version keeps its label then
    */
   withdraw(rotation: Rotation<V>, pending: V | undefined): Promise<void>;
 }
 
 /** A kind of secret. One object serves one step. */
 export interface Kind<V> {
-  /** @throws {InvalidSecretError} or an error of the kind's own, with what a person has to mend in the secret */
+  /**
+   * Reads the text of a version.
+   * @throws {InvalidSecretError} or an error of the kind's own, which says what to correct in the
+   *   secret
+   */
   parse(text: SecretText): V;
   /**
-   * The strategy for this secret: that of its tag, else that of the function's setting.
+   * The strategy for this secret: the one that its tag names, or else the function's default.
    * @param tagged the value of the secret's tag `rotation-strategy`
-   * @throws {UnknownStrategyError} if there is none of that name for this secret
+   * @throws {UnknownStrategyError} if this secret has no strategy of that name
    */
   choose(current: V, tagged: string | undefined): Strategy<V>;
-  /** The strategy by which testSecret proves this pending version, from its value alone. */
+  /**
+   * The strategy with which testSecret proves this pending version. The value alone decides:
+   * testSecret asks neither a tag nor a setting, which may have changed since setSecret.
+   */
   proving(pending: V): Strategy<V>;
-  /** The strategy by which this pending version follows AWSCURRENT, from their values alone. */
+  /** The strategy by which this pending version follows AWSCURRENT. The two values alone decide. */
   following(current: V, pending: V): Strategy<V>;
-  /** The strategy that gives up this pending version. It may be another than `chosen`, if that was chosen since. */
+  /**
+   * The strategy that gives up this pending version. It is not `chosen` if another strategy made
+   * the pending version, and `chosen` was chosen after that.
+   */
   withdrawing(chosen: Strategy<V>, current: V, pending: V): Strategy<V>;
-  /** What can be known to fail later without a login, before anything is stored. */
+  /** Called before anything is stored: refuses what can be known to fail later without a login. */
   precheck(current: V): Promise<void>;
 }

@@ -1,3 +1,5 @@
+/** The four steps of a rotation, and every decision about staging labels. */
+
 import type { Deadline } from './deadline.ts';
 import {
   PendingGivenUpError,
@@ -8,33 +10,40 @@ import {
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
 import type { Kind, Readable, Rotation, Strategy } from './kind.ts';
+import type { Proven } from './proven.ts';
 import { withKeys } from './secret-text.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
-/** What a step came to. `already`: the version is AWSCURRENT, an earlier attempt finished. */
+/** How a step ended. `already`: an earlier attempt has finished, and the version is AWSCURRENT. */
 export type Outcome = 'done' | 'already' | 'checked AWSCURRENT only';
 
-/** Fills in as the step finds out, so that a failure too can be logged with it. */
+/** What the step has found out so far. It is logged when the step fails, too. */
 export type Report = { strategy?: string; warnings: Set<string> };
 
-/** One step of a rotation, and what it has to work with. */
+/** One step of a rotation, with all that it needs. */
 export type Step<V> = {
   kind: Kind<V>;
   versions: SecretVersions;
   deadline: Deadline;
   event: RotationEvent;
+  /** What earlier steps in this process have proven. */
+  proven: Proven;
   report: Report;
 };
 
-/** Over the function's default. Whoever may tag the secret may choose its strategy. */
+/**
+ * This tag of the secret overrides the function's default strategy. Whoever may tag the secret may
+ * choose its strategy.
+ */
 export const STRATEGY_TAG = 'rotation-strategy';
 
-/** Labels read longer ago than these milliseconds are read again before the database is changed. */
+/** In milliseconds. Labels that were read longer ago are read again before the database is changed. */
 const LABELS_BELIEVED = 1000;
 
 /**
- * One step of a rotation. Each may be the first that a process sees, may run twice, may run beside itself; after any
- * failure Secrets Manager starts again at createSecret with the same token.
+ * Runs one step. Any step may be the first that a process sees, may run twice, and may run at the
+ * same time as another run of itself. After a failure Secrets Manager starts again at createSecret,
+ * with the same token.
  */
 export function runStep<V>(step: Step<V>): Promise<Outcome> {
   switch (step.event.step) {
@@ -49,7 +58,7 @@ export function runStep<V>(step: Step<V>): Promise<Outcome> {
   }
 }
 
-/** Stores a pending value, or finds that a good one is there. Whatever can be known to fail later fails here, before. */
+/** Stores a pending value, or finds a good one. What can be known to fail later fails before that. */
 async function createSecret<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event, kind } = step;
   const { description, current: version } = await versions.describeWithCurrent();
@@ -68,14 +77,14 @@ async function createSecret<V>(step: Step<V>): Promise<Outcome> {
   const successor = withKeys({ text: version.text, called: 'AWSCURRENT' }, keys);
   if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
     await unused?.();
-    // Another attempt was faster, or the read above was stale: what counts is what is stored.
+    // Another attempt was faster, or the read above was stale. The stored value counts.
     const faster = await requirePendingValue(versions, event.token);
     await keepOrGiveUp(step, strategy, description, current, faster);
   }
   return 'done';
 }
 
-/** Makes the pending password true in the database, and proves it. */
+/** Makes the pending value work, and proves it. */
 async function setSecret<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
   const { description, current: version } = await versions.describeWithCurrent();
@@ -84,10 +93,14 @@ async function setSecret<V>(step: Step<V>): Promise<Outcome> {
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
   await strategy.set(rotation(step, strategy, description, current));
+  step.proven.add(event, { current: version.id, strategy: strategy.name });
   return 'done';
 }
 
-/** Proves the pending password again. Whether rotation is still on does not matter any more: going on is the safer way. */
+/**
+ * Proves the pending value again. It no longer asks whether rotation is on: setSecret has made its
+ * change, so to go on is safer than to stop here.
+ */
 async function testSecret<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event, kind } = step;
   const stored = await versions.pendingOnceVisible(event.token);
@@ -100,9 +113,10 @@ async function testSecret<V>(step: Step<V>): Promise<Outcome> {
 }
 
 /**
- * The pending version has no value: testSecret was called alone (RotateSecret with RotateImmediately false,
- * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the read is stale; or it is
- * pending no more, because an earlier attempt finished.
+ * testSecret for a pending version without a visible value. Either testSecret was called alone
+ * (RotateSecret with RotateImmediately false,
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the
+ * read is stale, or an earlier attempt has finished and the version is no longer pending.
  */
 async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
@@ -115,8 +129,27 @@ async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
   return 'checked AWSCURRENT only';
 }
 
-/** Moves AWSCURRENT. Nothing important may come after the move: it would never be retried. */
+/** Moves AWSCURRENT. Nothing important may follow the move: Secrets Manager would never retry it. */
 async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
+  const { versions, event, proven } = step;
+  const proof = proven.of(event);
+  if (proof === undefined || (await versions.pending(event.token)) === undefined) return finishUnproven(step);
+  step.report.strategy = proof.strategy;
+  try {
+    await versions.promote(event.token, proof.current);
+    return 'done';
+  } catch (error) {
+    // AWSCURRENT has moved since the proof, which says nothing about the new one.
+    if (!(error instanceof PendingMismatchError)) throw error;
+    return finishUnproven(step);
+  }
+}
+
+/**
+ * Proves the pending version, and then moves AWSCURRENT. For a process that has not seen setSecret
+ * return, and for an AWSCURRENT that was edited since.
+ */
+async function finishUnproven<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
   const version = await versions.current();
   if (version.id === event.token) return 'already';
@@ -131,9 +164,8 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
   const strategy = step.kind.following(current.value, readPending(step, stored));
   step.report.strategy = strategy.name;
   const pending = readFitting(step, strategy, current, stored);
-  // AWSCURRENT is younger than the pending version: somebody edited it since setSecret, and may have set its password too.
-  if (version.createdAt >= stored.createdAt)
-    await strategy.test(pending.value, current.value, async () => current.value);
+  const seen = await strategy.test(pending.value, current.value, async () => current.value);
+  if (seen === 'in part') await strategy.testRest?.(rotation(step, strategy, undefined, current));
   await versions.promote(event.token, version.id);
   return 'done';
 }
@@ -141,19 +173,20 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
 function rotation<V>(
   step: Step<V>,
   strategy: Strategy<V>,
-  description: Description,
+  description: Description | undefined,
   current: Readable<V>,
 ): Rotation<V> {
   const { versions, deadline, event } = step;
   let labels = description;
   const requireLabels = async (how?: 'anew') => {
-    if (how === 'anew' || performance.now() - labels.readAt > LABELS_BELIEVED) labels = await versions.describe();
+    const isOld = labels === undefined || performance.now() - labels.readAt > LABELS_BELIEVED;
+    if (labels === undefined || isOld || how === 'anew') labels = await versions.describe();
     requirePending(labels, event.token);
     if (!labels.stages.get(current.version.id)?.includes('AWSCURRENT'))
       throw new PendingMismatchError('AWSCURRENT moved in mid-step: no password was changed.');
   };
   return {
-    secretArn: description.arn,
+    secretArn: current.version.arn,
     token: event.token,
     current,
     pending: async () => readFitting(step, strategy, current, await requirePendingValue(versions, event.token)),
@@ -168,11 +201,22 @@ function rotation<V>(
       const stages = (await versions.describe()).stages.get(event.token) ?? [];
       return stages.length === 1 && stages[0] === 'AWSPENDING';
     },
+    async overtaken() {
+      const { stages } = await versions.describe();
+      const has = (id: string, label: string) => stages.get(id)?.includes(label) ?? false;
+      const isPending = has(event.token, 'AWSPENDING');
+      if ((isPending && has(current.version.id, 'AWSCURRENT')) || has(event.token, 'AWSCURRENT')) return undefined;
+      return { current: readCurrent(step, await versions.current()).value, isPending };
+    },
     release: () => versions.releasePending(event.token),
   };
 }
 
-/** A stored pending value is kept if it fits; if not, it would be tried again for ever, so it is given up. */
+/**
+ * Keeps a stored pending value if it fits, and gives it up if not: otherwise every attempt would
+ * find it again, for ever.
+ * @throws {PendingGivenUpError} after it was given up
+ */
 async function keepOrGiveUp<V>(
   step: Step<V>,
   strategy: Strategy<V>,
@@ -210,7 +254,7 @@ function read<V>({ kind }: Step<V>, { text }: Version, called: string): V {
   return kind.parse({ text, called });
 }
 
-/** Undefined if there is none that can be read. */
+/** Undefined if there is none, or if its text cannot be understood. */
 async function readPrevious<V>(step: Step<V>): Promise<V | undefined> {
   const version = await step.versions.labelled('AWSPREVIOUS');
   const value = version && readOrWhyNot(step, version, 'AWSPREVIOUS');
@@ -246,14 +290,20 @@ function noPendingValue(): PendingMismatchError {
   return new PendingMismatchError('The pending version has no value that can be read.');
 }
 
-/** RotationEnabled false stops a rotation until the database is changed, not after. */
+/**
+ * Only createSecret and setSecret ask whether rotation is on: after the change, the rotation goes
+ * on.
+ */
 function requirePending(description: Description, token: string): void {
   if (description.rotationEnabled === false)
     throw new RotationDisabledError('Rotation is off for this secret (RotationEnabled is false): nothing was changed.');
   requireToken(description, token);
 }
 
-/** DescribeSecret lists only versions that bear a label, https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html */
+/**
+ * DescribeSecret lists only versions that have a label,
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+ */
 function requireToken({ stages }: Description, token: string): void {
   const labels = stages.get(token) ?? [];
   if (labels.includes('AWSPENDING')) return;

@@ -1,17 +1,23 @@
+/** The JSON text of a secret version: how it is read, and how its successor is written. */
+
 import { InvalidSecretError } from './errors.ts';
 import { Secret } from './secret.ts';
 
-/** A version's text, and what to call that version in a message ("AWSCURRENT"). */
+/** The text of a version, and the name of that version for error messages: `AWSCURRENT`, or its id. */
 export type SecretText = { text: Secret; called: string };
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** The JSON text of a successor: the same keys in the same order, and whatever `keys` names. */
+/**
+ * The JSON text of a successor: the same keys in the same order, with the values of `keys` in place
+ * of the old ones. Keys that were not there come last.
+ * @throws {InvalidSecretError} if the text is not a JSON object
+ */
 export function withKeys({ text, called }: SecretText, keys: Json): Secret {
   return new Secret(JSON.stringify({ ...parseJson(text, called), ...keys }));
 }
 
-/** https://tc39.es/proposal-json-parse-with-source/, in Node 24 but not yet in TypeScript's library. */
+/** Node 24 has https://tc39.es/proposal-json-parse-with-source/, TypeScript's library not yet. */
 declare global {
   interface JSON {
     parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
@@ -20,7 +26,10 @@ declare global {
   }
 }
 
-/** JSON.parse's own message quotes the text it fails on, so it is not passed on. Numbers keep the digits they were written in. */
+/**
+ * Reads a JSON object. Numbers keep the digits in which they were written: `1.0` stays `1.0`.
+ * @throws {InvalidSecretError} without the message of JSON.parse, which quotes the text
+ */
 export function parseJson(text: Secret, called: string): Json {
   let json: unknown;
   try {

@@ -1,6 +1,8 @@
+/** A text that does not leak by accident. */
+
 import { inspect } from 'node:util';
 
-/** A string that shows itself to nobody who does not ask for it by name. */
+/** A string that logs, JSON and error messages show as `<secret>`. Only `reveal()` gives the text. */
 export class Secret {
   readonly #value: string;
 
@@ -8,7 +10,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The only way to the text. Every call of it is a place to review. */
+  /** The only way to the text. Every call of this is a place to review. */
   reveal(): string {
     return this.#value;
   }

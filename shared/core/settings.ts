@@ -1,10 +1,14 @@
+/** The settings that every rotation function has. */
+
 import { ConfigurationError } from './errors.ts';
 
 /**
- * The function's settings: environment variables, with the names that AWS's own functions give them where those have them.
+ * The function's settings, which are environment variables. A setting that AWS's own functions
+ * have, too, has the same name here.
  *
- * Each is read where it is needed, in each invocation. So one that cannot be used stops the step that needs it, with its own error, and not
- * a rotation that is half way through.
+ * Each setting is read where it is needed, in each invocation. So a setting that cannot be used
+ * stops only the steps that need it, with its own error. A rotation that is half way through may go
+ * on.
  */
 export class Settings {
   readonly #environment: NodeJS.ProcessEnv;
@@ -14,8 +18,8 @@ export class Settings {
   }
 
   /**
-   * Secrets Manager's address, where it is not the Region's public one.
-   * @throws {ConfigurationError}
+   * The URL of Secrets Manager. Undefined for the Region's public endpoint.
+   * @throws {ConfigurationError} if it is not an http or https URL
    */
   get secretsManagerEndpoint(): string | undefined {
     const text = this.text('SECRETS_MANAGER_ENDPOINT');
@@ -30,7 +34,7 @@ export class Settings {
     return text === 'true';
   }
 
-  /** Undefined if it is empty, too: that is how a template passes a parameter that was left empty. */
+  /** An empty value counts as none: a template passes a parameter that was left empty in that way. */
   protected text(name: string): string | undefined {
     return this.#environment[name] || undefined;
   }

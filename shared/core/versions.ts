@@ -1,3 +1,5 @@
+/** The versions of one secret in Secrets Manager. No other file imports its client. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeSecretCommand,
@@ -12,29 +14,29 @@ import type { Deadline } from './deadline.ts';
 import { PendingMismatchError, SecretsManagerError, StaleReadError } from './errors.ts';
 import { Secret } from './secret.ts';
 
-/** A version and its value. `createdAt` is when the version was made; the value is what GetSecretValue showed. `arn` is the secret's. */
+/** A version and its value, as GetSecretValue shows them. `arn` is that of the secret. */
 export type Version = { id: string; arn: string; text: Secret; createdAt: Date };
 
-/** What DescribeSecret shows: labels and tags, no values. */
+/** Labels and tags, as DescribeSecret shows them. It shows no values. */
 export type Description = {
-  /** The secret's, whatever it was asked for by. */
+  /** The ARN of the secret, even if it was asked for by its name. */
   arn: string;
-  /** When it was asked for, on the clock of performance.now(). */
+  /** When DescribeSecret was called, on the clock of performance.now(). */
   readAt: number;
-  /** undefined on a secret whose rotation was never configured */
+  /** Undefined if rotation was never configured for the secret. */
   rotationEnabled: boolean | undefined;
   tags: ReadonlyMap<string, string>;
-  /** staging labels by version id */
+  /** The staging labels by version id. Versions without a label are missing. */
   stages: ReadonlyMap<string, readonly string[]>;
 };
 
-/** How a search reads the versions that are neither AWSCURRENT nor AWSPENDING. */
+/** For a search among the versions that are neither AWSCURRENT nor AWSPENDING. */
 export type OtherVersions = Pick<SecretVersions, 'labelled' | 'newestFirst' | 'byId'>;
 
-/** Pauses between reads that may lag behind a write, in milliseconds. */
+/** Pauses in milliseconds between reads, as a read may lag behind a write. */
 const BACKOFF = [100, 200, 400, 800] as const;
 
-/** Time-outs in milliseconds: what a network swallows is tried again while there is time. */
+/** Time-outs in milliseconds, short enough to try again what the network has lost. */
 const CLIENT = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 2000, requestTimeout: 3000, throwOnRequestTimeout: true },
@@ -50,7 +52,7 @@ const SERVICE: Service = {
 
 const clients = new Map<string | undefined, SecretsManagerClient>();
 
-/** One client for each address in a process, so that connections are kept. */
+/** One client for each address and process, so that connections are reused. */
 export function connectSecretsManager(endpoint: string | undefined): SecretsManagerClient {
   const client = clients.get(endpoint) ?? new SecretsManagerClient({ ...CLIENT, ...(endpoint && { endpoint }) });
   clients.set(endpoint, client);
@@ -58,8 +60,11 @@ export function connectSecretsManager(endpoint: string | undefined): SecretsMana
 }
 
 /**
- * The versions of one secret, as Secrets Manager keeps them. Reads are eventually consistent
- * (https://github.com/aws/aws-sdk-js-v3/issues/7701), so a version that must be there is asked for again for a while.
+ * Reads and writes the versions of one secret. Reads are eventually consistent
+ * (https://github.com/aws/aws-sdk-js-v3/issues/7701), so the methods for a version that must exist
+ * ask again for a while.
+ *
+ * Every method throws SecretsManagerError, DeadlineError or InternalError if a call fails.
  */
 export class SecretVersions {
   readonly #secretId: string;
@@ -74,8 +79,8 @@ export class SecretVersions {
 
   async describe(): Promise<Description> {
     const readAt = performance.now();
-    const answer = await this.#call('DescribeSecret', (abortSignal) =>
-      this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }), { abortSignal }),
+    const answer = await this.#call('DescribeSecret', (options) =>
+      this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }), options),
     );
     return {
       arn: answer.ARN ?? this.#secretId,
@@ -86,12 +91,15 @@ export class SecretVersions {
     };
   }
 
-  /** Those of another secret, in the same time. */
+  /** The versions of another secret. Calls for both spend the same time. */
   of(secretId: string): SecretVersions {
     return new SecretVersions(this.#client, secretId, this.#deadline);
   }
 
-  /** The version that bears AWSCURRENT now. */
+  /**
+   * The version that has AWSCURRENT now.
+   * @throws {SecretsManagerError} also if there is none, or if it has no text value
+   */
   async current(): Promise<Version> {
     const version = await this.labelled('AWSCURRENT');
     if (version === undefined)
@@ -102,57 +110,50 @@ export class SecretVersions {
     return version;
   }
 
-  /** The version that bears this label now; undefined if there is none, or if it has no value. */
+  /** The version that has this label now. Undefined if there is none, or if it has no text value. */
   labelled(label: 'AWSCURRENT' | 'AWSPREVIOUS' | 'AWSPENDING'): Promise<Version | undefined> {
     return this.#get({ VersionStage: label });
   }
 
-  /** The value of this version if it bears AWSPENDING; undefined if it has no value (yet), or not that label. */
+  /** This version, if it has AWSPENDING. Undefined if it does not, or if it has no value (yet). */
   pending(token: string): Promise<Version | undefined> {
     return this.#get({ VersionId: token, VersionStage: 'AWSPENDING' });
   }
 
-  /** The same, asked for again for up to 1.5 seconds. */
-  async pendingOnceVisible(token: string): Promise<Version | undefined> {
-    for (const pause of BACKOFF) {
-      const version = await this.pending(token);
-      if (version !== undefined) return version;
-      await this.#pause(pause);
-    }
-    return this.pending(token);
+  /** The same as `pending`, but asks again for up to 1.5 seconds. */
+  pendingOnceVisible(token: string): Promise<Version | undefined> {
+    return this.#onceVisible(() => this.pending(token));
   }
 
   /**
-   * Labels and AWSCURRENT's value, believed only when both reads name the same version.
-   * @throws {StaleReadError} when they go on to disagree
+   * Labels, tags and AWSCURRENT. They are believed only if both calls name the same version.
+   * @throws {StaleReadError} if the calls still disagree after 1.5 seconds
    */
   async describeWithCurrent(): Promise<{ description: Description; current: Version }> {
-    let description = await this.describe();
-    let current = await this.current();
-    for (const pause of BACKOFF) {
-      if (description.stages.get(current.id)?.includes('AWSCURRENT')) return { description, current };
-      await this.#pause(pause);
-      description = await this.describe();
-      current = await this.current();
-    }
-    if (description.stages.get(current.id)?.includes('AWSCURRENT')) return { description, current };
+    const both = await this.#onceVisible(async () => {
+      const description = await this.describe();
+      const current = await this.current();
+      const agree = description.stages.get(current.id)?.includes('AWSCURRENT');
+      return agree ? { description, current } : undefined;
+    });
+    if (both !== undefined) return both;
     throw new StaleReadError('DescribeSecret and GetSecretValue do not agree on which version is AWSCURRENT.');
   }
 
-  /** The value of a version, labelled or not; undefined if it has none. */
+  /** The version with this id, whether or not it has a label. Undefined if it has no text value. */
   byId(id: string): Promise<Version | undefined> {
     return this.#get({ VersionId: id });
   }
 
-  /** Every version that Secrets Manager still keeps, the newest first, also those without a label. */
+  /** The ids of all versions that Secrets Manager still has, with or without a label, newest first. */
   async newestFirst(): Promise<string[]> {
     const found: { id: string; createdAt: number }[] = [];
     let NextToken: string | undefined;
     do {
-      const page = await this.#call('ListSecretVersionIds', (abortSignal) =>
+      const page = await this.#call('ListSecretVersionIds', (options) =>
         this.#client.send(
           new ListSecretVersionIdsCommand({ SecretId: this.#secretId, IncludeDeprecated: true, NextToken }),
-          { abortSignal },
+          options,
         ),
       );
       for (const { VersionId, CreatedDate } of page.Versions ?? [])
@@ -163,13 +164,15 @@ export class SecretVersions {
   }
 
   /**
-   * Stores the pending value. VersionStages is always given: without it, PutSecretValue moves AWSCURRENT
-   * (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html).
-   * @returns `exists` if the version already has another value: an earlier or a concurrent attempt's
+   * Stores the pending value. VersionStages is never left out: without it PutSecretValue moves
+   * AWSCURRENT,
+   * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+   * @returns `exists` if the version already has another value, from an earlier or a concurrent
+   *   attempt
    */
   async putPending(token: string, text: Secret, rotationToken: Secret | undefined): Promise<'stored' | 'exists'> {
     try {
-      await this.#call('PutSecretValue', (abortSignal) =>
+      await this.#call('PutSecretValue', (options) =>
         this.#client.send(
           new PutSecretValueCommand({
             SecretId: this.#secretId,
@@ -178,7 +181,7 @@ export class SecretVersions {
             VersionStages: ['AWSPENDING'],
             RotationToken: rotationToken?.reveal(),
           }),
-          { abortSignal },
+          options,
         ),
       );
       return 'stored';
@@ -189,8 +192,11 @@ export class SecretVersions {
   }
 
   /**
-   * AWSCURRENT moves from one version to another, and from no other: whoever moved it meanwhile makes this fail. An error
-   * may hide that the move took place (an answer that was lost, a retry that found it done), so the label is read again.
+   * Moves AWSCURRENT to the version `token`, but only if the version `from` has it.
+   *
+   * An error may hide that the label did move: the answer was lost, or the SDK's retry found the
+   * move done. So after an error the label is read again.
+   * @throws {PendingMismatchError} if meanwhile somebody moved AWSCURRENT to a third version
    */
   async promote(token: string, from: string): Promise<void> {
     try {
@@ -206,7 +212,7 @@ export class SecretVersions {
     }
   }
 
-  /** Takes AWSPENDING off the version; that it is off already is as good. */
+  /** Takes AWSPENDING off the version. Succeeds, too, if the version does not have it any more. */
   async releasePending(token: string): Promise<void> {
     try {
       await this.#updateStage({ VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
@@ -218,15 +224,15 @@ export class SecretVersions {
   }
 
   #updateStage(input: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId: string }) {
-    return this.#call('UpdateSecretVersionStage', (abortSignal) =>
-      this.#client.send(new UpdateSecretVersionStageCommand({ SecretId: this.#secretId, ...input }), { abortSignal }),
+    return this.#call('UpdateSecretVersionStage', (options) =>
+      this.#client.send(new UpdateSecretVersionStageCommand({ SecretId: this.#secretId, ...input }), options),
     );
   }
 
   async #get(which: { VersionId?: string; VersionStage?: string }): Promise<Version | undefined> {
     try {
-      const answer = await this.#call('GetSecretValue', (abortSignal) =>
-        this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, ...which }), { abortSignal }),
+      const answer = await this.#call('GetSecretValue', (options) =>
+        this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, ...which }), options),
       );
       const id = answer.VersionId ?? which.VersionId;
       if (id === undefined || answer.SecretString === undefined) return undefined;
@@ -242,20 +248,30 @@ export class SecretVersions {
     }
   }
 
-  /** No longer than there is time for another call. */
-  async #pause(ms: number): Promise<void> {
-    await sleep(Math.min(ms, this.#deadline.left('Secrets Manager') / 2));
+  /**
+   * Reads again, with pauses, until the read gives something. No pause uses up the time for the
+   * next call.
+   */
+  async #onceVisible<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+    for (const pause of BACKOFF) {
+      const found = await read();
+      if (found !== undefined) return found;
+      await sleep(Math.min(pause, this.#deadline.left('Secrets Manager') / 2));
+    }
+    return read();
   }
 
-  #call<T>(operation: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    return callService(SERVICE, this.#deadline, operation, send);
+  #call<T>(operation: string, send: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+    return callService(SERVICE, this.#deadline, operation, (abortSignal) => send({ abortSignal }));
   }
 }
 
 /**
- * ResourceNotFoundException: no such version, or one without a value. What a version answers that does not bear the label
- * asked for is documented nowhere; implementations answer this or InvalidRequestException, which otherwise means that the
- * secret is being deleted.
+ * Whether the error means that there is no such version, or that it has no value.
+ *
+ * ResourceNotFoundException does. For a version that exists but does not have the label asked for,
+ * the answer is documented nowhere: implementations send ResourceNotFoundException or
+ * InvalidRequestException. In other calls the latter means that the secret is being deleted.
  */
 function isAbsent(code: string | undefined, asked: { VersionId?: string; VersionStage?: string }): boolean {
   if (code === 'InvalidRequestException') return asked.VersionId !== undefined && asked.VersionStage !== undefined;

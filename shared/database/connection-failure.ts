@@ -1,20 +1,25 @@
+/** Which layer broke a connection: deadline, DNS, TCP, TLS, or the protocol. */
+
 import { DeadlineError, type RotationError } from '../core/errors.ts';
 import type { Endpoint } from './engine.ts';
 import { ConnectionError, DatabaseError, HostNotFoundError, TlsError } from './errors.ts';
 
-/** What an engine knows of a connection that failed without a word of the server's. */
+/** What an engine knows about a connection that failed without an error from the server. */
 export type Broken = {
   to: Endpoint;
   username: string;
-  /** As users call the server: `PostgreSQL`. */
+  /** The users' name for the server: `PostgreSQL`. */
   product: string;
-  /** The server's answer to the wish for TLS; undefined if there was none. */
+  /** What the server answered when the client asked for TLS. Undefined if it did not answer. */
   offersTls: boolean | undefined;
-  /** It broke between that answer and the first word inside TLS. */
+  /** The connection broke after that answer and before the first message inside TLS. */
   isInHandshake: boolean;
-  /** It is the driver that gave up: the connection is still there. */
+  /** The driver gave up, and not the network: the connection is still open. */
   isMisunderstood: boolean;
-  /** The ways to authenticate that the driver knows, as the end of a sentence. */
+  /**
+   * The driver's ways to authenticate, as the end of a sentence: `SCRAM-SHA-256, MD5 or a
+   * password`.
+   */
   ways: string;
 };
 
@@ -30,13 +35,13 @@ const TCP = new Set([
 ]);
 
 /**
- * Which layer failed, decided by Node's error codes and by how far the connection got.
- * @param code Node's or OpenSSL's; undefined if there is none
+ * The error that names the layer. Node's error codes decide, and how far the connection got.
+ * @param code the code of Node or OpenSSL; undefined if the error has none
  */
 export function connectionFailure(error: unknown, code: string | undefined, broken: Broken): RotationError {
   const { to, username, product, offersTls, isInHandshake, isMisunderstood, ways } = broken;
   const details = { user: username, host: to.host, code };
-  // The deadline does not know whom it is about.
+  // The deadline knows neither user nor host.
   if (error instanceof DeadlineError)
     return new DeadlineError(`${error.message} A statement under way may have happened.`, details);
   const server = `${to.host}:${to.port}`;

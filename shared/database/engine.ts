@@ -1,8 +1,25 @@
+/**
+ * The engine contract: what the strategies ask of a database.
+ *
+ * An engine applies, it never decides. The strategies choose passwords and the order of things.
+ * Every method but `login`, which never throws, throws only errors of ours. A driver's error never
+ * leaves the engine's folder.
+ *
+ * Words: the *admin* is the database login of the secret that `masterarn` names; a parameter `admin`
+ * is a session of that login. The *base* is the user that people made. Its *twin* is the second user
+ * of the same secret, and works with the base's rights. A *mark* at the twin names the secret and
+ * the base. The *dormant* one of the two is the user that AWSCURRENT does not name.
+ */
+
 import type { Deadline } from '../core/deadline.ts';
 import type { RotationError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 
-/** `off` only where the secret itself says `"ssl": false`. */
+/**
+ * How a connection is encrypted. `off` only where the secret itself says `"ssl": false`.
+ * `servername` is the name that the certificate must have, if it is not the host's. `ca` holds PEM
+ * certificates of further authorities.
+ */
 export type Tls = 'off' | { servername?: string | undefined; ca: readonly string[] };
 
 export type Endpoint = {
@@ -10,163 +27,281 @@ export type Endpoint = {
   port: number;
   database?: string | undefined;
   tls: Tls;
-  /** The secret's values of the engine's `optionKeys`. */
+  /** The secret's values of the engine's `optionKeys`: `{ authSource: 'admin' }`. */
   options: Readonly<Record<string, string>>;
 };
 
 export type Credential = { username: string; password: Secret };
 
-/** Whom a server takes a session for. Realm: MySQL's host part, MongoDB's authSource, else ''. */
+/**
+ * A user as the server knows it. `realm` is what the server needs beside the name: the host part on
+ * MySQL (`%`), authSource on MongoDB (`admin`), '' elsewhere.
+ */
 export type Account = { username: string; realm: string };
 
-/** An open connection, with its time limits set on both sides. */
+/** An open connection, with time limits on the client and on the server. */
 export interface Session {
   readonly account: Account;
-  /** Never throws and never outlasts the deadline; the server's side is gone, or told to go, when it returns. */
+  /**
+   * Never throws, never outlasts the deadline. When it returns, the server has ended the session or
+   * has been told to.
+   */
   close(): Promise<void>;
 }
 
-/** What an attempt to log in proves about the password. Only `refused` leads on to the next candidate. */
+/** What a login tells about the password. Only `refused` leads on to the next password. */
 export type LoginResult<S extends Session> =
   | { is: 'accepted'; session: S }
-  /** The password is right, the account may not: locked, expired, NOLOGIN, connection limit, no such database. */
+  /**
+   * The password is right, but the account may not log in: locked, expired, NOLOGIN, at its
+   * connection limit, no such database.
+   */
   | { is: 'barred'; why: RotationError }
-  /** The password is wrong, or the server's answer cannot be told from that. */
+  /** The password is wrong, or the server answers as it does to a wrong one. */
   | { is: 'refused'; why: RotationError }
-  /** Network, TLS, overload, deadline: proves nothing. */
+  /** Network, TLS, overload, deadline: nothing is known about the password. */
   | { is: 'unknown'; why: RotationError };
 
-/** What an engine can do, or why it cannot, in words a user reads: "<engine> … : <unsupported>". */
+/**
+ * What an engine can do, or why it cannot, as the end of a sentence that users read:
+ * `{ unsupported: 'a role has one password only' }`.
+ */
 export type Capability<T> = T | { unsupported: string };
 
-/** Of an engine that was chosen because it can. */
+/** For an engine that was chosen because it has this capability. */
 export function supported<T extends object>(capability: Capability<T>): T {
   if ('unsupported' in capability) throw new TypeError(capability.unsupported);
   return capability;
 }
 
-/**
- * What the core asks of a database. An engine applies, it never decides: passwords and the order of things are the
- * core's. Every method but `login` throws errors of errors.ts only; a driver's error never leaves the engine's folder.
- */
 export interface Engine<S extends Session = Session> {
   readonly name: string;
-  /** Values of the secret's `engine` key, the first being the one that error messages suggest. */
+  /** Values of the secret's key `engine`. Error messages suggest the first. */
   readonly engineKeys: readonly [string, ...string[]];
   readonly defaultPort: number;
   readonly defaultDatabase?: string;
-  /** Keys of the secret that this engine reads beyond the common ones. */
+  /** Keys of the secret that this engine reads and others do not. */
   readonly optionKeys: readonly string[];
-  /** Characters that every client, URL and server of this engine can bear, and the longest password they all can. */
+  /**
+   * `alphabet`: characters that every client, URL and server of this engine can bear. `longest`: the
+   * most characters that all of them can bear.
+   */
   readonly password: { alphabet: string; longest: number };
 
-  /** Why this name cannot be a user's, as the end of a sentence; undefined if it can. */
+  /**
+   * After how many refused logins in a row a server of this engine may lock an account. Undefined if
+   * servers do not.
+   */
+  readonly locksAfter?: number;
+
+  /**
+   * Why no user can have this name, as the end of a sentence (`is longer than 63 bytes`); undefined
+   * if one can.
+   * @param engineKey the secret's value of `engine`
+   */
   usernameProblem(name: string, engineKey: string): string | undefined;
 
-  /** One connection, no retry. Never throws. Limits are set on the client and on the server before it returns. */
+  /**
+   * Makes one connection. Tries again only for want of a free one, for some seconds. Never throws.
+   * The session's limits on the client and on the server are set before it returns.
+   */
   login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<S>>;
 
   /**
-   * Runs `work` alone for this account: under a server lock where there is one, in one transaction where account changes
-   * take part in them, else just so. When it returns, the work has taken effect; when `work` throws, nothing has, where there are
-   * transactions. No write to AWS inside that would be wrong if the transaction then failed.
-   * `stillAlone` asks the server, and throws if the lock was lost: to be called right before a write to AWS that rests on it.
+   * Runs `work` alone for this account, as far as the server can: under a lock on the server, and in
+   * one transaction. A server without such locks, or without transactions for changes of accounts,
+   * does without. All changes of `work` have taken effect when `exclusively` returns. If `work`
+   * throws in a transaction, none of them has.
+   *
+   * Do not write to AWS inside `work` unless the write stays right when the transaction rolls back.
+   * Right before such a write call `stillAlone`, which asks the server and throws if the lock was
+   * lost:
+   *
+   *     await engine.exclusively(session, account, async (stillAlone) => {
+   *       await logins.prove(current);
+   *       await stillAlone();
+   *       await rotation.release();
+   *     });
    */
   exclusively<T>(session: S, account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T>;
 
   /**
-   * The session's own password, inside `exclusively`. Compare-and-set where the server can: `conflict` if `from` is the
-   * password no more. Sends a verifier instead of the password where the server takes one.
-   * @throws PasswordPolicyError if the server refuses the password itself, PrivilegeError if the user may not
+   * Changes the password of the session's own user. Call it inside `exclusively`. Sends a verifier
+   * (a hash, say) instead of the password if the server takes one.
+   *
+   * A server that can compares first: then the answer is `conflict`, and nothing has changed, if
+   * `from` is no longer the password. Other servers ignore `from`.
+   * @throws {PasswordPolicyError} if the server refuses the password itself
+   * @throws {PrivilegeError} if the user may not change its password
    */
   changeOwnPassword(session: S, from: Secret, to: Secret): Promise<'set' | 'conflict'>;
 
+  /**
+   * What the server tells, before a password is set, about whether a login could prove it. Reads only.
+   * Call it inside `exclusively`, before the first change.
+   *
+   * Example: a session on a MariaDB with read_only=ON may write all the same if it belongs to an
+   * admin. The answer is then `{ readOnly: 'is read-only (read_only)', … }`.
+   * @param account whose password is about to be set
+   * @param to where that account logs in
+   * @throws {DatabaseError | ConnectionError} if the server does not answer
+   * @throws {UnsupportedHostError} if a pooler answers in the server's place
+   */
+  outlook(session: S, account: Account, to: Endpoint): Promise<Outlook>;
+
+  /** For the strategy single-user-by-admin. */
   byAdmin(engineKey: string): Capability<ByAdmin<S>>;
+  /** For the strategy alternating-users. */
   twins(engineKey: string): Capability<Twins<S>>;
+  /** For the strategy dual-password. */
   overlap(engineKey: string): Capability<Overlap<S>>;
 }
 
-/** Setting another account's password. */
+/** What is known of a proof before the change. What a server does not tell counts as possible. */
+export type Outlook = {
+  /** Why nothing may be written at this server, as the end of a sentence: `is a replica (read_only)`. */
+  readOnly?: string | undefined;
+  /**
+   * Why no login from here, in this way, could prove the password, as the end of a sentence about the
+   * account: `must show a client certificate (REQUIRE X509)`.
+   */
+  unprovable?: string | undefined;
+  /**
+   * ARNs of the secrets whose marks say that the account is their twin or their base, as far as the
+   * session may see marks.
+   */
+  owners?: readonly string[];
+  /**
+   * False if the server has no connection left beside those that are open. The session that makes
+   * the change then has to close before the proof.
+   */
+  hasRoom: boolean;
+};
+
+/** What the admin does to a lone user. */
 export interface ByAdmin<S extends Session> {
-  /** A verifier only, where the server takes one; never unlocks. */
+  /** Sends only a verifier if the server takes one. Never unlocks the account. */
   setPassword(admin: S, account: Account, to: Secret): Promise<void>;
   /**
-   * Undefined where there is no such user. `to`: where that user logs in.
-   * @throws SeveralAccountsError where name and place do not tell which account is meant
+   * What the admin can see of a user. Undefined if there is no such user.
+   * @param to where that user logs in
+   * @throws {SeveralAccountsError} if the name and the place fit more than one account
    */
   facts(admin: S, username: string, to: Endpoint): Promise<AccountFacts | undefined>;
 }
 
 export type AccountFacts = {
   account: Account;
-  /** What makes the account too powerful to be handled for somebody else, as the end of a sentence: "is a superuser". */
+  /**
+   * Why the account is too powerful for an admin to set its password on a secret's behalf, as the
+   * end of a sentence: `is a superuser`.
+   */
   privileged?: string | undefined;
-  /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
+  /** Why not even the right password logs in, as the end of a sentence: `has no LOGIN`. */
   barred?: string | undefined;
-  /** The ARNs of the secrets whose twin, or whose base, it is by a mark, where the engine has a place for one. */
+  /** ARNs of the secrets whose marks say that this account is their twin, or their twin's base. */
   owners: readonly string[];
 };
 
-/** Two users of one secret, of one realm. `owner` is the ARN of that secret. */
+/** The two users of one secret. They have the same realm. `owner` is the ARN of the secret. */
 export type Pair = { base: Account; twin: Account; owner: string };
 
 export type PairState = { base: UserState | undefined; twin: UserState | undefined };
 
 export type UserState = {
-  /** The ARN in the twin's mark; of a base, the ARN in the mark of some other twin that works as it. */
+  /**
+   * Of the twin: the ARN in its mark. Of the base: the ARN in the mark of any other twin that works
+   * as this base. Undefined if no mark says.
+   */
   owner?: string | undefined;
-  /** Of a twin: it cannot log in, owns nothing, is granted to nobody and holds nothing that the base lacks. */
+  /**
+   * True only of a twin that is of no use to anybody: it cannot log in, owns nothing, is granted to
+   * nobody and holds nothing that the base lacks. An attempt that died leaves such a twin.
+   */
   inert: boolean;
-  /** Why it could not log in even with the right password, as the end of a sentence: "has no LOGIN". */
+  /** Why not even the right password logs in, as the end of a sentence: `has no LOGIN`. */
   barred?: string | undefined;
 };
 
-/** Seen from the twin. */
+/**
+ * One thing in which the twin is not as the base is:
+ * `{ kind: 'less', what: 'membership in "readers"', remedies: ['GRANT readers TO app_clone'] }`.
+ */
 export type Difference = {
-  /** `more`: a right that the base lacks, or something that the base cannot reach. `less`: a right that the base has. `setting`: all else. */
+  /**
+   * `more`: the twin has a right that the base lacks, or owns something that the base cannot reach.
+   * `less`: the twin lacks a right of the base. `setting`: everything else.
+   */
   kind: 'more' | 'less' | 'setting';
   /** For people: `CREATEDB`. */
   what: string;
-  /** Statements of which a person may choose one, to settle what this session may not or must not change. */
+  /**
+   * Statements that settle the difference. A person runs one of them if this session may not, or
+   * must not.
+   */
   remedies: readonly string[];
-  /** Settled outside the transaction of `exclusively`, and so before anything is changed in it. */
-  elsewhere?: boolean;
+  /**
+   * `apply` settles it outside the transaction of `exclusively`, and commits at once: objects that
+   * the twin owns in another database, for example. So such differences are applied first, before
+   * that transaction has changed anything.
+   */
+  outsideTransaction?: boolean;
 };
 
-/** The alternate user that works with the base's rights. All but `differences` inside `exclusively` for the base. */
+/** What the admin does to a twin. Call all but `differences` inside `exclusively` for the base. */
 export interface Twins<S extends Session> {
   state(admin: S, pair: Pair): Promise<PairState>;
-  /** Unable to log in where the server can say so, carrying the mark where it has a place. `conflict` if it appeared meanwhile. */
+  /**
+   * Makes the twin: unable to log in if the server has a way to say so, with the mark if the server
+   * has a place for one.
+   * @returns `conflict` if a user of that name has appeared since `state` was read
+   */
   create(admin: S, pair: Pair, to: Secret): Promise<'created' | 'conflict'>;
-  /** Puts the mark on a twin that is there; it need not count before the twin is in line with the base. */
+  /**
+   * Puts the mark on an existing twin. On some engines the mark counts only when the twin has the
+   * base's rights, too.
+   */
   adopt(admin: S, pair: Pair): Promise<void>;
-  /** The statement with which a person puts the mark on it, or why there can be no mark. */
+  /** The statement with which a person puts the mark on the twin, or why there can be no mark. */
   adoption(admin: S, pair: Pair): Capability<string>;
   /**
-   * Reads only. Empty is the proof of equality; a session that cannot see says so. In a session of the twin's own also that it works with
-   * the base's rights.
+   * Compares the two users, and changes nothing. An empty list proves that they are equal. In a
+   * session of the twin it also proves that the session works with the base's rights.
+   * @returns `not visible` if the session may not see enough to compare
+   * @throws {DormantUserError} if one of the two does not exist
    */
   differences(session: S, pair: Pair): Promise<readonly Difference[] | 'not visible'>;
-  /** To the twin, which must be dormant; repeatable. @throws PrivilegeError that names the right that is missing */
+  /**
+   * Settles a difference at the twin, which must be dormant. May be repeated.
+   * @throws {PrivilegeError} which names the right that the admin lacks
+   */
   apply(admin: S, pair: Pair, difference: Difference): Promise<void>;
   /**
-   * Last: password and login. Lifts whatever lock the twin has, as nothing tells whether `create` put it on or a person; none of the base's,
-   * so whoever is to stop both locks the base.
+   * The last change: sets the password of one of the two, and lets the twin log in.
+   *
+   * It lifts any lock of the twin, because nothing tells whether `create` or a person has locked it.
+   * It never unlocks the base. So a person who wants to stop both users locks the base.
    * @throws as `changeOwnPassword`
    */
   enable(admin: S, pair: Pair, which: 'base' | 'twin', to: Secret): Promise<void>;
 }
 
 /**
- * Two valid passwords of the session's own user: the primary one is what a change replaces, the secondary one only logs in. All inside
- * `exclusively`.
+ * Two valid passwords of the session's own user. A change replaces the *primary* one. The *secondary*
+ * one logs in and can do no more. Call both methods inside `exclusively`.
  */
 export interface Overlap<S extends Session> {
   /**
-   * `to` becomes primary and `keep` secondary; `conflict` if `keep` is not primary now, and then nothing has changed.
-   * @throws PasswordPolicyError if the server refuses the password itself, PrivilegeError if the user may not
+   * Makes `to` the primary password and `keep` the secondary one.
+   * @returns `conflict` if `keep` is not the primary password now; nothing has changed then
+   * @throws {PasswordPolicyError} if the server refuses the password itself
+   * @throws {PrivilegeError} if the user may not change its password
    */
   changeKeeping(session: S, keep: Secret, to: Secret): Promise<'set' | 'conflict'>;
-  /** `keep`, one of the two, becomes primary; the secondary one stays. Repeatable. @throws RetainedPasswordError if the server forbids it */
+  /**
+   * Makes `keep`, which is one of the two passwords, the primary one. The secondary one stays as it
+   * is. May be repeated.
+   * @throws {RetainedPasswordError} if the server forbids it
+   */
   reanchor(session: S, keep: Secret): Promise<void>;
 }

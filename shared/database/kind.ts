@@ -1,3 +1,5 @@
+/** A database account as a kind of secret. */
+
 import { lookup } from 'node:dns/promises';
 import type { Deadline } from '../core/deadline.ts';
 import { RotationError } from '../core/errors.ts';
@@ -9,8 +11,8 @@ import { strategiesOf } from './strategies/choose.ts';
 import { Database, type Tools } from './work.ts';
 
 /**
- * A database account, as a kind of secret: the secret's text says who logs in where, and a new value becomes true when the database
- * knows its password.
+ * The kind of secret whose text says who logs in where, with which password. A new value works once
+ * the database has its password.
  */
 export function databaseAccounts<S extends Session>(tools: Tools<S>): Kind<SecretValue> {
   const { engine, deadline, settings, warnings } = tools;
@@ -30,7 +32,10 @@ export function databaseAccounts<S extends Session>(tools: Tools<S>): Kind<Secre
   };
 }
 
-/** One look-up, so that a misspelt host fails before anything is stored. */
+/**
+ * Looks the host up, so that a misspelt one fails before anything is stored.
+ * @throws {HostNotFoundError | DeadlineError}
+ */
 async function requireHost(host: string, deadline: Deadline): Promise<void> {
   try {
     await deadline.spend('connecting', `the DNS look-up of ${host}`, () => lookup(host));

@@ -1,68 +1,92 @@
+/**
+ * Logins with the passwords of the secret's versions: which password is tried next, and how many
+ * are.
+ */
+
 import type { Deadline } from '../core/deadline.ts';
 import { type RotationError, SecretsManagerError } from '../core/errors.ts';
 import type { OtherVersions, Version } from '../core/versions.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError } from './errors.ts';
-import type { Readable } from './secret-value.ts';
-import { parseSecret, type SecretValue, sameTarget } from './secret-value.ts';
+import { MINUTES_REMEMBERED, type Refusals } from './refusals.ts';
+import { parseSecret, type Readable, type SecretValue, sameTarget } from './secret-value.ts';
 
-/** More refused logins than these in one invocation could lock the account (MySQL's FAILED_LOGIN_ATTEMPTS and the like). */
+/** The most refused logins in one invocation, on a server that locks no account. */
 const MOST_REFUSALS = 4;
 
+/** A session, and the version whose password it logged in with. */
 export type Found<S extends Session> = { session: S; with: SecretValue };
 
 /**
- * Logs in with the passwords of the secret's versions, one after the other, and always at the same endpoint: an older version's TLS
- * settings or database are not what the secret says now.
+ * Logs in with the passwords of the secret's versions.
  *
- * Only a *refused* password leads to the next candidate: whatever else happens proves nothing about the password, or
- * proves it right.
+ * All logins go to one endpoint, AWSCURRENT's: an older version contributes its password, never its
+ * TLS settings or its database.
+ *
+ * Only a *refused* password leads on to the next one. Any other failure shows that the password is
+ * right, or shows nothing.
  */
 export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
   readonly #deadline: Deadline;
   readonly #at: Endpoint;
+  /** Of all invocations in this process. */
+  readonly #remembered: Refusals;
   #refusals = 0;
 
-  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint) {
+  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint, remembered: Refusals) {
     this.#engine = engine;
     this.#deadline = deadline;
     this.#at = at;
+    this.#remembered = remembered;
   }
 
+  /**
+   * One login. Never throws. The caller closes the session, if there is one.
+   *
+   * A password that the server refused a short while ago is not sent again if one more refusal could
+   * lock the account. The answer is `unknown` then.
+   */
   async try(value: SecretValue): Promise<LoginResult<S>> {
+    const { username } = value;
+    if (this.#left(username) <= 0 && this.#engine.locksAfter !== undefined && this.#remembered.has(this.#at, value))
+      return { is: 'unknown', why: notSentAgain(value) };
     const result = await this.#engine.login(this.#at, value, this.#deadline);
-    if (result.is === 'refused') this.#refusals++;
+    if (result.is === 'refused') {
+      this.#refusals++;
+      this.#remembered.add(this.#at, value);
+    }
+    if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, username);
     return result;
   }
 
-  /** A session. @throws the cause if there is none */
-  async accepted(value: SecretValue): Promise<S> {
+  /** Call this after the password of a user was set: what the server refused before says nothing now. */
+  passwordChanged(username: string): void {
+    this.#remembered.forget(this.#at, username);
+  }
+
+  /** How many more refusals this account can bear. */
+  #left(username: string): number {
+    const { locksAfter } = this.#engine;
+    if (locksAfter === undefined) return MOST_REFUSALS - this.#refusals;
+    return locksAfter - 1 - this.#remembered.count(this.#at, username);
+  }
+
+  /**
+   * A session, which the caller closes.
+   * @throws why there is none
+   */
+  async logIn(value: SecretValue): Promise<S> {
     const result = await this.try(value);
     if (result.is !== 'accepted') throw result.why;
     return result.session;
   }
 
   /**
-   * That this value logs in, and nothing more: the session is closed.
-   * @returns whom the server takes it for
-   * @throws the cause if it does not
+   * A session, which the caller closes; undefined if the password was refused.
+   * @throws any other reason why there is none
    */
-  async prove(value: SecretValue): Promise<Account> {
-    const session = await this.accepted(value);
-    await session.close();
-    return session.account;
-  }
-
-  /** That the password is right, even if the account may not log in (a connection limit, say). @throws the cause if it is not */
-  async provePassword(value: SecretValue): Promise<void> {
-    const result = await this.try(value);
-    if (result.is === 'accepted') await result.session.close();
-    else if (result.is !== 'barred') throw result.why;
-  }
-
-  /** A session, or undefined if the password was refused. @throws the cause for anything else */
-  async unlessRefused(value: SecretValue): Promise<S | undefined> {
+  async logInUnlessRefused(value: SecretValue): Promise<S | undefined> {
     const result = await this.try(value);
     if (result.is === 'accepted') return result.session;
     if (result.is === 'refused') return undefined;
@@ -70,21 +94,50 @@ export class Logins<S extends Session> {
   }
 
   /**
-   * A session with AWSCURRENT's password, else with the pending one, else with that of any other version, the newest first.
-   * @throws {LoginRefusedError} when every known version is refused; the message says how many versions were not tried
+   * Proves that this value logs in. The session is closed.
+   * @returns the account that the server chose
+   * @throws why it does not log in
    */
-  async firstAccepted(
+  async prove(value: SecretValue): Promise<Account> {
+    const session = await this.logIn(value);
+    await session.close();
+    return session.account;
+  }
+
+  /**
+   * Like `prove`, but an account that may not log in at the moment will do, as long as the password is
+   * right: the account may be at its connection limit, for example.
+   * @throws if the password is refused, or if the login shows nothing about it
+   */
+  async requireRightPassword(value: SecretValue): Promise<void> {
+    const result = await this.try(value);
+    if (result.is === 'accepted') await result.session.close();
+    else if (result.is !== 'barred') throw result.why;
+  }
+
+  /**
+   * A session of AWSCURRENT's user with any password that the secret has for it. The order is:
+   * AWSCURRENT, the pending version, the newest of the other versions, and then the rest of them.
+   *
+   * Few passwords are tried in one attempt. The next attempts go on with others. An attempt in a new
+   * process does not know which ones the last attempt has tried, so it draws them.
+   *
+   * A version is tried only if it names the same user of the same server as AWSCURRENT, and has a
+   * password that was not tried yet.
+   * @param readPending is called if AWSCURRENT's password is refused
+   * @throws {LoginRefusedError} if all are refused; the message says how many were not tried
+   * @throws any other reason why a login failed
+   */
+  async logInWithAny(
     current: Readable,
-    readPending: () => Promise<Readable>,
+    readPending: () => Promise<Readable | undefined>,
     versions: OtherVersions,
   ): Promise<Found<S>> {
-    const target = current.value;
-    const tried: SecretValue[] = [];
+    const candidates = new Candidates(current.value);
     let why: RotationError | undefined;
 
-    const attempt = async (value: SecretValue): Promise<Found<S> | undefined> => {
-      if (!sameTarget(value, target) || tried.some(({ password }) => password.equals(value.password))) return undefined;
-      tried.push(value);
+    const found = async (value: SecretValue): Promise<Found<S> | undefined> => {
+      if (!candidates.take(value)) return undefined;
       const result = await this.try(value);
       if (result.is === 'accepted') return { session: result.session, with: value };
       if (result.is !== 'refused') throw result.why;
@@ -92,78 +145,167 @@ export class Logins<S extends Session> {
       return undefined;
     };
 
-    const asCurrent = await attempt(target);
+    const asCurrent = await found(current.value);
     if (asCurrent) return asCurrent;
     const pending = await readPending();
-    const asPending = await attempt(pending.value);
+    const asPending = pending && (await found(pending.value));
     if (asPending) return asPending;
-    const known = [current.version.id, pending.version.id];
-    const others = (await versions.newestFirst()).filter((id) => !known.includes(id));
-    let untried = others.length;
-    const closed: SecretsManagerError[] = [];
-    for (const id of others) {
-      if (this.#refusals >= MOST_REFUSALS) break;
-      untried--;
-      const value = await this.#older(versions, id, closed);
-      const found = value && (await attempt(value));
-      if (found) return found;
-    }
-    const unread = closed.length > 0 ? `, ${closed.length} that cannot be read (${closed[0]?.code})` : '';
-    const andNot = untried > 0 ? `, ${untried} versions not tried lest the account be locked` : '';
-    throw new LoginRefusedError(
-      `${why?.message} So it is with every password in the secret's versions (${tried.length} tried${unread}${andNot}): set AWSCURRENT’s ` +
-        'password in the database, or put the right one into the secret.',
-      { user: target.username, host: target.endpoint.host, code: why?.code },
+    const [newest, ...rest] = (await versions.newestFirst()).filter(
+      (id) => id !== current.version.id && id !== pending?.version.id,
     );
+    const others = newest === undefined ? [] : [newest, ...inRandomOrder(rest)];
+    let untried = others.length;
+    const unreadable: SecretsManagerError[] = [];
+    for (const id of others) {
+      if (this.#left(current.value.username) <= 0) break;
+      untried--;
+      const value = await this.#byId(versions, id, unreadable);
+      if (value === undefined) continue;
+      if (this.#remembered.has(this.#at, value)) candidates.pass(value);
+      const asOther = await found(value);
+      if (asOther) return asOther;
+    }
+    const { tried, passed, elsewhere } = candidates;
+    throw allRefused(current.value, why, { tried, passed, elsewhere, untried, unreadable });
   }
 
   /**
-   * Whether the server accepts a password for the pending version's user that this secret knows: AWSPREVIOUS's, the pending one, or
-   * that of any other version that names this user, the newest first. @throws the cause if a login proves nothing
+   * Whether the server accepts a password that this secret has for the user of the pending version.
+   * If it does, the user is this secret's. The order is: AWSPREVIOUS, the pending version, all other
+   * versions but AWSCURRENT from the newest on.
+   *
+   * Example: AWSCURRENT names `app`, and the pending version `app_clone`. A login of `app_clone` with
+   * the password in AWSPREVIOUS shows that an earlier rotation has set that password.
+   * @returns the account; `barred` if the password is right and the account may not log in; undefined
+   *   if no password is accepted
+   * @throws if a login shows nothing about its password
    */
-  async knows(pending: SecretValue, current: Readable, versions: OtherVersions): Promise<boolean> {
-    const tried: SecretValue[] = [];
-    const attempt = async (value: SecretValue): Promise<boolean> => {
-      if (!sameTarget(value, pending) || tried.some(({ password }) => password.equals(value.password))) return false;
-      tried.push(value);
+  async acceptsKnownPassword(
+    pending: SecretValue,
+    current: Readable,
+    versions: OtherVersions,
+  ): Promise<Account | 'barred' | undefined> {
+    const candidates = new Candidates(pending);
+    const accepted = async (value: SecretValue | undefined): Promise<Account | 'barred' | undefined> => {
+      if (value === undefined || !candidates.take(value)) return undefined;
       const result = await this.try(value);
       if (result.is === 'unknown') throw result.why;
       if (result.is === 'accepted') await result.session.close();
-      return result.is !== 'refused';
+      if (result.is === 'accepted') return result.session.account;
+      return result.is === 'barred' ? 'barred' : undefined;
     };
     const previous = await versions.labelled('AWSPREVIOUS');
-    for (const value of [previous && this.#readable(previous), pending])
-      if (value !== undefined && (await attempt(value))) return true;
+    const known = (await accepted(previous && this.#understood(previous))) ?? (await accepted(pending));
+    if (known !== undefined) return known;
     for (const id of await versions.newestFirst()) {
-      if (this.#refusals >= MOST_REFUSALS) return false;
-      const value = id === current.version.id ? undefined : await this.#older(versions, id);
-      if (value !== undefined && (await attempt(value))) return true;
+      if (this.#left(pending.username) <= 0) return undefined;
+      const value = id === current.version.id ? undefined : await this.#byId(versions, id);
+      const found = await accepted(value);
+      if (found !== undefined) return found;
     }
-    return false;
+    return undefined;
   }
 
-  /** A version without a label stays under the key that it was encrypted with, which may be no more: it is no candidate. @param closed takes it then */
-  async #older(
+  /**
+   * Undefined if the version is no candidate. An unlabelled version may be encrypted with a KMS key
+   * that no longer exists: it is skipped, and its error goes to `unreadable`.
+   */
+  async #byId(
     versions: OtherVersions,
     id: string,
-    closed: SecretsManagerError[] = [],
+    unreadable: SecretsManagerError[] = [],
   ): Promise<SecretValue | undefined> {
     try {
       const version = await versions.byId(id);
-      return version && this.#readable(version);
+      return version && this.#understood(version);
     } catch (error) {
       if (!(error instanceof SecretsManagerError) || error.retryHelps) throw error;
-      closed.push(error);
+      unreadable.push(error);
       return undefined;
     }
   }
 
-  /** An old version may hold anything; one that cannot be read is no candidate. */
-  #readable({ id, text }: Version): SecretValue | undefined {
+  /** Undefined if the text is not that of a database account: an old version may hold anything. */
+  #understood({ id, text }: Version): SecretValue | undefined {
     try {
       return parseSecret({ text, called: id }, this.#engine);
     } catch {
       return undefined;
     }
   }
+}
+
+/** The passwords that may be tried for one user of one server, each of them once. */
+class Candidates {
+  readonly #target: SecretValue;
+  readonly #taken: SecretValue[] = [];
+  /** Hosts of versions for the same user that were not tried, as they name another server. */
+  readonly elsewhere = new Set<string>();
+  /** How many passwords were tried. */
+  tried = 0;
+  /** How many were not, as the server has refused them a short while ago. */
+  passed = 0;
+
+  constructor(target: SecretValue) {
+    this.#target = target;
+  }
+
+  /** False if this value names another user or server, or if its password was taken before. */
+  take(value: SecretValue): boolean {
+    if (!this.#isNew(value)) return false;
+    this.tried++;
+    return true;
+  }
+
+  /** Counts the password without a login. */
+  pass(value: SecretValue): void {
+    if (this.#isNew(value)) this.passed++;
+  }
+
+  #isNew(value: SecretValue): boolean {
+    if (value.username === this.#target.username && !sameTarget(value, this.#target))
+      this.elsewhere.add(value.endpoint.host);
+    const isTaken = this.#taken.some(({ password }) => password.equals(value.password));
+    if (isTaken || !sameTarget(value, this.#target)) return false;
+    this.#taken.push(value);
+    return true;
+  }
+}
+
+function inRandomOrder<T>(items: readonly T[]): T[] {
+  const drawn = items.map((item) => ({ item, at: Math.random() }));
+  return drawn.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+function notSentAgain({ username, endpoint: { host } }: SecretValue): LoginRefusedError {
+  return new LoginRefusedError(
+    `The server at ${host} has refused this password of user "${username}" within the last ${MINUTES_REMEMBERED} minutes. It was not sent again, because the ` +
+      'server may lock the account after a few refused logins: put the right password into the secret, or set this one in the database and wait.',
+    { user: username, host },
+  );
+}
+
+/** What a search among the passwords of a secret has come to. */
+type Search = Pick<Candidates, 'tried' | 'passed' | 'elsewhere'> & {
+  untried: number;
+  unreadable: readonly SecretsManagerError[];
+};
+
+/** @param why the server's answer to the first refused password */
+function allRefused(
+  { username, endpoint: { host } }: SecretValue,
+  why: RotationError | undefined,
+  { tried, passed, elsewhere, untried, unreadable }: Search,
+): LoginRefusedError {
+  const unread = unreadable.length > 0 ? `, ${unreadable.length} that cannot be read (${unreadable[0]?.code})` : '';
+  const before = passed > 0 ? `, ${passed} refused a short while ago` : '';
+  const andNot =
+    untried > 0 ? `, ${untried} versions left for the next attempts so that the account is not locked` : '';
+  const atOthers =
+    elsewhere.size > 0 ? ` Versions that name another server were not tried: ${[...elsewhere].join(', ')}.` : '';
+  return new LoginRefusedError(
+    `${why?.message} The same holds for the other passwords in the secret's versions (${tried} tried${before}${unread}${andNot}).${atOthers} Set ` +
+      'AWSCURRENT’s password in the database, or put the right one into the secret.',
+    { user: username, host, code: why?.code },
+  );
 }

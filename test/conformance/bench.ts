@@ -1,27 +1,23 @@
 /** One engine on one server, over TLS or in clear text, and what the tests of all duties ask of it. */
-import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import type { Server } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
 import { Deadline } from '../../shared/core/deadline.ts';
 import type { RotationError } from '../../shared/core/errors.ts';
 import { Secret } from '../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult, Session, Tls } from '../../shared/database/engine.ts';
 import { certificatesIn } from '../../shared/database/tls.ts';
+import { usersOf } from '../engines/servers.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import { type SharedServer, testUnless } from '../servers.ts';
 import type { Place, Relay } from './relay.ts';
 import { type Held, isNone, type LockName, type None, type StateName, type Subject } from './subject.ts';
+import { unique } from './unique.ts';
 import type { Wire } from './wires.ts';
 
 export type User = Credential & AsyncDisposable;
 
 const aMinute = () => new Deadline(60_000);
-
-/** A name or password that no other test uses. */
-export const unique = (what = 'user') => `${what}_${randomBytes(6).toString('hex')}`;
-export const newPassword = () => new Secret(unique('new'));
 
 /** The certificate is for this name, which need not be the host's. */
 export const TLS_NAME = 'localhost';
@@ -156,13 +152,4 @@ export async function failure(work: Promise<unknown>): Promise<RotationError> {
   const [result] = await Promise.allSettled([work]);
   if (result.status === 'fulfilled') throw new Error('it did not fail');
   return result.reason;
-}
-
-/** Asks again until the answer is yes, for ten seconds at most. */
-export async function eventually(question: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await question())) {
-    if (performance.now() > end) throw new Error(`never true: ${question}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -1,11 +1,9 @@
 /** A process that changes a password, to be killed meanwhile: `node change-password.ts <JSON of an Order>`. */
-import { mongodb } from '../../functions/mongodb/engine.ts';
-import { mysql } from '../../functions/mysql/engine.ts';
-import { postgres } from '../../functions/postgres/engine.ts';
-import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
 import { Deadline } from '../../shared/core/deadline.ts';
 import { Secret } from '../../shared/core/secret.ts';
-import type { Endpoint, Engine } from '../../shared/database/engine.ts';
+import type { Endpoint } from '../../shared/database/engine.ts';
+import { engines } from '../engines/engines.ts';
+import { type RowName, rows } from '../engines/servers.ts';
 
 export type Order = {
   row: RowName;
@@ -16,10 +14,8 @@ export type Order = {
   remaining: number;
 };
 
-const engines: Record<EngineName, Engine> = { postgres, mysql, mongodb };
-
 const { row, to, username, from, next, remaining }: Order = JSON.parse(process.argv[2] ?? '');
-const engine = engines[rows[row].engine];
+const engine = engines[rows[row].engine].rotates;
 const password = new Secret(from);
 const result = await engine.login(to, { username, password }, new Deadline(remaining));
 if (result.is !== 'accepted') throw result.why;

@@ -1,9 +1,11 @@
 /** What an engine must do, tested on one server: each duty over each wire. */
 import { afterAll, describe } from '@jest/globals';
-import { type EngineName, type RowName, rows } from '../../local/servers/rows.ts';
 import { NoServer, type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
+import { absent } from '../absent.ts';
+import { engines } from '../engines/engines.ts';
+import { type RowName, rows } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
-import { absent, type SharedServer, servers } from '../servers.ts';
+import { type SharedServer, servers } from '../servers.ts';
 import { Bench } from './bench.ts';
 import { admins } from './duties/admins.ts';
 import { alone } from './duties/alone.ts';
@@ -18,10 +20,6 @@ import { strategies } from './duties/strategies.ts';
 import { tlsVerified } from './duties/tls.ts';
 import { twins } from './duties/twins.ts';
 import { DUTIES, type DutyName } from './duty-names.ts';
-import { mongodb } from './mongodb.ts';
-import { mysql } from './mysql.ts';
-import { postgres } from './postgres.ts';
-import type { Subject } from './subject.ts';
 import type { Wire } from './wires.ts';
 
 /** Registers the duty's tests. */
@@ -42,12 +40,6 @@ const duties: Record<DutyName, Duty> = {
   strategies,
 };
 
-const subjects: Record<EngineName, (server: SharedServer, isShared: boolean) => Subject | Promise<Subject>> = {
-  postgres,
-  mysql,
-  mongodb,
-};
-
 /**
  * On a server with TLS that no other test file uses, and beside it one without where it then takes no plain text; or, where none can be started, on the
  * shared one, and what needs more is skipped by name. A test's title begins with row, duty and wire: the support matrix is made of that.
@@ -63,7 +55,7 @@ export async function conform(row: RowName): Promise<void> {
   const plain = second ?? server;
   if ('remedy' in plain) throw plain;
   const benchOf = async (wire: Wire, on: SharedServer) =>
-    new Bench(on, isShared, wire, await subjects[rows[row].engine](on, isShared !== undefined));
+    new Bench(on, isShared, wire, await engines[rows[row].engine].subject(on, isShared !== undefined));
   const benches = [
     ...(isShared === undefined ? [await benchOf('TLS', server)] : []),
     await benchOf('clear text', plain),

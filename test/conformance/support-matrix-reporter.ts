@@ -1,7 +1,7 @@
 /** Jest's reporter that writes the README's support matrix after a whole run: see jest.config.js. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { RowName } from '../../local/servers/rows.ts';
-import { HANDOVER_VARIABLE, type Handover } from '../global-setup.ts';
+import { type RowName, rowNames } from '../engines/servers.ts';
+import { borrow } from '../global-setup.ts';
 import { linesOf, type Result, rendered, replacedIn } from './support-matrix.ts';
 
 const README = new URL('../../README.md', import.meta.url);
@@ -18,14 +18,14 @@ type RunResult = {
 export default class SupportMatrixReporter {
   #error: Error | undefined;
 
-  onRunComplete(_: unknown, { testResults }: RunResult): void {
+  async onRunComplete(_: unknown, { testResults }: RunResult): Promise<void> {
     try {
       const results: Result[] = testResults.flatMap(({ testResults: tests }) =>
         tests.map(({ ancestorTitles, title, status }) => ({ titles: [...ancestorTitles, title], status })),
       );
       const broken = testResults.find(({ testExecError }) => testExecError);
       if (broken) throw new Error(`No support matrix is written: ${broken.testFilePath} did not run`);
-      const lines = linesOf(results, servers());
+      const lines = linesOf(results, await servers());
       writeFileSync(README, replacedIn(readFileSync(README, 'utf8'), rendered(lines, today())));
     } catch (error) {
       this.#error = error as Error;
@@ -37,11 +37,10 @@ export default class SupportMatrixReporter {
   }
 }
 
-/** As the servers said that Jest's global setup started. */
-function servers(): Partial<Record<RowName, string>> {
-  const handover: Handover = JSON.parse(process.env[HANDOVER_VARIABLE] ?? '{}');
+/** As the servers say that all test files share. */
+async function servers(): Promise<Partial<Record<RowName, string>>> {
   return Object.fromEntries(
-    Object.entries(handover).flatMap(([row, found]) =>
+    Object.entries(await borrow({ rows: rowNames })).flatMap(([row, found]) =>
       'version' in found ? [[row, `${found.product} ${found.version}`]] : [],
     ),
   );

@@ -1,20 +1,15 @@
 /** The README's table of what was seen to work where: made of the results of a whole run of the conformance suite, never by hand. */
-import { type RowName, rowNames } from '../../local/servers/rows.ts';
-import type { StrategyName } from './duties/strategies.ts';
+import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import { type RowName, rowNames } from '../engines/servers.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';
 
-const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- test/conformance`, not by hand -->';
+const BEGIN = '<!-- support matrix: written by `WRITE_SUPPORT_MATRIX=1 npm test -- conformance`, not by hand -->';
 const END = '<!-- end of support matrix -->';
 
-const COLUMNS: Record<StrategyName, string> = {
-  'single-user': 'single user',
-  'single-user-by-admin': 'single user by admin',
-  'alternating-users': 'alternating users',
-  'dual-password': 'dual password',
-};
+/** As people read them: `single user by admin`. */
+export const columns = STRATEGY_NAMES.map((name) => name.replaceAll('-', ' '));
 const WIRE_NAMES: Record<Wire, string> = { TLS: 'verified', 'clear text': 'off' };
-const STRATEGY_NAMES = Object.keys(COLUMNS) as StrategyName[];
 
 /** Seen, or why it cannot be. */
 export type Cell = 'yes' | { none: string };
@@ -65,7 +60,7 @@ export function rendered(lines: readonly Line[], date: string): string {
     return `no (${reasons.indexOf(cell.none) + 1})`;
   };
   const table = [
-    ['server', 'TLS', ...Object.values(COLUMNS)],
+    ['server', 'TLS', ...columns],
     ['---', '---', ...STRATEGY_NAMES.map(() => '---')],
     ...lines.map(({ server, wire, cells }) => [
       server,
@@ -107,5 +102,4 @@ export function readFrom(readme: string): Read {
   };
 }
 
-export const columns: readonly string[] = Object.values(COLUMNS);
 export const wireNames: readonly string[] = WIRES.map((wire) => WIRE_NAMES[wire]);

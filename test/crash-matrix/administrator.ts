@@ -1,6 +1,9 @@
 /** The superuser's connection to a server, kept open; a new one after a restart. */
-import type { ServerDescription } from '../../local/servers/server.ts';
-import type { Connection, Engine } from './engine.ts';
+import type { Server, ServerDescription } from '../../local/servers/server.ts';
+import type { Abilities, Connection, Engine } from './engine.ts';
+
+/** A server that is the crash matrix's own. */
+export type Stand = { server: Server; administrator: Administrator; abilities: Abilities };
 
 export class Administrator implements AsyncDisposable {
   readonly #engine: Engine;

@@ -1,13 +1,13 @@
 /** Servers to run points on, several at once, and the points that there are. */
-import { engines } from '../../local/servers/engines.ts';
-import { type RowName, rows } from '../../local/servers/rows.ts';
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import { type RowName, serversOf } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
-import { Administrator } from './administrator.ts';
+import { Administrator, type Stand } from './administrator.ts';
 import { engineOf } from './engines.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
-import { type Bench, type Result, type RunOptions, runPoint, type Stand } from './run-point.ts';
-import { type StrategyName, strategies } from './strategies.ts';
+import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
+import { courses } from './strategies.ts';
 
 /** Each bench has a server of its own. */
 export async function openBenches(
@@ -29,7 +29,7 @@ export async function openBenches(
   const { certificate, key } = tls;
   const secure = { tls: { certificate, key } };
   const open = async (): Promise<Bench> => {
-    const { tlsOnly } = engines[rows[row].engine];
+    const { tlsOnly } = serversOf(row);
     const plain = await stand(tlsOnly ? {} : secure);
     let overTls: Promise<Stand> | undefined;
     const other = () => (overTls ??= stand(secure));
@@ -48,7 +48,7 @@ export async function findPoints(bench: Bench): Promise<{ points: Point[]; norma
   const { strategy, abilities } = bench;
   const normal = await runNormal(bench);
   const points: Point[] = [];
-  for (const turn of strategies[strategy].turns)
+  for (const turn of courses[strategy].turns)
     points.push(...pointsOf(strategy, turn, (turn === 0 ? normal : await runNormal(bench, { turn })).seen, abilities));
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,

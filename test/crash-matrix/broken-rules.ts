@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import type { EngineKey } from './engine.ts';
-import type { StrategyName } from './strategies.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import type { EngineKey } from '../engines/servers.ts';
 
 export type BrokenRule = {
   rule: string;
@@ -20,9 +20,9 @@ export type BrokenRule = {
 };
 
 const PENDING_TRUSTED = {
-  file: 'shared/database/strategies/alternating-users.ts',
+  file: 'shared/database/strategies/dormant-user.ts',
   find: 'const state = await twins.state(session, pair);',
-  replace: `const earlier = await work.logins.unlessRefused(pending);
+  replace: `const earlier = await work.logins.logInUnlessRefused(pending);
     await earlier?.close();
     if (earlier) return pending;
     const state = await twins.state(session, pair);`,
@@ -34,7 +34,7 @@ const NOTHING_UNPROVEN: BrokenRule = {
     {
       file: 'shared/database/strategies/one-user.ts',
       find: 'async test(pending, at) {',
-      replace: 'async test(pending, at) { if (pending) return;',
+      replace: "async test(pending, at) { if (pending) return 'all';",
     },
   ],
   engine: 'postgres',
@@ -67,13 +67,13 @@ export const brokenRules: BrokenRule[] = [
     rule: 'after a time-out or a network fault the old password is not put back',
     edits: [
       {
-        file: 'shared/database/strategies/one-user.ts',
+        file: 'shared/database/strategies/set-password.ts',
         find: "if (result.is !== 'refused' || by.replacing",
         replace: 'if (by.replacing',
       },
       {
-        file: 'shared/database/strategies/one-user.ts',
-        find: 'const again = await logins.unlessRefused(pending);',
+        file: 'shared/database/strategies/set-password.ts',
+        find: 'const again = await logins.logInUnlessRefused(pending);',
         replace: 'const again = undefined as S | undefined; void logins;',
       },
     ],
@@ -86,7 +86,11 @@ export const brokenRules: BrokenRule[] = [
   {
     rule: 'finishSecret logs in again if AWSCURRENT was edited since',
     edits: [
-      { file: 'shared/core/rotation.ts', find: 'if (version.createdAt >= stored.createdAt)', replace: 'if (false)' },
+      {
+        file: 'shared/core/rotation.ts',
+        find: 'const seen = await strategy.test(',
+        replace: "const seen = 'all' as string; void (",
+      },
     ],
     engine: 'postgres',
     strategy: 'single-user',
@@ -126,7 +130,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/logins.ts',
-        find: 'const asPending = await attempt(pending.value);',
+        find: 'const asPending = pending && (await found(pending.value));',
         replace: 'const asPending = undefined as Found<S> | undefined;',
       },
     ],
@@ -151,7 +155,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'a verifier is sent instead of the password',
-    edits: [{ file: 'functions/postgres/session.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
@@ -173,9 +177,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the server ends a transaction whose client is gone',
-    edits: [
-      { file: 'functions/postgres/session.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' },
-    ],
+    edits: [{ file: 'functions/postgres/login.ts', find: 'idle_in_transaction_session_timeout: limit,', replace: '' }],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/late',
@@ -183,7 +185,7 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the admin too sends a verifier instead of the password',
-    edits: [{ file: 'functions/postgres/twins.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
     engine: 'postgres',
     strategy: 'single-user-by-admin',
     caughtBy: 'setSecret/db2/→Query:ALTER#1/kill-after',
@@ -193,7 +195,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the password comes last, and in one transaction with the rights',
     edits: [
       {
-        file: 'shared/database/strategies/alternating-users.ts',
+        file: 'shared/database/strategies/dormant-user.ts',
         find: 'await bringInLine(given,',
         replace: `await twins.enable(session, pair, dormant, pending.password);
           await (session as any).rows('COMMIT; BEGIN');
@@ -272,7 +274,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'nothing is applied to the user that AWSCURRENT names',
     edits: [
       {
-        file: 'shared/database/strategies/alternating-users.ts',
+        file: 'shared/database/strategies/dormant-user.ts',
         find: "if (dormant === 'twin') {",
         replace: 'if (true) {',
       },
@@ -332,7 +334,7 @@ export const brokenRules: BrokenRule[] = [
     rule: 'the password comes after the rights, where a server has no transaction for them',
     edits: [
       {
-        file: 'shared/database/strategies/alternating-users.ts',
+        file: 'shared/database/strategies/dormant-user.ts',
         find: 'await bringInLine(given,',
         replace: 'await twins.enable(session, pair, dormant, pending.password); await bringInLine(given,',
       },
@@ -389,7 +391,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'functions/mongodb/session.ts',
-        find: 'return farewell(this.#client);',
+        find: 'return disconnect(this.#client);',
         replace: 'return Promise.resolve();',
       },
     ],

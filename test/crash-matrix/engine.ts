@@ -1,12 +1,9 @@
-/** What differs between the engines: all that the matrix knows of one. A module each says it, and `engines` names them. */
-import type { RowName, rows } from '../../local/servers/rows.ts';
+/** What differs between the engines: all that the matrix knows of one. */
 import type { Address } from '../../local/servers/source.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Login, Who } from './login.ts';
 import type { Protocol } from './protocol.ts';
-import type { StrategyName } from './strategies.ts';
-
-/** An engine's name in a secret. */
-export type EngineKey = (typeof rows)[RowName]['engineKey'];
+import type { Selection } from './selection.ts';
 
 /** By name. All of them begin with the base's. */
 export type Names = { base: string; twin: string; admin: string };
@@ -67,6 +64,9 @@ export interface Engine<Statements = unknown, K extends Kept = Kept> {
    * another way than the later ones, both ways have to be the same in every run.
    */
   readonly firstLoginAhead: number;
+
+  /** What is tried on one of its servers wherever the tests run. */
+  readonly selections: readonly Selection[];
 
   /** One login, as cheap as it can be. Never rejects. The connection is gone when it returns. */
   login(who: Who): Promise<Login>;

@@ -1,8 +1,8 @@
 /** Whether a rotation kept the README's promises. */
 import type { RotationResult } from '../../local/secrets-manager/rotation.ts';
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import { type Point, REFUSALS } from './points.ts';
 import type { ProbeReport } from './prober.ts';
-import { strategies } from './strategies.ts';
 import type { Subject } from './subject.ts';
 
 export type Judgement = {
@@ -105,7 +105,7 @@ async function notConverged(subject: Subject, token: string): Promise<string[]> 
       ? []
       : [`AWSCURRENT names ${current.username} and not ${subject.dormant}`]),
     ...(pendingOn.some(([id]) => id !== current.id) ? ['AWSPENDING is left on another version'] : []),
-    ...(strategies[subject.strategy].keepsPrevious ? await previousNotKept(subject) : []),
+    ...(STRATEGIES[subject.strategy].keepsOldValid ? await previousNotKept(subject) : []),
   ];
 }
 

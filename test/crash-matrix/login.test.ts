@@ -1,8 +1,7 @@
 /** A prober that cannot tell a right password from a wrong one would be blind. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { engineNames } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
+import { engineNames, usersOf } from '../engines/servers.ts';
 import { describeServers } from '../servers.ts';
 import { engineOf } from './engines.ts';
 

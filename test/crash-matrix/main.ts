@@ -7,12 +7,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
+import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import { engineKeys, type RowName, rowNames, rows } from '../engines/servers.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
 import type { Engine } from './engine.ts';
-import { engineOf } from './engines.ts';
+import { engineOf, unsupported } from './engines.ts';
 import { cutCalled, type Point, tenthOf, twentiethOf } from './points.ts';
 import {
   isFailure,
@@ -26,15 +27,12 @@ import {
   writeDocument,
 } from './report.ts';
 import type { Bench, Result } from './run-point.ts';
-import { type StrategyName, strategyNames, unsupported } from './strategies.ts';
 import { isExact, measureWindow } from './window.ts';
-
-const ENGINES = [...new Set(rowNames.map((name) => rows[name].engineKey))];
 
 const USAGE = `npm run crash-matrix -- [options]
   --server NAME     ${rowNames.join(', ')}; the first unless given
-  --engine NAME     ${ENGINES.join(', ')}: the first server of that engine, or the one that is named
-  --strategy NAME   ${strategyNames.join(', ')}; the first unless given
+  --engine NAME     ${engineKeys.join(', ')}: the first server of that engine, or the one that is named
+  --strategy NAME   ${STRATEGY_NAMES.join(', ')}; the first unless given
   --workers N       points at a time, each on a server of its own; twice the number of cores unless given
 Without one of these the full matrix, which writes docs/crash-matrix.md:
   --writes          what changes something, and the answers to it
@@ -57,7 +55,7 @@ function readOptions(): Options {
     options: {
       server: { type: 'string' },
       engine: { type: 'string' },
-      strategy: { type: 'string', default: strategyNames[0] as string },
+      strategy: { type: 'string', default: STRATEGY_NAMES[0] as string },
       workers: { type: 'string', default: String(2 * availableParallelism()) },
       writes: { type: 'boolean' },
       tenth: { type: 'boolean' },
@@ -73,9 +71,9 @@ function readOptions(): Options {
   }
   const { server, engine, point } = values;
   const row = chooseRow(server, engine);
-  const strategy = strategyNames.find((name) => name === values.strategy);
-  if (strategy === undefined) throw new Error(`--strategy is none of ${strategyNames.join(', ')}`);
-  const why = unsupported(rows[row].engineKey, strategy);
+  const strategy = STRATEGY_NAMES.find((name) => name === values.strategy);
+  if (strategy === undefined) throw new Error(`--strategy is none of ${STRATEGY_NAMES.join(', ')}`);
+  const why = unsupported(row, strategy);
   if (why) throw new Error(`${rows[row].product} has no --strategy ${strategy}: ${why}`);
   if (values.window && strategy !== 'single-user') throw new Error('--window is for --strategy single-user');
   const workers = Number(values.workers);
@@ -89,8 +87,8 @@ function readOptions(): Options {
 
 /** @throws if there is none */
 function chooseRow(server: string | undefined, engine: string | undefined): RowName {
-  if (engine !== undefined && !(ENGINES as string[]).includes(engine))
-    throw new Error(`--engine is none of ${ENGINES.join(', ')}`);
+  if (engine !== undefined && !(engineKeys as readonly string[]).includes(engine))
+    throw new Error(`--engine is none of ${engineKeys.join(', ')}`);
   const ofEngine = rowNames.filter((name) => engine === undefined || rows[name].engineKey === engine);
   const row = server === undefined ? ofEngine[0] : ofEngine.find((name) => name === server);
   if (row === undefined) throw new Error(`--server is none of ${ofEngine.join(', ')}`);

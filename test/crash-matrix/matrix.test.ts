@@ -2,70 +2,23 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { buildFunction } from '../../scripts/build.ts';
-import { absent, servers } from '../servers.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import { absent } from '../absent.ts';
+import { type EngineKey, engineKeys, type RowName, rowNames, rows } from '../engines/servers.ts';
+import { servers } from '../servers.ts';
 import { findPoints, openBenches, runPoints } from './benches.ts';
 import { breaking, brokenRules } from './broken-rules.ts';
-import type { EngineKey } from './engine.ts';
+import { engineOf } from './engines.ts';
 import type { Point } from './points.ts';
 import { isFailure, type PointResult, replay, verdict } from './report.ts';
 import type { Bench } from './run-point.ts';
-import type { StrategyName } from './strategies.ts';
 
 const WORKERS = 3;
 const MINUTES = 60_000;
 
-type Selection = { title: string; strategy: StrategyName; chosen: (point: Point) => boolean; atLeast: number };
-
-/** Those faults that do not take a whole time-out, or a restart. */
-const QUICK = /\/(kill-before|kill-after|drop|error)$/;
-
-/** At the database; what happens at Secrets Manager is the same for every engine. The other points are for the longer runs. */
-const OWN_PASSWORD: Selection = {
-  title: 'whatever happens to the change of the own password is survived',
-  strategy: 'single-user',
-  chosen: ({ id }) => /^setSecret\/db1\/(→Query|←OK):(ALTER|SET-PASSWORD|updateUser-pwd)#1\//.test(id),
-  atLeast: 9,
-};
-
-const KEPT_PASSWORD: Selection = {
-  ...OWN_PASSWORD,
-  title: 'whatever happens to the change of one of two passwords, both are the right two',
-  strategy: 'dual-password',
-};
-
-const TWO_USERS: Selection = {
-  title: 'alternating users survive a kill around the statements that make, grant, hand over and commit',
-  strategy: 'alternating-users',
-  chosen: ({ id }) => /setSecret\/db2\/→Query:(CREATE|GRANT|ALTER|REASSIGN|COMMIT)#1\/kill-(before|after)$/.test(id),
-  atLeast: 20,
-};
-
-const MADE_AND_SET: Selection = {
-  title: 'alternating users survive a kill around the commands that make the twin and set a password',
-  strategy: 'alternating-users',
-  chosen: ({ id }) => /setSecret\/db2\/→Query:(createUser|updateUser-pwd)#1\/kill-(before|after)$/.test(id),
-  atLeast: 8,
-};
-
-const selections: Record<EngineKey, Selection[]> = {
-  postgres: [
-    {
-      title: 'every write of a rotation is survived: killed, dropped or answered by an error',
-      strategy: 'single-user',
-      chosen: ({ write, id }) => write && QUICK.test(id),
-      atLeast: 25,
-    },
-    TWO_USERS,
-  ],
-  mysql: [OWN_PASSWORD, { ...TWO_USERS, atLeast: 10 }, KEPT_PASSWORD],
-  mariadb: [OWN_PASSWORD],
-  mongo: [OWN_PASSWORD, MADE_AND_SET],
-};
-
 /** The first server that there is of each engine; the full runs are for all of them. */
-for (const engine of Object.keys(selections) as EngineKey[]) {
+for (const engine of engineKeys) {
   const row = rowNames.find((name) => rows[name].engineKey === engine && !('remedy' in servers[name]));
   if (row === undefined) absent(`the crash matrix, ${engine}`, 'there is no server for any row of it');
   else describe(`the crash matrix, ${row}`, () => matrix(engine, row));
@@ -76,6 +29,7 @@ function matrix(engine: EngineKey, row: RowName): void {
   let folder: string;
   let opened: Bench[];
   const points = new Map<StrategyName, Point[]>();
+  const { selections } = engineOf(row);
   const rules = brokenRules.filter((rule) => rule.engine === engine);
   const build = async (name: string, plugins: Parameters<typeof buildFunction>[1] = {}) => {
     const bundle = join(folder, name, 'index.mjs');
@@ -88,12 +42,12 @@ function matrix(engine: EngineKey, row: RowName): void {
   beforeAll(async () => {
     folder = cleanUp.use(await temporaryDirectory()).path;
     opened = cleanUp.use(await openBenches(row, 'single-user', await build('intact'), WORKERS)).benches;
-    for (const { strategy } of [...selections[engine], ...rules])
+    for (const { strategy } of [...selections, ...rules])
       if (!points.has(strategy)) points.set(strategy, (await findPoints(benchesOf(strategy)[0] as Bench)).points);
   }, 3 * MINUTES);
   afterAll(() => cleanUp.disposeAsync());
 
-  test.each(selections[engine])(
+  test.each(selections)(
     '$title',
     async ({ strategy, chosen, atLeast }) => {
       const results = await runPoints(benchesOf(strategy), pointsOf(strategy).filter(chosen));

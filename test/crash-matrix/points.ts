@@ -1,9 +1,10 @@
 /** Where to strike, and how: found by a normal run, not listed by hand. */
 import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Abilities } from './engine.ts';
 import type { Seen } from './recorder.ts';
-import { type StrategyName, TURNS, type Turn } from './strategies.ts';
+import { TURNS, type Turn } from './strategies.ts';
 
 /** What can happen to one message. */
 export type MessageFault =

@@ -1,7 +1,7 @@
 /** An application that logs in throughout, with what the secret's labels say. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import type { Verdict } from './login.ts';
-import { strategies } from './strategies.ts';
 import type { Labelled, Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -125,7 +125,7 @@ export class Prober {
 
   /** With two users AWSPENDING is no way out: AWSCURRENT itself has to log in. */
   #counting({ current, pending }: Labels): Pick<Labels, 'current' | 'pending'> {
-    return { current, pending: strategies[this.#subject.strategy].hasWindow ? pending : undefined };
+    return { current, pending: STRATEGIES[this.#subject.strategy].keepsOldValid ? undefined : pending };
   }
 }
 

@@ -6,10 +6,8 @@ import type { Frame, Protocol } from './protocol.ts';
 export type Stream = readonly (readonly [Direction, Buffer])[];
 
 /** By name. */
-export async function recordedIn(file: string): Promise<ReadonlyMap<string, Stream>> {
-  const recorded: { name: string; stream: [Direction, string][] }[] = JSON.parse(
-    await readFile(new URL(file, import.meta.url), 'utf8'),
-  );
+export async function recordedIn(file: URL): Promise<ReadonlyMap<string, Stream>> {
+  const recorded: { name: string; stream: [Direction, string][] }[] = JSON.parse(await readFile(file, 'utf8'));
   return new Map(
     recorded.map(({ name, stream }) => [
       name,

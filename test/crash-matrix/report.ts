@@ -1,11 +1,12 @@
 /** Results for people: on the terminal, and in docs/crash-matrix.md. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { type RowName, rows } from '../../local/servers/rows.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import { type RowName, rows } from '../engines/servers.ts';
 import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
 import type { Result } from './run-point.ts';
-import { type StrategyName, strategies, TURNS } from './strategies.ts';
+import { courses, TURNS } from './strategies.ts';
 import { agreements, median, type WindowReport } from './window.ts';
 
 export type PointResult = Result & { point: Point };
@@ -150,7 +151,7 @@ function section(run: FullRun): string {
     '',
     `- When: ${date}, commit ${commit}; ${minutes.toFixed(0)} minutes with ${workers} workers on ${cores} cores.`,
     `- How: \`npm run crash-matrix -- --server '${row}' --strategy ${strategy}\`.`,
-    ...(strategies[strategy].turns.length > 1 ? [`- Rotations ${turnsOf(results)}.`] : []),
+    ...(courses[strategy].turns.length > 1 ? [`- Rotations ${turnsOf(results)}.`] : []),
     `- A rotation without a fault: ${normal.calls} calls of Secrets Manager, ${normal.logins} logins, ${denied} refused.`,
     ...(lacks.length > 0 ? [`- On this server ${lacks.join('; ')}.`] : []),
     `- Prober: ${probing(results)}.`,

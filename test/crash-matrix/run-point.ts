@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Invocation, OnStep, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
-import type { Server } from '../../local/servers/server.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
-import type { Administrator } from './administrator.ts';
+import type { Stand } from './administrator.ts';
 import { type DatabaseProxy, startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
-import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
@@ -14,12 +13,10 @@ import type { GapFault, Point, StepFault } from './points.ts';
 import { type ProbeReport, Prober } from './prober.ts';
 import type { Seen } from './recorder.ts';
 import { startSecretsManagerProxy } from './secrets-manager-proxy.ts';
-import { type StrategyName, strategies, type Turn } from './strategies.ts';
+import { courses, environmentFor, type Turn } from './strategies.ts';
 import { Subject } from './subject.ts';
 import { Timeline } from './timeline.ts';
 import { type Times, Wire, type WireOptions } from './wire.ts';
-
-export type Stand = { server: Server; administrator: Administrator; abilities: Abilities };
 
 /** What a worker has to itself: a server and the built function; and how it rotates. */
 export type Bench = Stand & {
@@ -77,7 +74,7 @@ class Run implements AsyncDisposable {
     this.#options = options;
     this.#subject = this.#cleanUp.use(subject);
     const engine = engineOf(bench.server.row);
-    this.#timeoutMs = strategies[bench.strategy].timeoutMs * engine.patience;
+    this.#timeoutMs = courses[bench.strategy].timeoutMs * engine.patience;
     this.#wire = new Wire(engine, options, this.#timeline, {
       kill: () => this.#functions.kill(),
       restartServer: () => this.#restartServer(),
@@ -161,7 +158,7 @@ class Run implements AsyncDisposable {
   }
 
   #environment(endpoint: string): Record<string, string> {
-    return { SECRETS_MANAGER_ENDPOINT: endpoint, ...strategies[this.#bench.strategy].environment };
+    return { SECRETS_MANAGER_ENDPOINT: endpoint, ...environmentFor(this.#bench.strategy) };
   }
 
   /** RotateSecret; and once more, as a person or the schedule would, if that rotation ends without success. */

@@ -2,16 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type SecretsManagerEmulator, startSecretsManager } from '../../local/secrets-manager/server.ts';
-import { rows } from '../../local/servers/rows.ts';
 import type { Server } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
-import type { Administrator } from './administrator.ts';
+import { STRATEGIES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import { rows, usersOf } from '../engines/servers.ts';
+import type { Administrator, Stand } from './administrator.ts';
 import type { Abilities, Engine, Kept, Names } from './engine.ts';
 import { engineOf } from './engines.ts';
 import type { Login, Who } from './login.ts';
-import type { Stand } from './run-point.ts';
-import { type StrategyName, strategies } from './strategies.ts';
 
 /** A version with a value: its id, and the user and password in it. */
 export type Labelled = { id: string; username: string; password: string };
@@ -73,14 +71,14 @@ export class Subject implements AsyncDisposable {
 
   /** The user, and the secret that a person made for it; with an admin and its secret where the strategy needs them. */
   async establish(route: Route): Promise<void> {
-    const { hasAdmin } = strategies[this.strategy];
+    const { needsAdmin } = STRATEGIES[this.strategy];
     const { username } = this;
     const { admin } = this.#names;
     const { statements } = this.#engine;
     const value = { engine: rows[this.#server.row].engineKey, ...route, username, dbname: this.#database };
-    const masterarn = hasAdmin ? await this.#makeAdmin({ ...value, username: admin }) : undefined;
+    const masterarn = needsAdmin ? await this.#makeAdmin({ ...value, username: admin }) : undefined;
     const password = this.#newPasswordOf(username);
-    await this.#users.createUser({ username, password }, hasAdmin ? admin : undefined);
+    await this.#users.createUser({ username, password }, needsAdmin ? admin : undefined);
     await this.#runAboutRights(statements.prepare(this.#names, this.strategy));
     if (this.strategy === 'alternating-users')
       await this.#runAboutRights(statements.giveRights(this.#names, this.#database));

@@ -3,9 +3,9 @@
  * orders_app, its admin orders_admin; in a scene they have names of their own.
  */
 import { expect } from '@jest/globals';
-import { connect } from '../../local/servers/postgres.ts';
-import type { EngineName } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
+import { connect } from '../engines/postgres/connection.ts';
+import type { EngineName } from '../engines/servers.ts';
 import { Rotating } from '../rotation/rotating.ts';
 
 export type Scene = {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Lambda, type LambdaOptions } from '../../local/lambda.ts';
+import { Lambda, type LambdaOptions, WarmSandboxes } from '../../local/lambda.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -248,5 +248,90 @@ describe('a function of the local Lambda host', () => {
     host.kill('SIGKILL');
 
     await eventually(() => !isRunning(pid));
+  });
+});
+
+describe('a warm sandbox', () => {
+  const WRITES =
+    'globalThis.n = (globalThis.n ?? 0) + 1; console.log(n, Object.keys(process.env).sort().join(), process.env.OF)';
+
+  test('has the module that the function before has loaded, and neither its variables nor its output', async () => {
+    await using warm = new WarmSandboxes();
+    const first = await start(WRITES, { warm, environment: { OF: 'first', ONLY_OF_FIRST: 'x' } });
+    await first.invoke({});
+    await first.stop();
+    await using cold = await start(WRITES, { environment: { OF: 'cold' } });
+    await cold.invoke({});
+
+    const second = await start(WRITES, { warm, environment: { OF: 'second' } });
+    await second.invoke({});
+    await second.stop();
+
+    expect(second.pid).toBe(first.pid);
+    expect(first.output).toMatch(/^1 .*ONLY_OF_FIRST.* first\n$/);
+    expect(second.output).toBe(cold.output.replace(/^1/, '2').replace('cold', 'second'));
+  });
+
+  test('is no stopped function’s any more', async () => {
+    await using warm = new WarmSandboxes();
+    const first = await start('', { warm });
+    await first.stop();
+    const second = await start('', { warm });
+
+    first.kill();
+    await first.stop();
+
+    expect((await first.invoke({})).outcome).toBe('crash');
+    expect((await second.invoke({})).outcome).toBe('success');
+    await second.stop();
+  });
+
+  test('is none that was killed, has crashed, or is at work', async () => {
+    await using warm = new WarmSandboxes();
+    const atWork = await start('await new Promise(() => setInterval(() => {}, 1e6))', { warm });
+    const underWay = atWork.invoke({});
+    await atWork.stop();
+    const crashed = await start('process.exit(1)', { warm });
+    await crashed.invoke({});
+    await crashed.stop();
+    const killed = await start('', { warm });
+    killed.kill();
+    await killed.stop();
+
+    await using next = await start('', { warm });
+
+    expect((await underWay).outcome).toBe('crash');
+    for (const { pid } of [atWork, crashed, killed]) {
+      expect(next.pid).not.toBe(pid);
+      expect(isRunning(pid)).toBe(false);
+    }
+  });
+
+  test('is one of the same bundle, and runs one function at a time', async () => {
+    await using warm = new WarmSandboxes();
+    const other = join(folder, 'other.mjs');
+    await writeFile(other, 'export const handler = () => {};');
+    const first = await start('', { warm });
+    await first.stop();
+
+    const second = await Lambda.start({ bundle: other, warm });
+    const third = await start('', { warm });
+    const fourth = await start('', { warm });
+
+    expect(third.pid).toBe(first.pid);
+    expect(new Set([first, second, fourth].map(({ pid }) => pid)).size).toBe(3);
+    for (const each of [second, third, fourth]) await each.stop();
+  });
+
+  test('ends with the others', async () => {
+    let pid: number;
+    {
+      await using warm = new WarmSandboxes();
+      const lambda = await start('', { warm });
+      await lambda.stop();
+      pid = lambda.pid;
+      expect(isRunning(pid)).toBe(true);
+    }
+    expect(isRunning(pid)).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, describe } from '@jest/globals';
 import { GenericContainer, Wait } from 'testcontainers';
 import { ownerLabels } from '../../local/servers/docker.ts';
-import { absent } from '../servers.ts';
+import { absent } from '../absent.ts';
 
 type Moto = { endpoint: string; stop(): Promise<void> };
 

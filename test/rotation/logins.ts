@@ -2,7 +2,7 @@
 import type { ServerDescription } from '../../local/servers/server.ts';
 import { readLog } from '../../local/servers/server.ts';
 import type { Logins } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
+import { usersOf } from '../engines/servers.ts';
 import { proxy } from './proxy.ts';
 
 export type Counter = AsyncDisposable & {

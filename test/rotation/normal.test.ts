@@ -1,42 +1,18 @@
 import { expect, test } from '@jest/globals';
-import { type EngineName, engineNames } from '../../local/servers/rows.ts';
+import { engines } from '../engines/engines.ts';
+import { engineNames } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { describeOwnServers, describeServers, testUnless, testWithLog } from '../servers.ts';
 import { countLogins } from './logins.ts';
 import { forms, Rotating } from './rotating.ts';
 
-/** As the server's log has them. */
-const CHANGE: Record<EngineName, RegExp> = {
-  postgres: /ALTER ROLE "app_\w+" PASSWORD 'SCRAM-SHA-256/g,
-  mysql: /ALTER USER 'app_\w+'@'%' IDENTIFIED BY <secret> REPLACE <secret>|SET PASSWORD = '\*[0-9A-F]{40}'/g,
-  mongodb: /"updateUser":"app_\w+","pwd":"xxx"|"command":"updateUser"/g,
-};
-/** The others log all here anyway. */
-const EVERY_STATEMENT: Record<EngineName, Record<string, string>> = {
-  postgres: { log_statement: 'all' },
-  mysql: {},
-  mongodb: {},
-};
-/** Where the server takes plain text, too. */
-const OVER_TLS: Partial<Record<EngineName, (user: string) => RegExp>> = {
-  postgres: (user) => new RegExp(`connection authorized: user=${user} .* SSL enabled`, 'g'),
-  mysql: (user) => new RegExp(`Connect\t${user}@\\S+ on \\S* using SSL/TLS`, 'g'),
-};
-const ONE_CONNECTION: Partial<Record<EngineName, (user: string) => string>> = {
-  postgres: (user) => `ALTER ROLE ${user} CONNECTION LIMIT 1`,
-  mysql: (user) => `ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`,
-};
-const NAME: Record<EngineName, string> = {
-  postgres: 'PostgreSQL',
-  mysql: 'MySQL and MariaDB',
-  mongodb: 'MongoDB and Amazon DocumentDB',
-};
-
 for (const engine of engineNames) {
+  const { rotation } = engines[engine];
+
   describeServers(engine, 'a normal rotation', (server) => {
     testWithLog(server)('makes 11 calls to Secrets Manager, 3 logins and no failed one', async () => {
       await using logins = await countLogins(server);
-      await using rotating = await Rotating.on(server, { secret: logins.endpoint });
+      await using rotating = await Rotating.on(server, { cold: true, secret: logins.endpoint });
       const before = rotating.password();
 
       const { succeeded, token } = await rotating.rotate();
@@ -47,15 +23,16 @@ for (const engine of engineNames) {
       await rotating.expectComplete(token);
       expect(rotating.calls).toEqual([
         ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'PutSecretValue'],
-        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue'],
+        ...['DescribeSecret', 'GetSecretValue', 'GetSecretValue', 'DescribeSecret'],
         'GetSecretValue',
-        ...['GetSecretValue', 'GetSecretValue', 'UpdateSecretVersionStage'],
+        ...['GetSecretValue', 'UpdateSecretVersionStage'],
       ]);
       expect(await rotating.logsIn(before)).toBe(false);
     });
 
     test('keeps every other key, and says in one line a step what it did', async () => {
       await using rotating = await Rotating.on(server, {
+        cold: true,
         secret: { note: 'kept', nested: { a: [1] }, port: `${server.port}` },
       });
       const { password: before, ...others } = rotating.value();
@@ -73,7 +50,7 @@ for (const engine of engineNames) {
               step,
               secretArn: rotating.arn,
               versionId: token,
-              engine: NAME[engine],
+              engine: rotation.name,
               strategy: 'single-user',
               outcome: 'done',
             },
@@ -83,8 +60,10 @@ for (const engine of engineNames) {
       );
       expect(rotating.logged.filter((line) => '_aws' in line)).toHaveLength(4);
       expect(
-        rotating.logged.filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message']))),
-      ).toHaveLength(4);
+        rotating.logged
+          .filter((line) => line['level'] === 'WARN' && /"ssl": false/.test(String(line['message'])))
+          .map(({ step }) => step),
+      ).toEqual(['createSecret', 'setSecret', 'testSecret']);
     });
 
     test('again and again', async () => {
@@ -92,7 +71,7 @@ for (const engine of engineNames) {
       for (let i = 0; i < 3; i++) await rotating.expectRotated();
     });
 
-    const limit = ONE_CONNECTION[engine];
+    const limit = rotation.oneConnection;
     testUnless(limit ? undefined : 'it limits the connections of all, not of a user')(
       'of a user with a CONNECTION LIMIT of one',
       async () => {
@@ -111,48 +90,44 @@ for (const engine of engineNames) {
     });
   });
 
-  await describeOwnServers(
-    engine,
-    'the server’s own log of every statement',
-    { settings: EVERY_STATEMENT[engine] },
-    (own) => {
-      test('holds no password, not even of a change that was taken back', async () => {
-        await using rotating = await Rotating.on(own);
-        const passwords = [rotating.password()];
-        await rotating.rotate();
-        passwords.push(rotating.password());
-        // The key that a person adds makes the next attempt put AWSCURRENT's password back.
-        await rotating.rotate({
-          attempts: 2,
-          onStep: {
-            after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
-          },
-        });
-        await rotating.rotate();
-        passwords.push(rotating.password());
+  await describeOwnServers(engine, 'on a server of its own', { tls, settings: rotation.everyStatement }, (own) => {
+    const overTls = { host: 'localhost', ssl: true, sslca: tls.ca };
 
-        const log = await own.log();
-
-        expect(log.match(CHANGE[engine])).toHaveLength(4);
-        for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
+    test('its log of every statement holds no password, not even of a change that was taken back', async () => {
+      const before = (await own.log()).length;
+      await using rotating = await Rotating.on(own, own.tlsOnly ? { secret: overTls } : {});
+      const passwords = [rotating.password()];
+      await rotating.rotate();
+      passwords.push(rotating.password());
+      // The key that a person adds makes the next attempt put AWSCURRENT's password back.
+      await rotating.rotate({
+        attempts: 2,
+        onStep: {
+          after: (step, attempt) => step === 'setSecret' && attempt === 1 && rotating.edit({ note: 'edited' }),
+        },
       });
-    },
-  );
+      await rotating.rotate();
+      passwords.push(rotating.password());
 
-  await describeOwnServers(engine, 'over TLS', { tls }, (own) => {
-    test('a rotation is the same, the certificate verified', async () => {
-      await using rotating = await Rotating.on(own, { secret: { host: 'localhost', ssl: true, sslca: tls.ca } });
+      const log = (await own.log()).slice(before);
+
+      expect(log.match(rotation.changeInLog)).toHaveLength(4);
+      for (const password of passwords) for (const form of forms(password)) expect(log).not.toContain(form);
+    });
+
+    test('over TLS a rotation is the same, the certificate verified', async () => {
+      await using rotating = await Rotating.on(own, { secret: overTls });
 
       await rotating.expectRotated();
 
       // The function's, and one of expectComplete's that goes without.
-      if (!own.tlsOnly) expect((await own.log()).match(OVER_TLS[engine]?.(rotating.user) ?? '')).toHaveLength(3);
+      if (!own.tlsOnly) expect((await own.log()).match(rotation.loginOverTls?.(rotating.user) ?? '')).toHaveLength(3);
       expect(rotating.logged.filter(({ level }) => level === 'WARN')).toEqual([]);
       rotating.edit({ sslca: tls.otherCa });
       expect((await rotating.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);
     });
 
-    test('the authority may be the deployer’s', async () => {
+    test('over TLS the authority may be the deployer’s', async () => {
       const secret = { host: 'localhost', ssl: true };
       await using theirs = await Rotating.on(own, { secret, environment: { PRIVATE_CA: tls.otherCa } });
       expect((await theirs.rotate()).error).toMatch(/setSecret: error, TlsError: The certificate of localhost/);

@@ -2,8 +2,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
-import { expect } from '@jest/globals';
-import { Lambda } from '../../local/lambda.ts';
+import { afterAll, expect } from '@jest/globals';
+import { Lambda, WarmSandboxes } from '../../local/lambda.ts';
 import type { Invocation, RotationOptions, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
 import { stepEvent } from '../../local/secrets-manager/rotation.ts';
 import {
@@ -13,17 +13,16 @@ import {
   type SecretsManagerEmulator,
   startSecretsManager,
 } from '../../local/secrets-manager/server.ts';
-import { type EngineName, rows } from '../../local/servers/rows.ts';
 import type { ServerDescription } from '../../local/servers/server.ts';
 import type { Users } from '../../local/servers/users.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
-import { stored as storedByMySql } from './mysql-account.ts';
-import { stored as storedByPostgres } from './postgres-account.ts';
+import { type EngineName, rows, usersOf } from '../engines/servers.ts';
 
 /** Sent with each event, and looked for in everything that a function's process writes. */
 const ROTATION_TOKEN = 'rotation-token-that-must-never-be-logged';
 
-const STORED = { postgres: storedByPostgres, mysql: storedByMySql };
+/** Of this test file. */
+const warm = new WarmSandboxes();
+afterAll(() => warm[Symbol.asyncDispose]());
 
 export type Json = Record<string, unknown>;
 
@@ -47,9 +46,11 @@ export type RotatingOptions = {
   };
   /** Another than the built one. */
   bundle?: string;
+  /** Each attempt, or step that is invoked alone, starts a process, as after a deployment; else it takes one that other functions have left. */
+  cold?: boolean;
   /** RotateSecret over HTTP calls the function, too, and so; without it the pending version is registered and no more. */
   overHttp?: Partial<RotationOptions>;
-  /** For each process: who hears what it writes, as it comes. */
+  /** For each function that is started: who hears what it writes, as it comes. */
   listen?: () => (output: string) => void;
 };
 
@@ -61,7 +62,7 @@ export class Rotating implements AsyncDisposable {
   readonly #users: Users;
   readonly #options: RotatingOptions;
   readonly #secrets = new Set<string>([ROTATION_TOKEN]);
-  /** Every process that was started, the latest last. */
+  /** Every function that was started, the latest last. */
   readonly processes: Lambda[] = [];
 
   static async on(server: ServerDescription, options: RotatingOptions = {}): Promise<Rotating> {
@@ -115,8 +116,18 @@ export class Rotating implements AsyncDisposable {
   }
 
   /** By a person, past the function. */
-  setPassword(password: string): Promise<void> {
-    return this.#users.setPassword({ username: this.user, password });
+  makeUser(username: string, password: string): Promise<void> {
+    return this.#users.createUser({ username, password });
+  }
+
+  /** By a person, past the function. */
+  setPassword(password: string, username = this.user): Promise<void> {
+    return this.#users.setPassword({ username, password });
+  }
+
+  /** By a person, or a failover that has lost the user. */
+  dropUser(username: string): Promise<void> {
+    return this.#users.dropUser(username);
   }
 
   start = async (): Promise<Lambda> => {
@@ -124,6 +135,7 @@ export class Rotating implements AsyncDisposable {
       bundle: this.#options.bundle ?? bundleOf(rows[this.#server.row].engine),
       environment: { SECRETS_MANAGER_ENDPOINT: this.manager.endpoint, ...this.#options.environment },
       credentials: { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' },
+      ...(!this.#options.cold && { warm }),
       ...(this.#options.timeoutMs && { timeoutMs: this.#options.timeoutMs }),
       ...(this.#options.listen && { onOutput: this.#options.listen() }),
     });
@@ -162,9 +174,28 @@ export class Rotating implements AsyncDisposable {
     }).token;
   }
 
-  /** A step in a process of its own. */
+  eventOf(step: Step | string, token: string): Json {
+    return stepEvent(step as Step, this.arn, token, ROTATION_TOKEN);
+  }
+
+  /** A step that is invoked alone. */
   async step(step: Step | string, token: string): Promise<Invocation> {
-    return this.invoke({ ...stepEvent(step as Step, this.arn, token, ROTATION_TOKEN) });
+    return this.invoke(this.eventOf(step, token));
+  }
+
+  /** What a person does who has cancelled the rotation. */
+  takePendingOff(token: string): void {
+    this.#moveLabel({ VersionStage: 'AWSPENDING', RemoveFromVersionId: token });
+  }
+
+  /** Past the function: to a version, from the one that bears it. */
+  moveCurrent(to: string): void {
+    const [from] = Object.entries(this.labels).find(([, labels]) => labels.includes('AWSCURRENT')) ?? [];
+    this.#moveLabel({ VersionStage: 'AWSCURRENT', MoveToVersionId: to, RemoveFromVersionId: String(from) });
+  }
+
+  #moveLabel(move: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId: string }): void {
+    this.manager.store.updateSecretVersionStage({ SecretId: 'app', ...move });
   }
 
   async invoke(event: Json): Promise<Invocation> {
@@ -272,9 +303,7 @@ export class Rotating implements AsyncDisposable {
 
   /** Everything that the server keeps of this test's users and that a rotation could have changed. */
   stored(): Promise<Json[]> {
-    const engine = rows[this.#server.row].engine;
-    if (engine === 'mongodb') throw new Error('What MongoDB keeps of passwords is not compared');
-    return STORED[engine](this, this.user.slice(-12));
+    return this.#users.stored(this.user.slice(-12));
   }
 
   /** Calls that the function made to Secrets Manager. */

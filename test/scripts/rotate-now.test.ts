@@ -13,9 +13,10 @@ import { type LambdaFunctionsFake, startLambdaFunctions } from '../../local/lamb
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
 import type { RotationOptions } from '../../local/secrets-manager/rotation.ts';
 import { FUNCTION_ACCESS_KEY_ID, FUNCTION_ARN } from '../../local/secrets-manager/server.ts';
+import { absent } from '../absent.ts';
 import { id } from '../local/secrets-manager-client.ts';
 import { newPassword, Rotating } from '../rotation/rotating.ts';
-import { absent, type SharedServer, servers } from '../servers.ts';
+import { type SharedServer, servers } from '../servers.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/rotate-now.ts', import.meta.url));
 /** Lambda's default for FUNCTION_ARN, and one that only the function's configuration names. */

@@ -1,10 +1,10 @@
 /** The parameters of template.yaml: what a console shows of them, and which mistakes are answered before anything is deployed. */
 import { describe, expect, test } from '@jest/globals';
-import { ENGINES } from '../../scripts/build.ts';
-import type { Engine } from '../../shared/database/engine.ts';
 import { newPassword } from '../../shared/database/password.ts';
 import { DatabaseSettings } from '../../shared/database/settings.ts';
-import { STRATEGY_SETTINGS } from '../../shared/database/strategies/facts.ts';
+import { type Facts, STRATEGIES, STRATEGY_NAMES, STRATEGY_SETTINGS } from '../../shared/database/strategies/facts.ts';
+import { engines } from '../engines/engines.ts';
+import { engineNames } from '../engines/servers.ts';
 import { defaultEnvironment, template } from './template.ts';
 
 const { Parameters } = template;
@@ -44,9 +44,8 @@ describe('a parameter', () => {
     expect(Parameters['defaultStrategy']?.AllowedValues).toEqual(STRATEGY_SETTINGS);
   });
 
-  test.each(ENGINES)('for the length of passwords has the limits of %s', async (engine) => {
-    const modules: Record<string, Engine> = await import(`../../functions/${engine}/engine.ts`);
-    const { password } = modules[engine] as Engine;
+  test.each(engineNames)('for the length of passwords has the limits of %s', (engine) => {
+    const { password } = engines[engine].rotates;
     const { passwords } = new DatabaseSettings(defaultEnvironment());
     const { MinValue = 0, MaxValue = 0 } = Parameters['passwordLength'] ?? {};
     expect(() => newPassword({ ...passwords, length: MinValue }, password)).not.toThrow();
@@ -190,9 +189,6 @@ describe.each([
   test.each<[string, Given]>([
     ['vpcSubnetIds is given without vpcSecurityGroupIds', { vpcSubnetIds: vpc.vpcSubnetIds }],
     ['vpcSecurityGroupIds is given without vpcSubnetIds', { vpcSecurityGroupIds: vpc.vpcSecurityGroupIds }],
-    ['give the ARN of the admin’s secret', { defaultStrategy: 'alternating-users' }],
-    ['needs adminMaySetPasswords', { defaultStrategy: 'single-user-by-admin', masterSecretArn: SECRET }],
-    ['needs the engine mysql', { defaultStrategy: 'dual-password', engine: 'postgres' }],
     ['adminMaySetPasswords is true, but there is no masterSecretArn', { adminMaySetPasswords: 'true' }],
     ['masterSecretKmsKeyArn is given without masterSecretArn', { masterSecretKmsKeyArn: KEY }],
     ['no password can be made', { ...noCharacters, excludePunctuation: 'true' }],
@@ -204,10 +200,26 @@ describe.each([
     {},
     vpc,
     { defaultStrategy: 'alternating-users', masterSecretArn: SECRET, masterSecretKmsKeyArn: KEY, ...vpc },
-    { defaultStrategy: 'single-user-by-admin', masterSecretArn: SECRET, adminMaySetPasswords: 'true' },
-    { defaultStrategy: 'dual-password', engine: 'mysql' },
     noCharacters,
   ])('is not seen where there is none: %j', (given) => {
     expect(complaints(given)).toEqual([]);
+  });
+
+  const strategies = STRATEGY_NAMES.flatMap((strategy) => engineNames.map((engine) => [strategy, engine] as const));
+  test.each(strategies)('is to deploy %s for %s without what it needs', (defaultStrategy, engine) => {
+    const { needsAdmin, needsPermission, capability }: Facts = STRATEGIES[defaultStrategy];
+    const { rotates } = engines[engine];
+    const isThere =
+      !capability || rotates.engineKeys.some((engineKey) => !('unsupported' in rotates[capability](engineKey)));
+    const admin = needsAdmin ? [expect.stringContaining("give the ARN of the admin's secret")] : [];
+    const permission = needsPermission ? [expect.stringContaining('needs adminMaySetPasswords')] : [];
+    const otherEngine = isThere ? [] : [expect.stringContaining('needs the engine')];
+    const given: Given = { defaultStrategy, engine };
+    const withAdmin: Given = { ...given, ...(needsAdmin && { masterSecretArn: SECRET }) };
+    const withAll: Given = { ...withAdmin, ...(needsPermission && { adminMaySetPasswords: 'true' }) };
+
+    expect(complaints(given)).toEqual([...admin, ...permission, ...otherEngine]);
+    expect(complaints(withAdmin)).toEqual([...permission, ...otherEngine]);
+    expect(complaints(withAll)).toEqual(otherEngine);
   });
 });

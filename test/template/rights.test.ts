@@ -1,11 +1,10 @@
 /** What the function's role may do: that which is called, by all strategies and on all servers, and nothing else. */
 import { describe, expect, test } from '@jest/globals';
 import { startRds } from '../../local/rds.ts';
-import { engineNames } from '../../local/servers/rows.ts';
-import type { Server } from '../../local/servers/server.ts';
+import { engineNames } from '../engines/servers.ts';
 import { tls } from '../fixtures/tls/tls.ts';
 import { Rotating, type RotatingOptions } from '../rotation/rotating.ts';
-import { describeOwnServers } from '../servers.ts';
+import { describeServersWith, type SharedServer } from '../servers.ts';
 import { FUNCTION_ARN, resourcesOf, statement, statements, text } from './template.ts';
 
 describe('the role', () => {
@@ -83,9 +82,9 @@ class Recorder {
     AdminSecret: new Set<string>(),
     DatabaseOfAdminSecret: new Set<string>(),
   };
-  readonly #server: Server;
+  readonly #server: SharedServer;
 
-  constructor(server: Server) {
+  constructor(server: SharedServer) {
     this.#server = server;
   }
 
@@ -97,6 +96,7 @@ class Recorder {
     await using rds = await startRds(this.#rds);
     await using rotating = await Rotating.on(this.#server, {
       ...options,
+      cold: true, // the client that asks RDS is made once in a process
       secret: { host: 'localhost', ssl: true },
       environment: { PRIVATE_CA: tls.ca, AWS_ENDPOINT_URL_RDS: rds.endpoint, ...options.environment },
     });
@@ -149,7 +149,7 @@ async function loseThePassword(rotating: Rotating): Promise<void> {
 }
 
 for (const engine of engineNames)
-  await describeOwnServers(engine, 'the role', { tls }, (server) => {
+  await describeServersWith(engine, 'the role', { tls }, (server) => {
     test('may do what the function does, no more and no less', async () => {
       const recorder = new Recorder(server);
       const admin = { madeTheUser: true };

@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { engineNames } from '../../local/servers/rows.ts';
 import { ENGINES } from '../../scripts/build.ts';
+import { engineNames } from '../engines/servers.ts';
 import { Rotating } from '../rotation/rotating.ts';
 import { describeServers } from '../servers.ts';
 import { describeTool, run } from '../tools.ts';
@@ -53,7 +53,7 @@ describeTool('sam', 'sam build in a clean clone', () => {
       test('rotate a secret, in the environment of a stack without parameters', async () => {
         const { SECRETS_MANAGER_ENDPOINT: _, ...environment } = defaultEnvironment();
         const bundle = join(functionOf(engine), 'index.mjs');
-        await using rotating = await Rotating.on(server, { bundle, environment });
+        await using rotating = await Rotating.on(server, { cold: true, bundle, environment });
         const before = rotating.password();
         const { token, error } = await rotating.rotate();
         expect(error).toBeUndefined();

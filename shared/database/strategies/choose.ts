@@ -1,3 +1,5 @@
+/** Which strategy applies to a secret. */
+
 import { UnknownStrategyError } from '../../core/errors.ts';
 import type { Strategy } from '../../core/kind.ts';
 import { STRATEGY_TAG } from '../../core/rotation.ts';
@@ -11,7 +13,7 @@ import { type Facts, isStrategySetting, STRATEGIES, STRATEGY_SETTINGS, type Stra
 import { singleUser } from './single-user.ts';
 import { singleUserByAdmin } from './single-user-by-admin.ts';
 
-/** The strategies for one database, and which of them applies. */
+/** Makes the strategies for one database, and the functions that choose among them. */
 export function strategiesOf<S extends Session>(database: Database<S>) {
   const all: Record<StrategyName, Strategy<SecretValue>> = {
     'single-user': singleUser(database),
@@ -22,15 +24,17 @@ export function strategiesOf<S extends Session>(database: Database<S>) {
   const alternating = all['alternating-users'];
   const single = all['single-user'];
 
-  /** With another user, or the same. */
+  /** A pending version that names another user than AWSCURRENT comes from alternating users. */
   function following(current: SecretValue, pending: SecretValue): Strategy<SecretValue> {
     return current.username === pending.username ? single : alternating;
   }
 
   return {
     /**
-     * @param named by the secret's tag or the function's setting
-     * @throws {UnknownStrategyError} for a name that is none, and for one that this engine does not have, with the reason
+     * See `Kind.choose`.
+     * @param named what the secret's tag says, or else the function's setting
+     * @throws {UnknownStrategyError} if there is no such strategy, or if this engine does not have it;
+     *   the message then says why
      */
     choose(current: SecretValue, named: string): Strategy<SecretValue> {
       if (!isStrategySetting(named))
@@ -43,16 +47,23 @@ export function strategiesOf<S extends Session>(database: Database<S>) {
       return all[name];
     },
 
-    /** The names of its pair stay in a pending version. A user outside the pair is rotated alone, even if the secret still names a pair. */
+    /**
+     * See `Kind.proving`. A pending version of alternating users names its pair. A user outside the
+     * pair is rotated alone, even if the secret still names a pair.
+     */
     proving(pending: SecretValue): Strategy<SecretValue> {
       const names = pending.baseusername === undefined ? undefined : namesIn(pending);
       const isOfPair = pending.username === names?.base || pending.username === names?.twin;
       return isOfPair ? alternating : single;
     },
 
+    /** See `Kind.following`. */
     following,
 
-    /** A pending version of the same user is given up as the chosen strategy does it, for that knows who can change the password. */
+    /**
+     * See `Kind.withdrawing`. If the pending version names the same user as AWSCURRENT, the chosen
+     * strategy for one user gives it up: that strategy knows who can change the password.
+     */
     withdrawing(chosen: Strategy<SecretValue>, current: SecretValue, pending: SecretValue): Strategy<SecretValue> {
       const followed = following(current, pending);
       return followed === single && chosen !== alternating ? chosen : followed;

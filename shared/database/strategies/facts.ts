@@ -1,18 +1,19 @@
-/** What is true of a strategy, in one table: for the code, the demo, the crash matrix, the conformance suite and the tests of the template. */
+/** The facts about each strategy, in one table. Code, demo and tests read it. */
 
 export type Facts = {
-  /** It logs in as the admin of the secret's `masterarn`, too. */
+  /** Whether it logs in as the admin, too. */
   needsAdmin: boolean;
-  /** The deployer has to allow it: ADMIN_MAY_SET_PASSWORDS. */
+  /** Whether the deployer has to allow it by ADMIN_MAY_SET_PASSWORDS. */
   needsPermission: boolean;
-  /** How many users take turns. */
+  /** How many users the secret has. Two take turns. */
   users: 1 | 2;
-  /** What AWSCURRENT says logs in at every moment, and as AWSPREVIOUS until the next rotation. */
+  /** Whether AWSCURRENT logs in at every moment, and as AWSPREVIOUS until the next rotation. */
   keepsOldValid: boolean;
-  /** The member of the engine contract that it needs beside the common ones. */
+  /** The capability that the engine must have. */
   capability?: 'byAdmin' | 'twins' | 'overlap';
-  /** Of a normal rotation: calls to Secrets Manager, and logins to the database. */
+  /** Calls to Secrets Manager in a normal rotation. */
   calls: number;
+  /** Logins to the database in a normal rotation. */
   logins: number;
 };
 
@@ -54,12 +55,15 @@ export const STRATEGIES = {
   },
 } as const satisfies Record<string, Facts>;
 
-/** A strategy that a rotation can follow. */
+/** The name of a strategy. */
 export type StrategyName = keyof typeof STRATEGIES;
 
 export const STRATEGY_NAMES = Object.keys(STRATEGIES) as StrategyName[];
 
-/** What a tag or a setting may say. `auto`: alternating users if the secret names an admin secret (`masterarn`), as AWS's own functions decide; else single user. */
+/**
+ * What a tag or a setting may say. `auto` is alternating-users if the secret has a `masterarn`, and
+ * single-user if not, as in AWS's own functions.
+ */
 export type StrategySetting = 'auto' | StrategyName;
 
 export const STRATEGY_SETTINGS: readonly StrategySetting[] = ['auto', ...STRATEGY_NAMES];

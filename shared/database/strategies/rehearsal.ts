@@ -1,9 +1,14 @@
+/** What testSecret proves when it is called alone, before the first rotation. */
+
 import { PendingMismatchError } from '../../core/errors.ts';
 import type { Session } from '../engine.ts';
 import type { Work } from '../work.ts';
 
-/** testSecret alone, before the first rotation: AWSCURRENT logs in. @throws the cause if not */
-export async function requireCurrent<S extends Session>({ logins, current }: Work<S>): Promise<void> {
+/**
+ * Proves that AWSCURRENT logs in.
+ * @throws why it does not
+ */
+export async function proveCurrent<S extends Session>({ logins, current }: Work<S>): Promise<void> {
   const result = await logins.try(current.value);
   if (result.is === 'refused')
     throw new PendingMismatchError(

@@ -1,3 +1,5 @@
+/** The strategy single-user-by-admin: an admin sets the user's password. */
+
 import { ConfigurationError } from '../../core/errors.ts';
 import type { Strategy } from '../../core/kind.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -6,47 +8,55 @@ import { type Session, supported } from '../engine.ts';
 import { ForeignUserError, LoginBarredError, LoginRefusedError, PrivilegeError } from '../errors.ts';
 import type { SecretValue } from '../secret-value.ts';
 import type { Check, Database, Work } from '../work.ts';
-import { type Changer, oneUser } from './one-user.ts';
+import type { Changer } from './changer.ts';
+import { oneUser } from './one-user.ts';
 
 /**
- * An admin sets the user's password: for users that may not change their own, and where no known password works. Whoever may edit the
- * secret could name another user in it and read its new password, so the deployer has to allow it, and powerful users are refused.
+ * For users that may not change their own password, and for secrets of which no password works.
+ *
+ * Whoever may edit the secret could name another user in it, and read that user's new password after
+ * the rotation. So the deployer has to allow this strategy, and powerful users are refused.
  */
 export function singleUserByAdmin<S extends Session>(database: Database<S>): Strategy<SecretValue> {
   return oneUser('single-user-by-admin', database, {
     keepsReplaced: false,
-    guard: guarded,
+    guard: guardedAdmin,
 
     async find(work) {
       const { logins, current } = work;
-      const admin = await guarded(work);
-      const own = await logins.unlessRefused(current.value);
+      const admin = await guardedAdmin(work);
+      const own = await logins.logInUnlessRefused(current.value);
       await own?.close();
       if (own === undefined) {
-        const earlier = await logins.unlessRefused((await work.pending()).value);
+        const earlier = await logins.logInUnlessRefused((await work.pending()).value);
         await earlier?.close();
         if (earlier !== undefined) return 'done before';
       }
-      return asAdmin(work, admin, own && current.value);
+      return changerOf(work, admin, own && current.value);
     },
 
     async changerFrom(work, pending, session) {
       await session.close();
-      return asAdmin(work, await guarded(work), pending);
+      return changerOf(work, await guardedAdmin(work), pending);
     },
   });
 }
 
-function guarded<S extends Session>({ admin, current, adminMaySetPasswords }: Check<S>): Promise<Admin<S>> {
+/** @throws {ConfigurationError} if the deployer has not allowed this strategy */
+function guardedAdmin<S extends Session>({ adminSecret, current, adminMaySetPasswords }: Check<S>): Promise<Admin<S>> {
   if (!adminMaySetPasswords)
     throw new ConfigurationError(
       'The strategy single-user-by-admin lets the admin set a password without knowing the present one, which the function’s setting ' +
         'ADMIN_MAY_SET_PASSWORDS does not allow: set it to true, if everyone who may edit this secret may have this user.',
     );
-  return admin.guarded([current.value.username]);
+  return adminSecret.guarded([current.value.username]);
 }
 
-async function asAdmin<S extends Session>(
+/**
+ * Logs the admin in, and refuses users whose password no admin may set.
+ * @param replacing the version whose password was accepted, if one was
+ */
+async function changerOf<S extends Session>(
   work: Work<S>,
   admin: Admin<S>,
   replacing: SecretValue | undefined,
@@ -65,7 +75,7 @@ async function asAdmin<S extends Session>(
         `The user "${username}" ${facts.privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
         details,
       );
-    // No login could prove the new password, and the present one may be right.
+    // No login could prove a new password, and the present one may be right.
     if (facts.barred !== undefined)
       throw new LoginBarredError(
         `The user "${username}" at ${endpoint.host} ${facts.barred}; no password was set.`,
@@ -78,7 +88,7 @@ async function asAdmin<S extends Session>(
       await byAdmin.setPassword(session, facts.account, to);
       return 'set' as const;
     };
-    return { session, account: facts.account, replacing, isElsewhere: admin.isElsewhere, change };
+    return { session, account: facts.account, replacing, isAtAnotherHost: admin.isAtAnotherHost, change };
   } catch (error) {
     await session.close();
     throw error;

@@ -1,19 +1,18 @@
-/** The twin has the base's rights, and nothing more. */
+/** Which rights differ between base and twin: they are compared, brought in line, and proven. */
 
-import { type Difference, type Pair, type Session, supported, type Twins } from '../engine.ts';
-import { PrivilegeError, TwinRightsError } from '../errors.ts';
-import type { Names } from '../pair.ts';
+import type { Seen } from '../../core/kind.ts';
+import { type Difference, type Pair, type Session, supported } from '../engine.ts';
+import { DormantUserError, PrivilegeError, TwinRightsError } from '../errors.ts';
+import { type Names, pairOf } from '../pair.ts';
 import type { SecretValue } from '../secret-value.ts';
-import type { Proof, Work } from '../work.ts';
+import type { PairWork, Prover } from '../work.ts';
 
-export type Change<S extends Session> = { work: Work<S>; twins: Twins<S>; session: S; pair: Pair };
-
-export function pairOf({ base, twin }: Names, realm: string, owner: string): Pair {
-  return { base: { username: base, realm }, twin: { username: twin, realm }, owner };
-}
-
-/** What the live twin holds alone would be lost to the application once the base is active. */
-export async function requireNothingMore<S extends Session>(given: Change<S>): Promise<void> {
+/**
+ * Requires that the active twin holds nothing that the base lacks: the application would lose it when
+ * the base becomes active.
+ * @throws {TwinRightsError} which lists it
+ */
+export async function requireNothingMore<S extends Session>(given: PairWork<S>): Promise<void> {
   const more = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');
   if (more.length === 0) return;
   throw new TwinRightsError(
@@ -23,19 +22,24 @@ export async function requireNothingMore<S extends Session>(given: Change<S>): P
   );
 }
 
-/** Additions first: what the twin is to have does not wait for what it is to lose. */
+/** The twin first gets what it lacks, and then loses what the base lacks. */
 const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
 
-export async function bringInLine<S extends Session>(given: Change<S>, { adopt }: { adopt: boolean }): Promise<void> {
+/**
+ * Gives the dormant twin the rights of the base, and takes from it what the base lacks.
+ * @param adopt whether to mark the twin as this secret's
+ * @throws {TwinRightsError} if differences are left
+ */
+export async function bringInLine<S extends Session>(given: PairWork<S>, { adopt }: { adopt: boolean }): Promise<void> {
   const { twins, session, pair } = given;
   const found = await visibleDifferences(given);
   const apply = async (which: (difference: Difference) => boolean) => {
     for (const difference of found.filter(which)) await twins.apply(session, pair, difference);
   };
-  await apply(({ elsewhere }) => elsewhere === true);
+  await apply(({ outsideTransaction }) => outsideTransaction === true);
   if (adopt) await twins.adopt(session, pair);
-  for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.elsewhere);
-  // Some servers answer that all is well and do nothing.
+  for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.outsideTransaction);
+  // Some servers answer that all is well, and have done nothing.
   const left = found.length === 0 ? [] : await visibleDifferences(given);
   if (left.length > 0)
     throw new TwinRightsError(
@@ -45,11 +49,12 @@ export async function bringInLine<S extends Session>(given: Change<S>, { adopt }
     );
 }
 
+/** @throws {PrivilegeError} if the admin may not see enough to compare */
 async function visibleDifferences<S extends Session>({
   twins,
   session,
   pair,
-}: Change<S>): Promise<readonly Difference[]> {
+}: Omit<PairWork<S>, 'work'>): Promise<readonly Difference[]> {
   const differences = await twins.differences(session, pair);
   if (differences !== 'not visible') return differences;
   throw new PrivilegeError(
@@ -69,24 +74,50 @@ function listed(differences: readonly Difference[]): string {
 }
 
 /**
- * The pending version logs in and has the base's rights. Of a base that becomes active only that the twin has no more: the
- * twin catches up when it is dormant.
+ * Proves that the pending version logs in, and that it has the rights that it must have: a twin exactly
+ * those of the base. If it names the base, the twin may not have more than the base. The twin may have
+ * less: it catches up when it is dormant.
+ * @returns `in part` if the server does not let the user see its rights. The admin can see them.
  */
-export async function prove<S extends Session>(proof: Proof<S>, pending: SecretValue, names: Names): Promise<void> {
-  const { engine, logins, secretArn } = proof;
-  const session = await logins.accepted(pending);
+export async function proveWithRights<S extends Session>(
+  prover: Prover<S>,
+  pending: SecretValue,
+  names: Names,
+): Promise<Seen> {
+  const { engine, logins, secretArn } = prover;
+  const session = await logins.logIn(pending);
   const pair = pairOf(names, session.account.realm, secretArn);
   try {
-    const seen = await supported(engine.twins(pending.engineKey)).differences(session, pair);
-    const found = seen === 'not visible' ? [] : seen;
-    const wrong = pending.username === names.twin ? found : found.filter(({ kind }) => kind === 'more');
-    if (wrong.length > 0)
-      throw new TwinRightsError(
-        `The user "${pending.username}" logs in, but base "${names.base}" and twin "${names.twin}" differ: ${listed(wrong)}. ` +
-          'Nothing was promoted; AWSCURRENT works.',
-        { user: pending.username, host: pending.endpoint.host },
-      );
+    const differences = await supported(engine.twins(pending.engineKey)).differences(session, pair);
+    if (differences === 'not visible') return 'in part';
+    refuseDifferences(differences, pending, pair);
+    return 'all';
+  } catch (error) {
+    // The base has logged in, so it is the twin that is gone. The base needs nothing from it.
+    if (error instanceof DormantUserError && pending.username === names.base) return 'all';
+    throw error;
   } finally {
     await session.close();
   }
+}
+
+/**
+ * Requires the same of the rights, as the admin sees them.
+ * @throws {TwinRightsError | PrivilegeError}
+ */
+export async function requireEqualRights<S extends Session>(
+  given: Omit<PairWork<S>, 'work'>,
+  pending: SecretValue,
+): Promise<void> {
+  refuseDifferences(await visibleDifferences(given), pending, given.pair);
+}
+
+function refuseDifferences(found: readonly Difference[], pending: SecretValue, { base, twin }: Pair): void {
+  const wrong = pending.username === twin.username ? found : found.filter(({ kind }) => kind === 'more');
+  if (wrong.length > 0)
+    throw new TwinRightsError(
+      `The user "${pending.username}" logs in, but base "${base.username}" and twin "${twin.username}" differ: ${listed(wrong)}. ` +
+        'Nothing was promoted; AWSCURRENT works.',
+      { user: pending.username, host: pending.endpoint.host },
+    );
 }

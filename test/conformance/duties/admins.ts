@@ -1,8 +1,9 @@
 /** An admin sets the password of a user, and knows what it may not touch. */
 import { expect, test } from '@jest/globals';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
-import { type Bench, failure, newPassword, testNone, unique } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
 import { isNone } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 
 export function admins(bench: Bench): void {
   const capability = bench.engine.byAdmin(bench.subject.engineKey);

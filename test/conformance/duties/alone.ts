@@ -1,9 +1,10 @@
 /** Of two that change one account, the second waits for the first; a lock lasts no longer than its holder. */
 import { expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
-import { type Bench, failure, newPassword, testNone } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
 import { relay } from '../relay.ts';
 import { isNone } from '../subject.ts';
+import { newPassword } from '../unique.ts';
 
 export function alone(bench: Bench): void {
   const { engine, subject } = bench;

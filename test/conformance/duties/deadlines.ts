@@ -3,32 +3,37 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
-import { type Bench, eventually, failure, newPassword, testNone } from '../bench.ts';
+import { type Bench, failure, testNone, type User } from '../bench.ts';
 import type { Order } from '../change-password.ts';
+import { eventually } from '../eventually.ts';
 import { fakeServer, relay } from '../relay.ts';
 import { isNone, LOCKS, type Lock, type LockName, type OrNone } from '../subject.ts';
+import { newPassword } from '../unique.ts';
 
-/** Of 24 s in all, a sixth is for statements, and a tenth of that for the server's answer to arrive, on a busy machine, too. */
-const REMAINING = 24_000;
-const STATEMENTS = 4000;
+/** Of 36 s in all, a sixth is for statements, and a tenth of that for the server's answer to arrive, on a busy machine, too. */
+const REMAINING = 36_000;
+const STATEMENTS = 6000;
+
+/** What happens while a user's session waits, and what comes of it. */
+type Wait = (user: User) => Promise<void>;
 
 export function deadlines(bench: Bench): void {
   const { subject, server } = bench;
+  const waits: Record<string, Wait> = {};
 
   for (const name of LOCKS) {
     const lock = subject.locks[name];
     if (isNone(lock)) testNone(`a wait for ${name}`, lock);
-    else testWait(bench, name, lock);
+    else Object.assign(waits, waitsFor(bench, name, lock));
   }
 
   const [ofRotation, ofAccount] = LOCKS.map((name) => subject.locks[name]) as [OrNone<Lock>, OrNone<Lock>];
   if (isNone(ofRotation)) testNone('a second wait', ofRotation);
   else if (isNone(ofAccount)) testNone('a second wait', ofAccount);
   else
-    test('leaves to the second wait what the first has left, on the server too', async () => {
-      await using user = await bench.user();
+    waits['leaves to the second wait what the first has left, on the server too'] = async (user) => {
       await using rotation = await ofRotation.hold(user.username);
       await using account = await ofAccount.hold(user.username);
       await using own = await bench.session(user, new Deadline(REMAINING));
@@ -42,10 +47,9 @@ export function deadlines(bench: Bench): void {
       expect(error.code).toEqual(expect.any(String));
       expect(await bench.sessionsOf(user.username)).not.toContain('at work');
       await account.release();
-    });
+    };
 
-  test('ends the wait for a server that has gone silent', async () => {
-    await using user = await bench.user();
+  waits['ends the wait for a server that has gone silent'] = async (user) => {
     await using wire = await relay(server);
     await using own = await bench.session(user, new Deadline(REMAINING), wire);
     wire.stall();
@@ -56,9 +60,9 @@ export function deadlines(bench: Bench): void {
     expect(performance.now() - started).toBeLessThan(3 * STATEMENTS);
     expect(error).toMatchObject({ name: 'DeadlineError', layer: 'deadline', user: user.username, host: wire.host });
     expect(error.message).toContain('may have happened');
-  });
+  };
 
-  test('ends the wait for a server that never speaks, and the connection', async () => {
+  waits['ends the wait for a server that never speaks, and the connection'] = async () => {
     const closed: boolean[] = [];
     await using silent = await fakeServer((socket) => {
       const index = closed.push(false) - 1;
@@ -73,10 +77,9 @@ export function deadlines(bench: Bench): void {
     expect(result).toMatchObject({ is: 'unknown', why: { name: 'DeadlineError', user: 'nemo', host: silent.host } });
     expect(closed).not.toEqual([]);
     await eventually(async () => !closed.includes(false));
-  });
+  };
 
-  test('ends the wait for a server that goes silent in the middle of the login', async () => {
-    await using user = await bench.user();
+  waits['ends the wait for a server that goes silent in the middle of the login'] = async (user) => {
     // Of what the client says, only the first reaches the server.
     await using first = await relay(server);
     await using mute = await fakeServer((near) => {
@@ -89,7 +92,9 @@ export function deadlines(bench: Bench): void {
 
     expect(result).toMatchObject({ is: 'unknown', why: { layer: 'deadline', user: user.username, host: mute.host } });
     await eventually(() => bench.isGone(user.username, first));
-  });
+  };
+
+  testSideBySide(bench, waits);
 
   test('that has passed ends a login before it begins', async () => {
     await using user = await bench.user();
@@ -103,11 +108,34 @@ export function deadlines(bench: Bench): void {
   });
 }
 
-function testWait(bench: Bench, name: LockName, lock: Lock): void {
+/**
+ * All begin with the first of them: they do nothing but wait. Their users are made before any begins and dropped after all have ended, as one that
+ * holds the table of all accounts keeps others from doing so.
+ */
+function testSideBySide(bench: Bench, waits: Readonly<Record<string, Wait>>): void {
+  const users = new AsyncDisposableStack();
+  afterAll(() => users.disposeAsync());
+  const begin = async () => {
+    const begun = new Map<string, () => Promise<void>>();
+    for (const [title, wait] of Object.entries(waits)) {
+      const user = users.use(await bench.user());
+      begun.set(title, () => wait(user));
+    }
+    return new Map([...begun].map(([title, wait]) => [title, Promise.allSettled([wait()])]));
+  };
+  let ended: ReturnType<typeof begin> | undefined;
+
+  test.each(Object.keys(waits))('%s', async (title) => {
+    ended ??= begin();
+    const [result] = (await (await ended).get(title)) ?? [];
+    if (result?.status === 'rejected') throw result.reason;
+  });
+}
+
+function waitsFor(bench: Bench, name: LockName, lock: Lock): Record<string, Wait> {
   const { server } = bench;
 
-  test(`ends the wait for ${name}, on the server too`, async () => {
-    await using user = await bench.user();
+  const ends: Wait = async (user) => {
     const to = newPassword();
     await using holder = await lock.hold(user.username);
     await using own = await bench.session(user, new Deadline(REMAINING));
@@ -120,10 +148,9 @@ function testWait(bench: Bench, name: LockName, lock: Lock): void {
     expect(error.message).toContain(lock.says);
     await holder.release();
     await bench.expectUnchanged(user, to);
-  });
+  };
 
-  test(`holds on the server when the client is killed while it waits for ${name}`, async () => {
-    await using user = await bench.user();
+  const endsOnServer: Wait = async (user) => {
     const to = newPassword();
     await using holder = await lock.hold(user.username);
     await using wire = await relay(server);
@@ -145,5 +172,10 @@ function testWait(bench: Bench, name: LockName, lock: Lock): void {
     await eventually(() => bench.isGone(user.username, wire));
     await holder.release();
     await bench.expectUnchanged(user, to);
-  });
+  };
+
+  return {
+    [`ends the wait for ${name}, on the server too`]: ends,
+    [`holds on the server when the client is killed while it waits for ${name}`]: endsOnServer,
+  };
 }

@@ -3,9 +3,10 @@ import { describe, expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, LoginResult, Session } from '../../../shared/database/engine.ts';
-import { type Bench, newPassword, testNone, unique } from '../bench.ts';
+import { type Bench, testNone } from '../bench.ts';
 import { fakeServer } from '../relay.ts';
 import { isNone, STATES } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 
 type Expected = { is: 'refused' | 'barred' | 'unknown'; name: string; layer: string; code?: unknown };
 

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { Secret } from '../../../shared/core/secret.ts';
 import { UserNameError } from '../../../shared/database/errors.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
-import { type Bench, newPassword, testNone, unique } from '../bench.ts';
+import { type Bench, testNone } from '../bench.ts';
 import { isNone } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 
 /** What quoting, folding, cutting, patterns or variables could trip over. */
 const CHARACTERS = [...`aZ09 _-.$%'"\\\`;,:()[]{}<>|&!?*#@=+~^/\n\r\t`, 'é', 'ß', 'İ', '名', '\u0301', '\u202e'];

@@ -2,7 +2,8 @@
 import { expect, test } from '@jest/globals';
 import type { Secret } from '../../../shared/core/secret.ts';
 import type { Overlap, Session } from '../../../shared/database/engine.ts';
-import { type Bench, failure, newPassword, testNone } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
+import { newPassword } from '../unique.ts';
 
 export function overlap(bench: Bench): void {
   const capability = bench.engine.overlap(bench.subject.engineKey);

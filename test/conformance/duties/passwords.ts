@@ -1,9 +1,10 @@
 /** A user changes its own password, by compare-and-set where the server can. */
 import { expect, test } from '@jest/globals';
 import { Secret } from '../../../shared/core/secret.ts';
-import { type Bench, failure, newPassword, testNone, unique } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
 import { relay } from '../relay.ts';
 import { isNone } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 
 export function passwords(bench: Bench): void {
   const { engine, subject } = bench;

@@ -2,9 +2,11 @@
 import { expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
-import { type Bench, eventually, failure, newPassword, testNone, unique } from '../bench.ts';
+import { type Bench, failure, testNone } from '../bench.ts';
+import { eventually } from '../eventually.ts';
 import { type Relay, relay } from '../relay.ts';
 import { isNone, STATES } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 
 /** Longer than any good-bye. */
 const AT_ONCE = 3000;

@@ -6,9 +6,10 @@ import { Deadline } from '../../../shared/core/deadline.ts';
 import { RotationError } from '../../../shared/core/errors.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import { testWithLog } from '../../servers.ts';
-import { type Bench, failure, testNone, type User, unique } from '../bench.ts';
+import { type Bench, failure, testNone, type User } from '../bench.ts';
 import { fakeServer, relay } from '../relay.ts';
 import { isNone, STATES, type Subject } from '../subject.ts';
+import { unique } from '../unique.ts';
 
 /** Changes under JSON, URL, SQL and shell quoting, and is not to be found by accident. Of control characters only where a driver sends them. */
 export function nasty(canBeSent: Subject['canBeSent'] = () => true): string {

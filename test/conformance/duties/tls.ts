@@ -3,11 +3,13 @@ import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult, Session } from '../../../shared/database/engine.ts';
+import { absent } from '../../absent.ts';
 import { tls } from '../../fixtures/tls/tls.ts';
-import { absent, servers } from '../../servers.ts';
-import { type Bench, newPassword, testNone, trusting, unique } from '../bench.ts';
+import { servers } from '../../servers.ts';
+import { type Bench, testNone, trusting } from '../bench.ts';
 import { fakeServer, type Relay, relay } from '../relay.ts';
 import { isNone } from '../subject.ts';
+import { newPassword, unique } from '../unique.ts';
 import { CUT_IN_HANDSHAKE, expectFailure } from './logins.ts';
 
 /** Of this machine, and in no certificate. */

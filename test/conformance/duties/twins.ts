@@ -2,8 +2,9 @@
 import { expect, test } from '@jest/globals';
 import type { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, Difference, Pair, Session, Twins } from '../../../shared/database/engine.ts';
-import { type Bench, failure, newPassword, testNone, type User } from '../bench.ts';
+import { type Bench, failure, testNone, type User } from '../bench.ts';
 import { type Granted, isNone, type Right } from '../subject.ts';
+import { newPassword } from '../unique.ts';
 
 type Paired = {
   admin: Session;

@@ -5,45 +5,12 @@ import type { RunningFunction } from '../../../local/secrets-manager/rotation.ts
 import { startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { parseEvent } from '../../../shared/core/event.ts';
+import { Proven } from '../../../shared/core/proven.ts';
 import { runStep } from '../../../shared/core/rotation.ts';
 import { SecretVersions } from '../../../shared/core/versions.ts';
 import { clientOf } from '../../local/secrets-manager-client.ts';
+import { Life } from './life.ts';
 import { Provider, toyKind } from './toy-kind.ts';
-
-class Died extends Error {}
-
-/** Counts the calls of an invocation, to Secrets Manager and to the provider, and ends it at one of them. */
-class Life {
-  calls = 0;
-  #dead = false;
-  #diesAt: { call: number; when: 'before' | 'after' } | undefined;
-
-  until(call: number, when: 'before' | 'after'): void {
-    this.#diesAt = { call, when };
-  }
-
-  /** Another process takes over. */
-  reborn(): void {
-    this.#dead = false;
-  }
-
-  readonly around = <T>(call: () => T): T => {
-    const number = ++this.calls;
-    this.#end(number, 'before');
-    const result = call();
-    this.#end(number, 'after');
-    return result;
-  };
-
-  /** As with a process that was killed, nothing that comes later has an effect. */
-  #end(call: number, when: 'before' | 'after'): void {
-    if (this.#diesAt?.call === call && this.#diesAt.when === when) {
-      this.#dead = true;
-      this.#diesAt = undefined;
-    }
-    if (this.#dead) throw new Died();
-  }
-}
 
 async function startWorld() {
   const manager = await startSecretsManager();
@@ -58,6 +25,7 @@ async function startWorld() {
   };
 
   let lockOuts = 0;
+  let proven = new Proven();
   const client = clientOf(manager.endpoint);
   const send = client.send.bind(client) as (...given: unknown[]) => Promise<unknown>;
   const counting = async (...given: unknown[]) => {
@@ -72,11 +40,12 @@ async function startWorld() {
 
   const start = async (): Promise<RunningFunction> => ({
     async invoke(input) {
-      life.reborn();
+      if (life.reborn()) proven = new Proven();
       const deadline = new Deadline(60_000);
       const event = parseEvent(input);
       const versions = new SecretVersions(client, event.secretId, deadline);
-      const step = { kind: toyKind(provider), versions, deadline, event, report: { warnings: new Set<string>() } };
+      const report = { warnings: new Set<string>() };
+      const step = { kind: toyKind(provider), versions, deadline, event, proven, report };
       return await runStep(step).then(
         () => ({ outcome: 'success' as const, ms: 0 }),
         (error: Error) => ({ outcome: 'error' as const, ms: 0, error: { errorType: error.name, errorMessage: '' } }),

@@ -86,7 +86,7 @@ function issue(provider: Provider): Strategy<Key> {
     rehearse: ({ current }) => prove(current.value, 'AWSCURRENT'),
     fits: (current, pending) => (current.id === pending.id ? 'has the same key as AWSCURRENT' : undefined),
     set: async (rotation) => prove((await rotation.pending()).value, 'AWSPENDING'),
-    test: (pending) => prove(pending, 'AWSPENDING'),
+    test: (pending) => prove(pending, 'AWSPENDING').then(() => 'all'),
     async withdraw(rotation) {
       await prove(rotation.current.value, 'AWSCURRENT');
       await rotation.release();

@@ -1,18 +1,25 @@
 import { postgres } from '../../../functions/postgres/engine.ts';
+import type { Rotation } from '../../../shared/core/kind.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, Endpoint, Engine, LoginResult, Session } from '../../../shared/database/engine.ts';
 import { LoginRefusedError } from '../../../shared/database/errors.ts';
-import type { Database, Proof } from '../../../shared/database/work.ts';
+import type { SecretValue } from '../../../shared/database/secret-value.ts';
+import type { Database, Prover, Work } from '../../../shared/database/work.ts';
 
 /** A step's database, whose work is this. */
-export function onto<S extends Session>(work: Proof<S>): Database<S> {
+export function onto<S extends Session>(work: Prover<S>): Database<S> {
   const { engine } = work;
   return {
     engine,
     work: () => work,
-    proof: () => work,
+    proverAt: () => work,
     newPassword: () => new Secret('new'),
   } as unknown as Database<S>;
+}
+
+/** The core's part of this work. */
+export function rotationOf<S extends Session>(work: Work<S>): Rotation<SecretValue> {
+  return { ...work, readyToChange: async () => {} };
 }
 
 /** A database of one account in memory, whose change is compare-and-set. */
@@ -37,6 +44,7 @@ export class Account {
         ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
         : { is: 'refused', why: new LoginRefusedError('refused') };
     },
+    outlook: async () => ({ hasRoom: true }),
     exclusively: (_session, _account, work) => work(async () => {}),
     changeOwnPassword: async (_session, from: Secret, to: Secret) => {
       this.beforeChange();

@@ -7,6 +7,7 @@ import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import { connectSecretsManager, SecretVersions } from '../../../shared/core/versions.ts';
 import { AdminSecret } from '../../../shared/database/admin.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { Account } from './account.ts';
 
@@ -49,6 +50,7 @@ async function adminOf(host: string, isOneFamily: boolean) {
       },
     },
     deadline,
+    refusals: new Refusals(),
     secretArn: 'arn',
     current: parseSecret({ text, called: 'AWSCURRENT' }, account.engine),
     warnings: new Set(),
@@ -66,7 +68,7 @@ async function adminOf(host: string, isOneFamily: boolean) {
 test('an admin of the same cluster logs in at its own endpoint, where the other one may lag behind', async () => {
   await using given = await adminOf(READER, true);
   const guarded = await given.admin.guarded(['app']);
-  expect(guarded.isElsewhere).toBe(true);
+  expect(guarded.isAtAnotherHost).toBe(true);
   await (await guarded.login()).close();
   expect(given.asked).toEqual([[READER, WRITER]]);
   expect(given.account.reached).toMatchObject([{ host: WRITER, tls: { servername: 'admin.example.com' } }]);
@@ -82,7 +84,7 @@ test('an admin of another cluster does not log in at all', async () => {
 
 test('the same host in other letters is the same, and RDS is not asked', async () => {
   await using given = await adminOf(`${WRITER.toUpperCase()}.`, false);
-  expect(await given.admin.guarded(['app'])).toMatchObject({ isElsewhere: false });
+  expect(await given.admin.guarded(['app'])).toMatchObject({ isAtAnotherHost: false });
   expect(given.asked).toEqual([]);
 });
 

@@ -11,7 +11,7 @@ import type { Logins } from '../../../shared/database/logins.ts';
 import { parseSecret, type SecretValue } from '../../../shared/database/secret-value.ts';
 import { alternatingUsers } from '../../../shared/database/strategies/alternating-users.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { onto } from './account.ts';
+import { onto, rotationOf } from './account.ts';
 
 type Json = Record<string, unknown>;
 
@@ -29,10 +29,10 @@ async function successor(current: Json, previous?: Json, guarded: (users: readon
   const check = {
     engine: postgres,
     current: { value: parse(current) },
-    admin: { guarded: async (users: readonly string[]) => guarded(users) } as unknown as AdminSecret<Session>,
+    adminSecret: { guarded: async (users: readonly string[]) => guarded(users) } as unknown as AdminSecret<Session>,
     previous: async () => previous && parse(previous),
   } as unknown as Work<Session>;
-  const { keys } = await alternatingUsers(onto(check)).successor(check);
+  const { keys } = await alternatingUsers(onto(check)).successor(rotationOf(check));
   return JSON.parse(withKeys(text(current), keys).reveal()) as Json;
 }
 
@@ -181,30 +181,32 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       },
     } as unknown as Engine;
     const logins = {
-      prove: async () => own.account,
-      accepted: async (as: SecretValue) => {
+      logInWithAny: async () => ({ session: own }),
+      passwordChanged: () => {},
+      logIn: async (as: SecretValue) => {
         if (as.username !== 'app' && refusals-- > 0) throw new LoginRefusedError('refused');
         return as.username === 'app' ? own : session(as.username);
       },
     } as unknown as Logins<Session>;
-    const admin = {
-      guarded: async () => ({ isElsewhere: true, login: async () => asAdmin }),
+    const adminSecret = {
+      guarded: async () => ({ isAtAnotherHost: true, login: async () => asAdmin }),
     } as unknown as AdminSecret<Session>;
     const pending = { value: parse({ ...GOOD, username: 'app_clone', password: 'new' }) };
     return {
       engine,
       logins,
-      admin,
+      adminSecret,
       secretArn: 'arn',
       current: { value: parse({ ...GOOD, username: 'app' }) },
       pending: async () => pending,
       requireLabels: async () => {},
-      readyToChange: async () => {},
+      readyToChange: async () => ({ hasRoom: true }),
+      overtaken: async () => undefined,
     } as unknown as Work<Session>;
   }
 
   test('the pending version is proven when that has caught up', async () => {
-    const set = (work: Work<Session>) => alternatingUsers(onto(work)).set(work);
+    const set = (work: Work<Session>) => alternatingUsers(onto(work)).set(rotationOf(work));
     await set(onReplica(2));
     await expect(set(onReplica(9))).rejects.toThrow('refused');
   });
@@ -215,7 +217,7 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       isReleased = true;
     };
     const work = { ...onReplica(), release };
-    await alternatingUsers(onto(work)).withdraw(work, undefined);
+    await alternatingUsers(onto(work)).withdraw(rotationOf(work), undefined);
     expect(isReleased).toBe(true);
   });
 });

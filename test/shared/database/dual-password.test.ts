@@ -8,12 +8,13 @@ import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { Engine, Overlap, Session } from '../../../shared/database/engine.ts';
 import { LoginBarredError, LoginRefusedError } from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { dualPassword } from '../../../shared/database/strategies/dual-password.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { onto } from './account.ts';
+import { onto, rotationOf } from './account.ts';
 
 class Died extends Error {}
 
@@ -121,9 +122,9 @@ class World {
         newestFirst: async () => [...this.versions.keys()].reverse(),
         byId: async (id: string) => this.#readable(id).version,
       } as unknown as OtherVersions,
-      logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint),
+      logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
       secretArn: 'arn',
-      admin: {} as AdminSecret<Session>,
+      adminSecret: {} as AdminSecret<Session>,
       adminMaySetPasswords: false,
       token,
       current,
@@ -136,9 +137,10 @@ class World {
         this.#call('requireLabels', () => {
           if (this.pending !== token || this.current !== current.version.id) throw new Error('labels moved');
         }),
-      readyToChange: async () => {},
+      readyToChange: async () => ({ hasRoom: true }),
       previous: async () => undefined,
       isPendingAlone: async () => true,
+      overtaken: async () => undefined,
       release: async () => {},
     };
   }
@@ -147,7 +149,7 @@ class World {
   async rotate(token: string, strategy: typeof dualPassword = dualPassword): Promise<void> {
     const work = this.#rotation(token);
     const { set, test } = strategy(onto(work));
-    await set(work);
+    await set(rotationOf(work));
     const pending = this.#readable(token).value;
     await test(pending, pending, async () => work.current.value);
     this.promote(token);

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FUNCTION_ARN, startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { Deadline } from '../../../shared/core/deadline.ts';
+import { Proven } from '../../../shared/core/proven.ts';
 import { runStep } from '../../../shared/core/rotation.ts';
 import { connectSecretsManager, SecretVersions } from '../../../shared/core/versions.ts';
 import { databaseAccounts } from '../../../shared/database/kind.ts';
 import { Rds } from '../../../shared/database/rds.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import { DatabaseSettings } from '../../../shared/database/settings.ts';
 import { Account } from './account.ts';
 
@@ -37,11 +39,12 @@ test('with its time nearly up, setSecret begins no change', async () => {
       databases: new Rds(deadline),
       deadline,
       settings: new DatabaseSettings({}),
+      refusals: new Refusals(),
       secretId: 'app',
       warnings,
     });
     const event = { step, secretId: 'app', token, rotationToken: undefined };
-    return runStep({ kind, versions, deadline, event, report: { warnings } });
+    return runStep({ kind, versions, deadline, event, proven: new Proven(), report: { warnings } });
   };
   await run('createSecret', 60_000);
   // The processor is taken away for a while, outside of anything that has a limit of its own.

@@ -6,14 +6,20 @@ import { Secret } from '../../../shared/core/secret.ts';
 import type { OtherVersions } from '../../../shared/core/versions.ts';
 import type { AdminSecret } from '../../../shared/database/admin.ts';
 import type { ByAdmin, Session } from '../../../shared/database/engine.ts';
-import { PasswordPolicyError, ReadOnlyServerError } from '../../../shared/database/errors.ts';
+import {
+  DatabaseError,
+  PasswordPolicyError,
+  PrivilegeError,
+  ReadOnlyServerError,
+} from '../../../shared/database/errors.ts';
 import { Logins } from '../../../shared/database/logins.ts';
+import { Refusals } from '../../../shared/database/refusals.ts';
 import type { Readable, SecretValue } from '../../../shared/database/secret-value.ts';
 import { parseSecret } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import { singleUserByAdmin } from '../../../shared/database/strategies/single-user-by-admin.ts';
 import type { Work } from '../../../shared/database/work.ts';
-import { Account, onto } from './account.ts';
+import { Account, onto, rotationOf } from './account.ts';
 
 function version(id: string, password: string, more: object = {}): Readable {
   const text = new Secret(JSON.stringify({ engine: 'postgres', host: 'db', username: 'app', password, ...more }));
@@ -33,17 +39,18 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
     } as unknown as OtherVersions,
-    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint),
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
     secretArn: 'arn',
-    admin: {} as AdminSecret<Session>,
+    adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
     token: 'pending',
     current,
     pending: async () => version('pending', 'new'),
     requireLabels: async () => {},
-    readyToChange: async () => {},
+    readyToChange: async () => ({ hasRoom: true }),
     previous: async () => undefined,
     isPendingAlone: async () => true,
+    overtaken: async () => undefined,
     release: async () => void released.push('pending'),
     released,
   };
@@ -52,11 +59,11 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
 type Made = typeof singleUser | typeof singleUserByAdmin;
 
 function set(given: Work<Session>, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).set(given);
+  return strategy(onto(given)).set(rotationOf(given));
 }
 
 function withdraw(given: Work<Session>, pending?: SecretValue, strategy: Made = singleUser): Promise<void> {
-  return strategy(onto(given)).withdraw(given, pending);
+  return strategy(onto(given)).withdraw(rotationOf(given), pending);
 }
 
 describe('a change by compare-and-set that finds another password', () => {
@@ -115,6 +122,37 @@ describe('a password that the server’s policy refuses', () => {
     await expect(set(given)).rejects.toThrow('AWSPENDING is left as it is');
     expect(given.released).toEqual([]);
     expect(account.changes).toBe(1);
+  });
+});
+
+describe('a change that is answered by an error which does not say that nothing has changed', () => {
+  const fails = () => {
+    throw new DatabaseError('The server answered with error 1699.');
+  };
+
+  test('has happened if the new password logs in', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      account.password = 'new';
+      fails();
+    };
+    await set(rotation(account));
+    expect(account.password).toBe('new');
+  });
+
+  test('has not if it is refused, and the error says so', async () => {
+    const account = new Account('old');
+    account.beforeChange = fails;
+    await expect(set(rotation(account))).rejects.toThrow('error 1699. A login right after that was refused');
+  });
+
+  test('is not asked about where the server has refused it for good', async () => {
+    const account = new Account('old');
+    account.beforeChange = () => {
+      throw new PrivilegeError('may not');
+    };
+    await expect(set(rotation(account))).rejects.toThrow(/^may not$/);
+    expect(account.reached).toHaveLength(1);
   });
 });
 
@@ -205,9 +243,9 @@ describe('an admin that sets the password at the writer, where the secret’s ho
         return work(async () => {});
       },
     });
-    const guarded = async () => ({ isElsewhere: true, login: async () => asAdmin });
-    const admin = { guarded } as unknown as AdminSecret<Session>;
-    return { ...rotation(account), admin, adminMaySetPasswords: true };
+    const guarded = async () => ({ isAtAnotherHost: true, login: async () => asAdmin });
+    const adminSecret = { guarded } as unknown as AdminSecret<Session>;
+    return { ...rotation(account), adminSecret, adminMaySetPasswords: true };
   }
 
   test('waits until that has caught up', async () => {

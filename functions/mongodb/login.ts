@@ -1,0 +1,75 @@
+import { type Document, MongoClient } from 'mongodb';
+import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
+import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
+import { trustIn } from '../../shared/database/tls.ts';
+import { type Connection, loginFailure, NotPrimary, unproven } from './errors.ts';
+import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
+
+export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
+  const connection: Connection = { to, username: as.username, hasAnswered: false };
+  const client = clientOf(to, as, until);
+  try {
+    await until.spend('connecting', nameOf(connection), () => opened(client, connection));
+    const session = new MongoSession(client, connection, until);
+    if (await session.isAuthenticated()) {
+      await session.requireDurable();
+      return { is: 'accepted', session };
+    }
+    await session.close();
+    return unproven(connection);
+  } catch (error) {
+    await disconnect(client);
+    return loginFailure(error, connection);
+  }
+}
+
+/**
+ * One server, and one connection for commands. The driver keeps a second connection, which only
+ * watches the server.
+ */
+function clientOf(to: Endpoint, { username, password }: Credential, until: Deadline): MongoClient {
+  const host = to.host.includes(':') ? `[${to.host}]` : to.host;
+  const timeout = Math.max(1, until.left('connecting')); // 0 would mean none
+  return new MongoClient(`mongodb://${host}:${to.port}/`, {
+    directConnection: true,
+    auth: { username, password: password.reveal() },
+    authSource: realmOf(to),
+    appName: 'secret-rotation',
+    tls: to.tls !== 'off',
+    ...(to.tls !== 'off' && {
+      secureContext: trustIn(to.tls.ca).secureContext,
+      rejectUnauthorized: true,
+      ...(to.tls.servername !== undefined && { servername: to.tls.servername }),
+    }),
+    maxPoolSize: 1,
+    serverMonitoringMode: 'poll',
+    heartbeatFrequencyMS: 3_600_000,
+    connectTimeoutMS: timeout,
+    serverSelectionTimeoutMS: timeout,
+    // Closing the client does not end a connection in the middle of its login. This time limit
+    // does.
+    socketTimeoutMS: Math.max(timeout, until.left('statements')) + GOODBYE,
+    retryReads: false,
+    retryWrites: false, // DocumentDB has none
+  });
+}
+
+/**
+ * Connects once. The driver would try again until its time is up, so the first failure that it
+ * reports counts. A server that is not the primary fails, too: what a secondary knows of passwords
+ * proves nothing.
+ */
+function opened(client: MongoClient, connection: Connection): Promise<unknown> {
+  const failed = new Promise<never>((_, reject) => {
+    client.on('serverHeartbeatFailed', ({ failure }) => reject(failure));
+    client.on('serverHeartbeatSucceeded', ({ reply }) => {
+      connection.hasAnswered = true;
+      if (!isPrimary(reply)) reject(new NotPrimary(reply));
+    });
+  });
+  return Promise.race([client.connect(), failed]);
+}
+
+function isPrimary(hello: Document): boolean {
+  return hello['isWritablePrimary'] === true || hello['ismaster'] === true;
+}

@@ -1,0 +1,137 @@
+import type { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkServerIdentity } from 'node:tls';
+import pg from 'pg';
+import type { Deadline } from '../../shared/core/deadline.ts';
+import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
+import { trustIn } from '../../shared/database/tls.ts';
+import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
+import { DEFAULT_DATABASE, nameOf, PostgresSession } from './session.ts';
+
+/**
+ * How long a login waits for a connection to become free, and the first pause, in milliseconds. Others
+ * may be quicker at any moment, and after a change the application waits for the proof.
+ */
+const LONGEST_WAIT = 5000;
+const FIRST_PAUSE = 100;
+
+export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
+  const end = performance.now() + Math.min(LONGEST_WAIT, until.left('connecting') / 2);
+  for (let pause = FIRST_PAUSE; ; pause *= 2) {
+    const result = await logInOnce(to, as, until);
+    if (result.is === 'accepted' || !isForWantOfConnections(result) || performance.now() + pause > end) return result;
+    await sleep(pause);
+  }
+}
+
+async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
+  const connection: Connection = {
+    to,
+    username: as.username,
+    socket: new Socket(),
+    offersTls: undefined,
+    askedForPassword: false,
+    authenticated: false,
+    version: undefined,
+    brokeWith: undefined,
+  };
+  const client = clientOf(connection, as, until);
+  try {
+    await until.spend('connecting', nameOf(connection), () => client.connect());
+  } catch (error) {
+    const result = loginFailure(error, connection);
+    connection.socket.destroy();
+    return result;
+  }
+  const loginTo = (database: string) => login({ ...to, database }, as, until);
+  const session = new PostgresSession(client, connection, until, loginTo);
+  if (connection.askedForPassword) return { is: 'accepted', session };
+  await session.close();
+  return unproven(connection);
+}
+
+/**
+ * The server answers a request for TLS with one byte:
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+ */
+const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
+  ['S', true],
+  ['N', false],
+]);
+
+/** A client of the driver that reports to `connection` what it sees. */
+function clientOf(connection: Connection, as: Credential, until: Deadline): pg.Client {
+  const { to, socket } = connection;
+  if (to.tls !== 'off')
+    socket.once('data', (first: Buffer) => (connection.offersTls = OFFERS_TLS.get(first.toString())));
+  const limit = until.serverLimit();
+  const client = new pg.Client({
+    host: to.host,
+    port: to.port,
+    user: as.username,
+    database: to.database ?? DEFAULT_DATABASE,
+    password: () => {
+      connection.askedForPassword = true;
+      return as.password.reveal();
+    },
+    ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
+    stream: () => socket,
+    application_name: 'secret-rotation',
+    statement_timeout: limit,
+    lock_timeout: limit,
+    idle_in_transaction_session_timeout: limit,
+  });
+  // Without a listener, this event would end the process. The next statement reports that the
+  // connection broke.
+  client.on('error', (error) => (connection.brokeWith ??= error));
+  listen(client, connection);
+  containParser(client);
+  return client;
+}
+
+/** Hears what the driver keeps to itself. */
+function listen(client: pg.Client, heard: Connection): void {
+  const { connection } = client as unknown as { connection: EventEmitter };
+  connection.on('authenticationOk', () => (heard.authenticated = true));
+  connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    if (parameterName === 'server_version') heard.version = parameterValue;
+  });
+}
+
+/**
+ * Turns what the driver's parser throws into an error of the connection. The parser throws inside a
+ * listener at an answer that it does not know (a request for GSSAPI, a truncated message), which
+ * would end the process.
+ */
+function containParser(client: pg.Client): void {
+  const { connection } = client as unknown as {
+    connection: EventEmitter & { attachListeners(stream: EventEmitter): void };
+  };
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    attach(stream);
+    const [parse] = stream.listeners('data').slice(-1) as [(chunk: Buffer) => void];
+    stream.off('data', parse).on('data', (chunk: Buffer) => {
+      try {
+        parse(chunk);
+      } catch {
+        connection.emit('error', new Error('the driver cannot read the answer'));
+      }
+    });
+  };
+}
+
+/**
+ * Checks the certificate's name itself, because the driver overwrites `servername` with the host's
+ * name.
+ */
+function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
+  const expected = servername ?? host;
+  return {
+    secureContext: trustIn(ca).secureContext,
+    rejectUnauthorized: true,
+    checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
+      checkServerIdentity(expected, certificate),
+  };
+}

@@ -1,0 +1,94 @@
+/** How the dormant user of a pair is prepared to become active: rights first, password last. */
+
+import { PendingMismatchError } from '../../core/errors.ts';
+import type { PairState, Session } from '../engine.ts';
+import { DormantUserError, PasswordPolicyError } from '../errors.ts';
+import type { SecretValue } from '../secret-value.ts';
+import type { PairWork } from '../work.ts';
+import { releaseRefused } from './refused-password.ts';
+import { bringInLine, requireNothingMore } from './twin-rights.ts';
+import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
+
+/**
+ * Prepares the user that the pending version names. Call it inside the lock for the base.
+ *
+ * The base is the authority. If the twin is dormant, it is made if it does not exist, brought in line
+ * with the base, and then gets the password. If the base is dormant, it gets the password only, and
+ * not even that if the active twin holds something that the base lacks.
+ * @param begin is called right before the password is set
+ * @returns the pending version whose password is now in the database
+ */
+export async function prepareDormantUser<S extends Session>(
+  given: PairWork<S>,
+  begin: (pending: SecretValue) => void,
+): Promise<SecretValue> {
+  const { work, twins, session, pair } = given;
+  const { value: pending } = await work.pending();
+  const dormant = pending.username === pair.base.username ? 'base' : 'twin';
+  const state = await twins.state(session, pair);
+  requireUsableBase(given, state);
+  requireNoOtherOwner(given, state, pending);
+  const bearsMark = state.twin?.owner === pair.owner;
+  if (!bearsMark) await requireOurs(given, state, pending);
+  // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
+  if (dormant === 'base' && state.twin !== undefined) await requireNothingMore(given);
+  // The base in both cases: a twin is given what the base has to meet at its login.
+  await work.readyToChange(session, pair.base);
+  if (dormant === 'twin') {
+    if (state.twin === undefined) await createTwin(given, pending);
+    await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });
+    // This may have taken a while. If AWSCURRENT was moved back to the twin meanwhile, the next
+    // statement would replace the password in AWSCURRENT.
+    await work.requireLabels();
+  }
+  begin(pending);
+  await enable(given, dormant, pending);
+  return pending;
+}
+
+/** @throws {DormantUserError} if the base does not exist, or may not log in */
+function requireUsableBase<S extends Session>({ work, pair }: PairWork<S>, { base }: PairState): void {
+  const { username } = pair.base;
+  const { host } = work.current.value.endpoint;
+  const details = { user: username, host };
+  if (base === undefined)
+    throw new DormantUserError(
+      `There is no base user "${username}" at ${host}; AWSCURRENT works. Make it again.`,
+      details,
+    );
+  if (base.barred !== undefined)
+    throw new DormantUserError(
+      `The base user "${username}" at ${host} ${base.barred}, so it is not made active; AWSCURRENT works, and nothing was changed.`,
+      details,
+    );
+}
+
+async function createTwin<S extends Session>(
+  { twins, session, pair }: PairWork<S>,
+  pending: SecretValue,
+): Promise<void> {
+  if ((await twins.create(session, pair, pending.password)) === 'conflict')
+    throw new PendingMismatchError(
+      `The user "${pair.twin.username}" appeared in mid-step. The next attempt settles it.`,
+    );
+}
+
+/**
+ * Sets the password, and lets the twin log in. A server with a password history refuses the pending
+ * password if an earlier attempt has set it. So a login decides what a refusal means.
+ */
+async function enable<S extends Session>(
+  { work, twins, session, pair }: PairWork<S>,
+  dormant: 'base' | 'twin',
+  pending: SecretValue,
+): Promise<void> {
+  try {
+    await twins.enable(session, pair, dormant, pending.password);
+    work.logins.passwordChanged(pending.username);
+  } catch (error) {
+    if (!(error instanceof PasswordPolicyError)) throw error;
+    const result = await work.logins.try(pending);
+    if (result.is === 'accepted') return result.session.close();
+    throw result.is === 'refused' ? await releaseRefused(work, error) : result.why;
+  }
+}

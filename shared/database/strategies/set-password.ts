@@ -1,0 +1,176 @@
+/**
+ * setSecret for one user: sets the pending password, proves it, and puts the old one back if it
+ * must.
+ */
+
+import { PendingMismatchError, type RotationError } from '../../core/errors.ts';
+import type { Session } from '../engine.ts';
+import { LoginRefusedError, type PasswordPolicyError } from '../errors.ts';
+import type { SecretValue } from '../secret-value.ts';
+import type { Work } from '../work.ts';
+import { type Changer, type Means, putBack } from './changer.ts';
+import { requireStillWanted } from './overtaken.ts';
+import { onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
+import { onceReplicated } from './replication.ts';
+import { changeOrFindOut } from './uncertain-change.ts';
+
+/**
+ * Sets the pending password. Returns only when that password has logged in.
+ *
+ * The label is read and the password changed under one lock. So an attempt that was overtaken by
+ * another one changes nothing in the database any more.
+ */
+export async function setPassword<S extends Session>(work: Work<S>, means: Means<S>, by: Changer<S>): Promise<void> {
+  const { engine, logins } = work;
+  const outcome = await changeOrFindOut(work, async (begin) => {
+    try {
+      return await engine.exclusively(by.session, by.account, async () => {
+        const { value } = await work.pending();
+        const { hasRoom } = await work.readyToChange(by.session, by.account);
+        begin(value);
+        return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
+      });
+    } catch (error) {
+      await by.session.close();
+      throw error;
+    }
+  });
+  if (outcome === 'found set') return;
+  const { pending, hasRoom, changed } = outcome;
+  if (changed === 'set') {
+    await requireStillWanted(work, pending, {
+      keepsOldValid: means.keepsReplaced,
+      setBack: (value) =>
+        engine.exclusively(by.session, by.account, async () => {
+          if ((await work.overtaken()) !== undefined) await putBack(by, pending, value);
+        }),
+    });
+    if (hasRoom) return await proveOrPutBack(work, means, by, pending);
+  }
+  // The session is closed first: it may have the last connection. Nothing is put back after that. If an
+  // earlier attempt made the change, it is not for this one to undo.
+  await by.session.close();
+  await logins.prove(pending);
+}
+
+/**
+ * Changes the password, inside the lock. If the server does not change it, a login with the pending
+ * password tells whether an earlier attempt has set that one:
+ * - after `conflict`, which says that the database has another password than `by` expected;
+ * - after a refusal by the password policy: the history may hold the pending password already.
+ */
+async function changeUnlessDone<S extends Session>(
+  work: Work<S>,
+  by: Changer<S>,
+  pending: SecretValue,
+): Promise<'set' | 'done before'> {
+  const { password } = by.replacing ?? work.current.value;
+  const first = await by.change(password, pending.password).catch(onlyPolicyRefusal);
+  work.logins.passwordChanged(pending.username);
+  if (first === 'set') return 'set';
+  const result = await work.logins.try(pending);
+  if (result.is === 'accepted') await result.session.close();
+  if (result.is === 'accepted' || result.is === 'barred') return 'done before';
+  if (result.is === 'unknown') throw result.why;
+  if (first !== 'conflict') throw await refusedByPolicy(work, by, first);
+  await makePrimary(work, by, result.why);
+  if ((await by.change(password, pending.password)) === 'set') return 'set';
+  throw new PendingMismatchError(
+    `Somebody else changes the password of user "${pending.username}" at this very time. The next attempt settles it.`,
+    { user: pending.username, host: pending.endpoint.host },
+  );
+}
+
+/**
+ * Takes AWSPENDING off, if the version is of no use: AWSCURRENT's password is in the database, or one
+ * that no version has. The label stays if the password of an older version is in the database.
+ * @returns the error to throw
+ */
+async function refusedByPolicy<S extends Session>(
+  work: Work<S>,
+  { replacing }: Changer<S>,
+  refusal: PasswordPolicyError,
+): Promise<PasswordPolicyError> {
+  const isUnused = replacing === work.current.value || replacing === undefined;
+  return isUnused ? releaseRefused(work, refusal) : refusal;
+}
+
+/**
+ * Makes AWSCURRENT's password the primary one again, if it still logs in.
+ *
+ * A rotation by dual-password that was given up leaves its own password as the primary one, and
+ * AWSCURRENT's as the secondary one, which logs in but cannot be replaced.
+ * @throws `why` if that is not what has happened
+ */
+async function makePrimary<S extends Session>(
+  { engine, logins, current, requireLabels }: Work<S>,
+  by: Changer<S>,
+  why: RotationError,
+): Promise<void> {
+  const overlap = engine.overlap(current.value.engineKey);
+  if ('unsupported' in overlap || by.replacing === undefined) throw why;
+  if (by.replacing !== current.value)
+    throw new LoginRefusedError(
+      `The server refuses AWSCURRENT's password, and that of an older version is only the secondary one of user "${why.user}": somebody set another, ` +
+        'which is left alone. Set AWSCURRENT’s password in the database, or put the right one into the secret.',
+      why,
+    );
+  await logins.requireRightPassword(current.value);
+  // Labels that were read a second ago will not do: if AWSCURRENT has moved, its password would be
+  // lost.
+  await requireLabels('anew');
+  await overlap.reanchor(by.session, current.value.password);
+}
+
+/**
+ * Proves the new password by a login. If it fails, puts the old password back under three conditions:
+ * - the server *refused* the new one: after a time-out the retry finds out by logging in;
+ * - the change replaced AWSCURRENT's password, and not that of an older version;
+ * - the old password is not valid any more.
+ */
+async function proveOrPutBack<S extends Session>(
+  work: Work<S>,
+  means: Means<S>,
+  by: Changer<S>,
+  pending: SecretValue,
+): Promise<void> {
+  const { logins, current } = work;
+  // Nothing is put back if a replica refuses the new password. It may not know that password yet, and
+  // would accept it later, for a while.
+  if (by.isAtAnotherHost) return onceReplicated(by, () => logins.prove(pending).then(() => {}));
+  const result = await logins.try(pending);
+  if (result.is === 'accepted') return result.session.close();
+  if (result.is === 'barred') {
+    // The first session may be the one that fills the account's connection limit.
+    await by.session.close();
+    await logins.prove(pending);
+    return;
+  }
+  if (result.is !== 'refused' || by.replacing !== current.value || means.keepsReplaced) throw result.why;
+  await putBackIfRefused(work, by, pending, result.why);
+  throw new LoginRefusedError(
+    'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
+    result.why,
+  );
+}
+
+/**
+ * Puts AWSCURRENT's password back if the new one is still refused under the lock, and if AWSPENDING is
+ * the only label of its version: a promoted version must keep its password.
+ * @throws `why` if not
+ */
+async function putBackIfRefused<S extends Session>(
+  { engine, logins, isPendingAlone, current }: Work<S>,
+  by: Changer<S>,
+  pending: SecretValue,
+  why: RotationError,
+): Promise<void> {
+  const outcome = await engine.exclusively(by.session, by.account, async () => {
+    if (!(await isPendingAlone())) throw why;
+    const again = await logins.logInUnlessRefused(pending);
+    if (again === undefined) return putBack(by, pending, current.value);
+    await again.close();
+    throw why;
+  });
+  if (outcome === 'conflict') throw why;
+}

@@ -1,3 +1,0 @@
-import { conform } from './conform.ts';
-
-await conform('mariadb 10.11');

@@ -1,3 +1,0 @@
-import { conform } from './conform.ts';
-
-await conform('mongodb 8.0');

@@ -1,3 +1,0 @@
-import { conform } from './conform.ts';
-
-await conform('mysql 9.7');

@@ -1,0 +1,3 @@
+import { conform } from '../../../conformance/conform.ts';
+
+await conform('mariadb 10.11');
