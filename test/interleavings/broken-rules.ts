@@ -1,0 +1,215 @@
+/**
+ * The interleavings can fail: rules that keep a rotation safe from what comes in between, each broken on purpose, and the point that reports it.
+ * Not listed is what another rule makes good by itself.
+ */
+import type { BrokenRule } from '../crash-matrix/broken-rules.ts';
+
+export const brokenRules: BrokenRule[] = [
+  {
+    rule: 'a pending version is not trusted after AWSCURRENT was edited',
+    edits: [
+      {
+        file: 'shared/database/strategies/one-user.ts',
+        find: 'const keys = differingKeys(current, pending);',
+        replace: 'const keys: string[] = []; void differingKeys;',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-note@after-createSecret',
+    saying: 'what a person wrote into the secret is lost',
+  },
+  {
+    rule: 'AWSCURRENT moves from the version that was compared, and from no other',
+    edits: [
+      {
+        file: 'shared/core/versions.ts',
+        find: 'MoveToVersionId: token, RemoveFromVersionId: from });',
+        replace: 'MoveToVersionId: token, RemoveFromVersionId: (await this.current()).id ?? from });',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-note@finishSecret/sm/→GetSecretValue#2',
+    saying: 'what a person wrote into the secret is lost',
+  },
+  {
+    rule: 'nothing is promoted that has not logged in',
+    edits: [
+      {
+        file: 'shared/database/strategies/one-user.ts',
+        find: 'async test(pending, at) {',
+        replace: 'async test(pending, at) { if (pending) return;',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-password@after-setSecret',
+    saying: 'LOCK-OUT',
+  },
+  {
+    rule: 'finishSecret logs in again if AWSCURRENT was edited since',
+    edits: [
+      { file: 'shared/core/rotation.ts', find: 'if (version.createdAt >= stored.createdAt)', replace: 'if (false)' },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-password@after-testSecret',
+    saying: 'LOCK-OUT',
+  },
+  {
+    rule: 'AWSPENDING is taken off only when AWSCURRENT works',
+    edits: [
+      {
+        file: 'shared/core/rotation.ts',
+        find: 'await withdrawing.withdraw(',
+        replace: 'void withdrawing; await (async (given: Rotation<V>, _: unknown) => given.release())(',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-note@after-setSecret',
+    saying: 'LOCK-OUT',
+  },
+  {
+    rule: 'a refused AWSCURRENT leads on to AWSPENDING',
+    edits: [
+      {
+        file: 'shared/database/logins.ts',
+        find: 'const asPending = await attempt(pending.value);',
+        replace: 'const asPending = undefined as Found<S> | undefined;',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'restart@setSecret/db2/→Startup#1',
+    saying: 'refused without a reason',
+  },
+  {
+    rule: 'a refused AWSCURRENT and AWSPENDING lead on to the other versions',
+    edits: [
+      {
+        file: 'shared/database/logins.ts',
+        find: 'if (this.#refusals >= MOST_REFUSALS) break;',
+        replace: 'break;',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'edit-wrong-password@after-createSecret',
+    saying: 'refused without a reason',
+  },
+  {
+    rule: 'the pending version is read by its label, too',
+    edits: [
+      {
+        file: 'shared/core/rotation.ts',
+        find: 'await requirePendingValue(versions, event.token)),',
+        replace: '(await versions.byId(event.token)) as Version),',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'single-user',
+    caughtBy: 'give-up@setSecret/sm/→GetSecretValue#2',
+    saying: 'LOCK-OUT',
+  },
+  {
+    rule: 'an admin logs in only after AWSCURRENT has',
+    edits: [
+      {
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'const { realm } = await logins.prove(current.value);',
+        replace: "const { realm } = { realm: '' }; void logins;",
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'edit-somebody-else@createSecret/sm/→DescribeSecret#1',
+    saying: 'who is somebody else’s',
+  },
+  {
+    rule: 'a login with the pending password says nothing about the rights',
+    edits: [
+      {
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'const state = await twins.state(session, pair);',
+        replace: `const earlier = await work.logins.unlessRefused(pending);
+          await earlier?.close();
+          if (earlier) return pending;
+          const state = await twins.state(session, pair);`,
+      },
+      { file: 'shared/database/strategies/twin-rights.ts', find: 'if (wrong.length > 0)', replace: 'if (false)' },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'aws-function-then-anew@setSecret',
+    saying: 'promoted: the twin is not in line with the base',
+  },
+  {
+    rule: 'a user that nothing shows to be this secret’s gets no password',
+    edits: [
+      {
+        file: 'shared/database/strategies/whose-user.ts',
+        find: 'const isEmptyTwin = ',
+        replace: 'const isEmptyTwin = true || ',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'stranger@after-createSecret',
+    saying: 'who is somebody else’s',
+  },
+  {
+    rule: 'a twin that bears another secret’s mark is left alone',
+    edits: [
+      {
+        file: 'shared/database/strategies/whose-user.ts',
+        find: 'if (owner !== undefined && owner !== pair.owner)',
+        replace: 'if (false)',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'claim@after-createSecret',
+    saying: 'who is somebody else’s',
+  },
+  {
+    rule: 'the base is the authority, not the twin',
+    edits: [
+      {
+        file: 'shared/database/strategies/twin-rights.ts',
+        find: "const more = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');",
+        replace: `for (const each of await visibleDifferences(given))
+            await given.twins.apply(given.session, given.pair, { ...each, sql: each.remedies[0] } as Difference);
+          const more: Difference[] = [];`,
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'to-base/grant-to-twin@after-createSecret',
+    saying: 'the rotation changed the base',
+  },
+  {
+    rule: 'a second password is set only where AWSCURRENT’s is the first',
+    edits: [
+      { file: 'functions/mysql/overlap.ts', find: ' REPLACE $', replace: ' /* $' },
+      {
+        file: 'functions/mysql/overlap.ts',
+        find: ' RETAIN CURRENT PASSWORD`;',
+        replace: ' */ RETAIN CURRENT PASSWORD`;',
+      },
+    ],
+    engine: 'mysql',
+    strategy: 'dual-password',
+    caughtBy: 'second-attempt@setSecret/db1/→Query:ALTER#1',
+    saying: 'LOCK-OUT',
+  },
+  {
+    rule: 'the password that is replaced is kept',
+    edits: [{ file: 'functions/mysql/overlap.ts', find: ' RETAIN CURRENT PASSWORD`;', replace: '`;' }],
+    engine: 'mysql',
+    strategy: 'dual-password',
+    caughtBy: 'cancel@after-setSecret',
+    saying: 'LOCK-OUT',
+  },
+];
