@@ -1,8 +1,9 @@
-/** What the demo, the tests of rotations, the conformance suite and the crash matrix know of each engine: a line for each. */
+/** What the demo, the tests of rotations, the conformance suite, the crash matrix and the interleavings know of each engine: a line for each. */
 import type { DemoEngine } from '../../local/demo/engine.ts';
 import type { Engine } from '../../shared/database/engine.ts';
 import type { Subject } from '../conformance/subject.ts';
 import type { Engine as MatrixEngine } from '../crash-matrix/engine.ts';
+import type { Hands } from '../interleavings/hands.ts';
 import type { RotatedEngine } from '../rotation/engine.ts';
 import type { SharedServer } from '../servers.ts';
 import { mongodb } from './mongodb/index.ts';
@@ -19,6 +20,7 @@ type TestedEngine = {
   subject(server: SharedServer, isShared: boolean): Subject | Promise<Subject>;
   /** Servers of different products may differ, and an engine's name in a secret tells them apart. */
   matrix(engineKey: EngineKey): MatrixEngine;
+  hands(engineKey: EngineKey): Hands;
 };
 
 export const engines: Readonly<Record<EngineName, TestedEngine>> = {

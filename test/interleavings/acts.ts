@@ -1,9 +1,9 @@
 /** What can come in between: one act of a person, of a second attempt or rotation, of another secret's, or of another function. */
 import { lookup } from 'node:dns/promises';
 import type { Step } from '../../local/secrets-manager/rotation.ts';
-import { rows } from '../../local/servers/rows.ts';
+import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Ability } from '../crash-matrix/engine.ts';
-import { type StrategyName, strategyNames, unsupported } from '../crash-matrix/strategies.ts';
+import { unsupported } from '../crash-matrix/engines.ts';
 import { handsFor } from './engines.ts';
 import type { Capability, Hands } from './hands.ts';
 import type { Json, Version } from './secret.ts';
@@ -78,8 +78,8 @@ function tagging(strategy: StrategyName): Act {
   return {
     says: `the tag rotation-strategy set to ${strategy}`,
     touches: ['strategy'],
-    strategies: strategyNames.filter((name) => name !== strategy),
-    absent: ({ server }) => unsupported(rows[server.row].engineKey, strategy),
+    strategies: STRATEGY_NAMES.filter((name) => name !== strategy),
+    absent: ({ server }) => unsupported(server.row, strategy),
     async perform(world) {
       world.tagged = strategy;
       await world.asPeople(() => world.secret.tag('rotation-strategy', strategy));
@@ -121,7 +121,7 @@ const users = (whose: string, of: (world: World) => string, only: Pick<Act, 'str
 });
 
 function handsOf({ server }: Bench): Hands {
-  return handsFor(rows[server.row].engineKey);
+  return handsFor(server.row);
 }
 
 function lacking(capability: Capability<object>): string | undefined {
@@ -223,7 +223,7 @@ export const acts = {
     says: 'AWSCURRENT edited: somebody else’s user, and a password that is not that user’s',
     touches: ['keys', 'username'],
     // There whoever may edit the secret may have any user, as the documents say.
-    strategies: strategyNames.filter((name) => name !== 'single-user-by-admin'),
+    strategies: STRATEGY_NAMES.filter((name) => name !== 'single-user-by-admin'),
     perform: (world) =>
       world.asPeople(async () => {
         const { baseusername: _, alternateusername: __, ...rest } = value(world);
@@ -488,7 +488,7 @@ function beside(step: 'setSecret' | 'testSecret' | 'finishSecret'): Act {
     async perform(world) {
       const { pending } = world.secret;
       if (pending === undefined) throw new Impossible('there is no AWSPENDING');
-      await world.takeStep(step, pending.id, world.secret, 'beside: ');
+      await world.attempt(pending.id, world.secret, [step]);
     },
   };
 }

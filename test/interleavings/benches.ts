@@ -1,14 +1,14 @@
 /** One server to play points on, several side by side, and the points that there are. */
-import { type RowName, rows } from '../../local/servers/rows.ts';
 import { type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { Administrator } from '../crash-matrix/administrator.ts';
 import { engineOf } from '../crash-matrix/engines.ts';
-import type { StrategyName } from '../crash-matrix/strategies.ts';
+import type { RowName } from '../engines/servers.ts';
 import { type Act, type ActName, acts } from './acts.ts';
 import { handsFor } from './engines.ts';
 import { play, type Result } from './play.ts';
 import { type Point, pointsOf, turnsOf } from './points.ts';
-import type { TakeStep } from './step.ts';
+import type { StartProcess } from './step.ts';
 import type { Bench } from './world.ts';
 
 export type PointResult = Result & { point: Point };
@@ -17,19 +17,19 @@ export type PointResult = Result & { point: Point };
 export async function openBenches(
   row: RowName,
   strategy: StrategyName,
-  takeStep: TakeStep,
+  startProcess: StartProcess,
   count: number,
   from?: ServerOptions['from'],
 ): Promise<{ server: Server; benches: Bench[] } & AsyncDisposable> {
   await using opening = new AsyncDisposableStack();
   const resources = opening.use(new AsyncDisposableStack());
   const engine = engineOf(row);
-  const settings = { ...engine.settings, ...handsFor(rows[row].engineKey).settings };
+  const settings = { ...engine.settings, ...handsFor(row).settings };
   const server = resources.use(await startServer(row, { settings, ...(from && { from }) }));
   const abilities = await engine.abilities(resources.use(new Administrator(engine, server)));
   const benches = Array.from({ length: count }, (): Bench => {
     const administrator = resources.use(new Administrator(engine, server));
-    return { server, administrator, abilities, strategy, takeStep };
+    return { server, administrator, abilities, strategy, startProcess };
   });
   opening.move();
   return { server, benches, [Symbol.asyncDispose]: () => resources.disposeAsync() };

@@ -5,14 +5,14 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { temporaryDirectory } from '../../local/owner.ts';
-import { type RowName, rows } from '../../local/servers/rows.ts';
 import { type BrokenRule, breaking } from '../crash-matrix/broken-rules.ts';
-import type { TakeStep } from './step.ts';
+import { type RowName, rows } from '../engines/servers.ts';
+import type { StartProcess } from './step.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** @param broken the rule that it is to be without */
-export async function loadFunction(row: RowName, broken?: BrokenRule): Promise<TakeStep> {
+export async function loadFunction(row: RowName, broken?: BrokenRule): Promise<StartProcess> {
   const { engine } = rows[row];
   await using folder = await temporaryDirectory();
   const outfile = `${folder.path}/function.mjs`;
@@ -20,9 +20,9 @@ export async function loadFunction(row: RowName, broken?: BrokenRule): Promise<T
     absWorkingDir: root,
     stdin: {
       contents: `
-        import { functionFor } from './test/interleavings/step.ts';
+        import { processesOf } from './test/interleavings/step.ts';
         import { ${engine} } from './functions/${engine}/engine.ts';
-        export const takeStep = functionFor(${engine});`,
+        export const startProcess = processesOf(${engine});`,
       resolveDir: root,
     },
     outfile,
@@ -36,6 +36,6 @@ export async function loadFunction(row: RowName, broken?: BrokenRule): Promise<T
     plugins: broken === undefined ? [] : [breaking(broken)],
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
-  const { takeStep } = await import(pathToFileURL(outfile).href);
-  return takeStep;
+  const { startProcess } = await import(pathToFileURL(outfile).href);
+  return startProcess;
 }

@@ -1,8 +1,8 @@
 /** Whether a rotation with an act in between kept the promises: judged as a point of the crash matrix is, and by what the act has changed. */
 import { isDeepStrictEqual } from 'node:util';
 import type { RotationResult } from '../../local/secrets-manager/rotation.ts';
+import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import type { Kept } from '../crash-matrix/engine.ts';
-import { strategies } from '../crash-matrix/strategies.ts';
 import type { Act, Touched } from './acts.ts';
 import type { Version } from './secret.ts';
 import { keysOf, type World } from './world.ts';
@@ -113,7 +113,7 @@ async function notConverged({ world, from, act }: Evidence, token: string): Prom
   const { secret, strategy, tagged } = world;
   const { current, labels } = secret;
   const pendingOn = Object.keys(labels).filter((id) => labels[id]?.includes('AWSPENDING'));
-  const keepsPrevious = [strategy, tagged ?? strategy].every((name) => strategies[name].keepsPrevious);
+  const keepsPrevious = [strategy, tagged ?? strategy].every((name) => STRATEGIES[name].keepsOldValid);
   const isPeoples = act?.touches.some((touched) => ['account', 'twin', 'username', 'masterarn'].includes(touched));
   return [
     ...((await world.verdictOn(current)) === 'accepted' ? [] : ['AWSCURRENT does not log in at the end']),

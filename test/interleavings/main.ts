@@ -4,9 +4,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type RowName, rowNames, rows } from '../../local/servers/rows.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
-import { type StrategyName, strategyNames, unsupported } from '../crash-matrix/strategies.ts';
+import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import { unsupported } from '../crash-matrix/engines.ts';
+import { type RowName, rowNames, rows } from '../engines/servers.ts';
 import { type ActName, acts } from './acts.ts';
 import { findPoints, openBenches, type PointResult, playPoints } from './benches.ts';
 import { loadFunction } from './function.ts';
@@ -18,7 +19,7 @@ const ACTS = Object.keys(acts) as ActName[];
 
 const USAGE = `npm run interleavings -- [options]
   --server NAME     ${rowNames.join(', ')}; the first unless given
-  --strategy NAME   ${strategyNames.join(', ')}; the first unless given
+  --strategy NAME   ${STRATEGY_NAMES.join(', ')}; the first unless given
   --workers N       points at a time, all on one server; four times the number of cores unless given
 Without one of these all, which writes docs/interleavings.md:
   --act NAME        one act at all places: ${ACTS.join(', ')}
@@ -39,7 +40,7 @@ function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       server: { type: 'string', default: rowNames[0] as string },
-      strategy: { type: 'string', default: strategyNames[0] as string },
+      strategy: { type: 'string', default: STRATEGY_NAMES[0] as string },
       workers: { type: 'string', default: String(4 * availableParallelism()) },
       act: { type: 'string' },
       part: { type: 'string' },
@@ -53,9 +54,9 @@ function readOptions(): Options {
   }
   const row = rowNames.find((name) => name === values.server);
   if (row === undefined) throw new Error(`--server is none of ${rowNames.join(', ')}`);
-  const strategy = strategyNames.find((name) => name === values.strategy);
-  if (strategy === undefined) throw new Error(`--strategy is none of ${strategyNames.join(', ')}`);
-  const why = unsupported(rows[row].engineKey, strategy);
+  const strategy = STRATEGY_NAMES.find((name) => name === values.strategy);
+  if (strategy === undefined) throw new Error(`--strategy is none of ${STRATEGY_NAMES.join(', ')}`);
+  const why = unsupported(row, strategy);
   if (why) throw new Error(`${rows[row].product} has no --strategy ${strategy}: ${why}`);
   const workers = Number(values.workers);
   if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers is no number from 1 on');

@@ -1,8 +1,9 @@
 /** Where what can come in between: found by a normal run, not listed by hand. */
 import { createHash } from 'node:crypto';
 import { STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Seen } from '../crash-matrix/recorder.ts';
-import { type StrategyName, strategies, TURNS, type Turn } from '../crash-matrix/strategies.ts';
+import { courses, TURNS, type Turn } from '../crash-matrix/strategies.ts';
 import { type Act, type ActName, acts } from './acts.ts';
 
 export type Point = {
@@ -16,7 +17,7 @@ export type Point = {
 
 /** One rotation before, so that there is an AWSPREVIOUS; with alternating users each turn. */
 export function turnsOf(strategy: StrategyName): readonly Turn[] {
-  return strategy === 'alternating-users' ? strategies[strategy].turns : [1];
+  return strategy === 'alternating-users' ? courses[strategy].turns : [1];
 }
 
 /** @param possible the acts that can be done on that server */

@@ -1,6 +1,6 @@
 /** Results for people: on the terminal, and in docs/interleavings.md. */
-import type { RowName } from '../../local/servers/rows.ts';
-import type { StrategyName } from '../crash-matrix/strategies.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import type { RowName } from '../engines/servers.ts';
 import { type ActName, acts } from './acts.ts';
 import type { PointResult } from './benches.ts';
 import type { Point } from './points.ts';

@@ -76,10 +76,11 @@ export class Secret {
   /** @param to undefined takes the label off */
   move(VersionStage: Label, to: string | undefined): void {
     const from = this.#holder(VersionStage);
+    if (from === to) return;
     this.store.updateSecretVersionStage({
       SecretId: this.id,
       VersionStage,
-      ...(from !== undefined && from !== to && { RemoveFromVersionId: from }),
+      ...(from !== undefined && { RemoveFromVersionId: from }),
       ...(to !== undefined && { MoveToVersionId: to }),
     });
   }

@@ -3,24 +3,24 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type Invocation, STEPS, type Step, stepEvent } from '../../local/secrets-manager/rotation.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';
-import { rows } from '../../local/servers/rows.ts';
-import { usersOf } from '../../local/servers/users-of.ts';
+import { STRATEGIES, type StrategyName } from '../../shared/database/strategies/facts.ts';
+import type { Stand } from '../crash-matrix/administrator.ts';
 import type { Connection, Engine, Kept, Names } from '../crash-matrix/engine.ts';
 import { engineOf } from '../crash-matrix/engines.ts';
 import type { Verdict } from '../crash-matrix/login.ts';
-import type { Stand } from '../crash-matrix/run-point.ts';
-import { type StrategyName, strategies } from '../crash-matrix/strategies.ts';
+import { environmentFor } from '../crash-matrix/strategies.ts';
 import { Timeline } from '../crash-matrix/timeline.ts';
+import { rows, usersOf } from '../engines/servers.ts';
 import { handsFor } from './engines.ts';
 import type { Hands, User } from './hands.ts';
 import { Lookout } from './lookout.ts';
 import { type Json, Secret, type Version } from './secret.ts';
 import { type Called, connectTo } from './secrets-manager.ts';
-import type { TakeStep } from './step.ts';
+import type { StartProcess, TakeStep } from './step.ts';
 import { type Heard, tapWire, type Wiretap } from './wiretap.ts';
 
 /** Where points are run, several at once. */
-export type Bench = Stand & { strategy: StrategyName; takeStep: TakeStep };
+export type Bench = Stand & { strategy: StrategyName; startProcess: StartProcess };
 
 /** Of the function, in milliseconds: less than the default, and enough beside other points on a busy machine. */
 const TIMEOUT = 30_000;
@@ -32,6 +32,8 @@ export const HOST = 'localhost';
 const TRIES = 5;
 
 let worlds = 0;
+
+type Beside = { secret: Secret; take: TakeStep };
 
 export class World implements AsyncDisposable {
   readonly bench: Bench;
@@ -61,6 +63,7 @@ export class World implements AsyncDisposable {
   lastEvent = performance.now();
   /** Told of each request, message and answer, which waits until it resolves. */
   onEvent: (event: Heard | Called) => Promise<void> = async () => {};
+  readonly #take: TakeStep;
   readonly #client = connectTo(this.store, (called) => this.#hear(called));
   /** By connection, the message under way that changes something. */
   readonly #writing = new Map<Heard['connection'], string>();
@@ -86,9 +89,10 @@ export class World implements AsyncDisposable {
     // Names of one length: none is the beginning of another.
     const base = `race_${process.pid}_${String(++worlds).padStart(6, '0')}`;
     this.bench = bench;
+    this.#take = bench.startProcess();
     this.names = { base, twin: `${base}_clone`, admin: `${base}_admin` };
     this.engine = engineOf(row);
-    this.hands = handsFor(rows[row].engineKey);
+    this.hands = handsFor(row);
     const world = this;
     this.lookout = new Lookout(
       {
@@ -111,7 +115,7 @@ export class World implements AsyncDisposable {
   async #establish(): Promise<void> {
     const { strategy, server, abilities, administrator } = this.bench;
     const { base, admin } = this.names;
-    const { hasAdmin } = strategies[strategy];
+    const { needsAdmin } = STRATEGIES[strategy];
     const { statements } = this.engine;
     this.#wire = await tapWire(server, this.engine.protocol, (heard) => this.#hear(heard));
     const { port } = this.#wire;
@@ -119,14 +123,15 @@ export class World implements AsyncDisposable {
     const dbname = this.#database;
     const place = { engine, host: HOST, port, ssl: false, dbname };
     const [password, adminPassword] = [newPassword(), newPassword()];
-    if (hasAdmin) await usersOf(server).createAdmin({ username: admin, password: adminPassword });
+    if (needsAdmin) await usersOf(server).createAdmin({ username: admin, password: adminPassword });
     await this.#make({ username: base, password }, administrator);
     const aboutRights = statements.prepare(this.names, strategy);
     if (abilities.changesRights === 'supported') {
       if (aboutRights) await administrator.run(aboutRights);
       if (strategy === 'alternating-users') await administrator.run(statements.giveRights(this.names, server.database));
     }
-    const masterarn = hasAdmin && this.createSecret('admin', { ...place, username: admin, password: adminPassword }).id;
+    const masterarn =
+      needsAdmin && this.createSecret('admin', { ...place, username: admin, password: adminPassword }).id;
     const value = { ...place, username: base, password, ...(masterarn && { masterarn }) };
     this.#secret = this.createSecret('app', value);
     this.wanted = keysOf(value);
@@ -147,7 +152,9 @@ export class World implements AsyncDisposable {
 
   /** By a strategy that a person chose, too. */
   get #hasWindow(): boolean {
-    return [this.strategy, ...(this.tagged ? [this.tagged] : [])].some((strategy) => strategies[strategy].hasWindow);
+    return [this.strategy, ...(this.tagged ? [this.tagged] : [])].some(
+      (strategy) => !STRATEGIES[strategy].keepsOldValid,
+    );
   }
 
   async #hear(event: Heard | Called): Promise<void> {
@@ -236,14 +243,15 @@ export class World implements AsyncDisposable {
     if (abilities.changesRights === 'supported') await administrator.run(this.engine.statements.drift(this.names));
   }
 
-  /** One step of the function, in whatever instance of it. */
-  async takeStep(step: Step, token: string, secret = this.secret, who = ''): Promise<Invocation> {
-    const invocation = await this.bench.takeStep(stepEvent(step, secret.id, token), {
+  /** One step of the function, in the process that takes all of them; or beside it, in another one. */
+  async takeStep(step: Step, token: string, beside?: Beside): Promise<Invocation> {
+    const { secret = this.secret, take = this.#take } = beside ?? {};
+    const invocation = await take(stepEvent(step, secret.id, token), {
       client: this.#client,
-      environment: strategies[this.strategy].environment,
+      environment: environmentFor(this.strategy),
       timeoutMs: TIMEOUT,
     });
-    await this.invocationEnds(`${who}${step}`, invocation);
+    await this.invocationEnds(`${beside ? 'beside: ' : ''}${step}`, invocation);
     return invocation;
   }
 
@@ -256,8 +264,9 @@ export class World implements AsyncDisposable {
 
   /** A whole attempt beside whatever is under way. @returns whether it came to its end */
   async attempt(token: string, secret = this.secret, steps: readonly Step[] = STEPS): Promise<boolean> {
+    const beside = { secret, take: this.bench.startProcess() };
     for (const step of steps) {
-      const { outcome } = await this.takeStep(step, token, secret, 'beside: ');
+      const { outcome } = await this.takeStep(step, token, beside);
       if (outcome !== 'success') return false;
     }
     return true;
@@ -337,7 +346,7 @@ export class World implements AsyncDisposable {
   }
 
   async #make(user: User, by: { run(statements: unknown): Promise<unknown> }): Promise<void> {
-    const admin = strategies[this.strategy].hasAdmin ? this.names.admin : undefined;
+    const admin = STRATEGIES[this.strategy].needsAdmin ? this.names.admin : undefined;
     if (this.hands.makeUser) await by.run(this.hands.makeUser(user, admin));
     else await usersOf(this.bench.server).createUser(user, admin);
     this.#changes++;

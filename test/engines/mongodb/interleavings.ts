@@ -2,7 +2,7 @@
 import type { Document } from 'mongodb';
 import type { Hands } from '../../interleavings/hands.ts';
 
-export const mongodb: Hands<readonly Document[]> = {
+export const hands: Hands<readonly Document[]> = {
   settings: {},
 
   drop: (username) => [{ dropUser: username }],

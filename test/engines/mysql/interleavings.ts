@@ -1,6 +1,7 @@
 /** What people do to accounts of MySQL and MariaDB. */
 import type { Names } from '../../crash-matrix/engine.ts';
 import type { Hands, Session } from '../../interleavings/hands.ts';
+import type { EngineKey } from '../servers.ts';
 
 type Statements = string;
 
@@ -39,7 +40,7 @@ const either = {
   },
 } as const satisfies Omit<Hands<Statements>, 'passwords' | 'explicit'>;
 
-export const mysql: Hands<Statements> = {
+const mysql: Hands<Statements> = {
   ...either,
 
   passwords: {
@@ -62,7 +63,7 @@ export const mysql: Hands<Statements> = {
   explicit: (value) => ({ ...value, engine: 'aurora-mysql', port: String(value['port']), ssl: 'false' }),
 };
 
-export const mariadb: Hands<Statements> = {
+const mariadb: Hands<Statements> = {
   ...either,
 
   passwords: {
@@ -78,3 +79,5 @@ export const mariadb: Hands<Statements> = {
 
   explicit: (value) => ({ ...value, port: String(value['port']), ssl: 'false' }),
 };
+
+export const hands = (engineKey: EngineKey): Hands<Statements> => (engineKey === 'mariadb' ? mariadb : mysql);

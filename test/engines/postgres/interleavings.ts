@@ -5,7 +5,7 @@ import type { Hands } from '../../interleavings/hands.ts';
 /** The function's, as it names itself to the server. */
 const APPLICATION = 'secret-rotation';
 
-export const postgres: Hands<string> = {
+export const hands: Hands<string> = {
   settings: { max_connections: '300', log_connections: 'off', log_disconnections: 'off' },
 
   makeUser: ({ username, password }, admin) =>
