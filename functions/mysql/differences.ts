@@ -17,6 +17,8 @@ import { holderOf, quoted } from './names.ts';
 export type MySqlDifference = Difference & {
   /** These settle the difference, in this order. If there are none, only a person can. */
   statements: readonly string[];
+  /** For a right on a routine that only the twin has: gives it to the base, if the twin made it. */
+  toBase?: { routine: string; statement: string };
   /** Partial revokes that follow the statements, where these have not brought them along. */
   withheld?: readonly Withheld[];
   /** The statement that lets the admin of this name settle the difference. */
@@ -129,8 +131,23 @@ function more(object: string, base: Grants, have: Level, names: Seen['names']): 
   const statements = [...revokes, ...regrants];
   const remedies = [grant(excess, object, names.base, grantable), statements.join('; ')];
   const isMore = [...excess, ...(grantable ? ['GRANT OPTION'] : [])].some((name) => !isHeld(base, object, name));
-  return [{ kind: isMore ? 'more' : 'setting', ...on(object, excess, grantable), remedies, statements }];
+  const toBase = { routine: object, statement: grant(excess, object, names.base) };
+  return [
+    {
+      kind: isMore ? 'more' : 'setting',
+      ...on(object, excess, grantable),
+      remedies,
+      statements,
+      ...(isRoutine(object) && !grantable && excess.every((name) => OF_CREATOR.has(name)) && { toBase }),
+    },
+  ];
 }
+
+/**
+ * The rights on a routine that the server gives to whoever creates it:
+ * https://dev.mysql.com/doc/refman/9.7/en/stored-routines-privileges.html
+ */
+const OF_CREATOR = new Set(['EXECUTE', 'ALTER ROUTINE']);
 
 function on(object: string, privileges: readonly string[], grantable: boolean): Pick<MySqlDifference, 'what' | 'cure'> {
   const all = [...privileges, ...(grantable ? ['GRANT OPTION'] : [])].join(', ');

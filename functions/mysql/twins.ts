@@ -10,6 +10,7 @@ import { differencesIn } from './differences.ts';
 import { requireGrantable } from './grantable.ts';
 import { attributeOf } from './mark.ts';
 import { quoted } from './names.ts';
+import { giveToBase, withOwnWork } from './own-work.ts';
 import { passwordClause } from './password.ts';
 import type { MySqlSession } from './session.ts';
 import { state } from './state.ts';
@@ -73,7 +74,8 @@ export const twins: Twins<MySqlSession> = {
     const isOfPair = [pair.base, pair.twin].some(({ username }) => username === session.account.username);
     try {
       const { base, twin } = await describeBoth(session, pair);
-      return differencesIn(requireFound(base, pair.base), requireFound(twin, pair.twin), session.isMariaDb);
+      const found = differencesIn(requireFound(base, pair.base), requireFound(twin, pair.twin), session.isMariaDb);
+      return await withOwnWork(session, pair, found);
     } catch (error) {
       if (!(error instanceof PrivilegeError)) throw error;
       if (isOfPair) return 'not visible';
@@ -82,6 +84,7 @@ export const twins: Twins<MySqlSession> = {
   },
 
   apply,
+  giveToBase,
 
   async enable(admin, pair, which, to) {
     const account = pair[which];

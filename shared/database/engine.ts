@@ -253,6 +253,11 @@ export type Difference = {
    * that transaction has changed anything.
    */
   outsideTransaction?: boolean;
+  /**
+   * A right on something that the twin has made: it is no right that somebody meant for the twin
+   * alone. While the twin is active, `giveToBase` settles the difference.
+   */
+  isOnOwnWork?: boolean;
 };
 
 /** What the admin does to a twin. Call all but `differences` inside `exclusively` for the base. */
@@ -283,6 +288,12 @@ export interface Twins<S extends Session> {
    * @throws {PrivilegeError} which names the right that the admin lacks
    */
   apply(admin: S, pair: Pair, difference: Difference): Promise<void>;
+  /**
+   * Gives the base, which must be dormant, the right on what the active twin has made. For engines
+   * with such differences (`isOnOwnWork`).
+   * @throws {PrivilegeError} which names the right that the admin lacks
+   */
+  giveToBase?(admin: S, pair: Pair, difference: Difference): Promise<void>;
   /**
    * The last change: sets the password of one of the two, and lets the twin log in.
    *

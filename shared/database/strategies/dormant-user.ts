@@ -13,8 +13,9 @@ import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
  * Prepares the user that the pending version names. Call it inside the lock for the base.
  *
  * The base is the authority. If the twin is dormant, it is made if it does not exist, brought in line
- * with the base, and then gets the password. If the base is dormant, it gets the password only, and
- * not even that if the active twin holds something that the base lacks.
+ * with the base, and then gets the password. If the base is dormant, it gets the password, and rights
+ * on what the active twin has made. If that twin holds anything else that the base lacks, it gets
+ * nothing.
  * @param begin is called right before the password is set
  * @returns the pending version whose password is now in the database
  */
@@ -31,9 +32,10 @@ export async function prepareDormantUser<S extends Session>(
   const bearsMark = state.twin?.owner === pair.owner;
   if (!bearsMark) await requireOurs(given, state, pending);
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
-  if (dormant === 'base' && state.twin !== undefined) await requireNothingMore(given);
+  const forBase = dormant === 'base' && state.twin !== undefined ? await requireNothingMore(given) : [];
   // The base in both cases: a twin is given what the base has to meet at its login.
   await work.readyToChange(session, pair.base);
+  for (const difference of forBase) await twins.giveToBase?.(session, pair, difference);
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
     await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });

@@ -10,11 +10,14 @@ import type { PairWork, Prover } from '../work.ts';
 /**
  * Requires that the active twin holds nothing that the base lacks: the application would lose it when
  * the base becomes active.
- * @throws {TwinRightsError} which lists it
+ * @returns rights on what the twin itself has made, which the base is to be given
+ * @throws {TwinRightsError} which lists the rest
  */
-export async function requireNothingMore<S extends Session>(given: PairWork<S>): Promise<void> {
-  const more = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');
-  if (more.length === 0) return;
+export async function requireNothingMore<S extends Session>(given: PairWork<S>): Promise<readonly Difference[]> {
+  const all = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');
+  const isForBase = ({ isOnOwnWork }: Difference) => isOnOwnWork === true && given.twins.giveToBase !== undefined;
+  const more = all.filter((difference) => !isForBase(difference));
+  if (more.length === 0) return all;
   throw new TwinRightsError(
     `The active twin "${given.pair.twin.username}" holds what the base "${given.pair.base.username}" does not: ${listed(more)}. ` +
       'Grant it to the base or take it from the twin; nothing was changed.',

@@ -1,6 +1,7 @@
 /** That base and twin hold the same on MySQL and MariaDB, by the servers' own words. */
 
 import { expect, test } from '@jest/globals';
+import connection from 'mysql2/promise';
 import { mysql } from '../../../../functions/mysql/engine.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
@@ -179,6 +180,13 @@ function remediesIn(message = ''): string[] {
   return (/: run (.*?)\. AWSCURRENT works/s.exec(message)?.[1] ?? '').split('; ');
 }
 
+/** As the user in AWSCURRENT. */
+async function as({ host, port }: SharedServer, rotating: Rotating, statement: string): Promise<void> {
+  const [user, password] = [String(rotating.value()['username']), rotating.password()];
+  const client = await connection.createConnection({ host, port, user, password });
+  await client.query(statement).finally(() => client.end());
+}
+
 /** What the strategy does with an admin's session, for a base that cannot log in. */
 async function converge(rotating: Rotating, server: SharedServer): Promise<void> {
   const { store } = rotating.manager;
@@ -337,6 +345,36 @@ describeServers('mysql', 'a twin that is active and holds what the base does not
     await rotating.expectRotated(rotating.user);
     await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
+  });
+
+  test('does not stop it where the twin has made a routine, which the base may use then', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const [user, twin, database] = [quoted(rotating.user), quoted(rotating.twin), `X${rotating.user.slice(-8)}`];
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    try {
+      await rotating.sql(`GRANT CREATE ROUTINE, SELECT ON ${database}.* TO ${user}`);
+      await rotating.expectRotated(rotating.twin);
+      await as(server, rotating, `CREATE PROCEDURE ${database}.\`a\`\`Migration\`() SELECT 1`);
+      await as(server, rotating, `CREATE FUNCTION ${database}.f() RETURNS INT DETERMINISTIC RETURN 1`);
+      expect((await wordsOn(rotating, twin)).join()).toContain('ALTER ROUTINE');
+
+      await rotating.expectRotated(rotating.user);
+
+      await as(server, rotating, `CALL ${database}.\`a\`\`Migration\`()`);
+      await as(server, rotating, `SELECT ${database}.f()`);
+      await as(server, rotating, `DROP FUNCTION ${database}.f`);
+      await rotating.expectRotated(rotating.twin);
+      await expectSame(rotating);
+
+      // Of another's routine, the twin alone has been given something.
+      await rotating.expectRotated(rotating.user);
+      await rotating.expectRotated(rotating.twin);
+      await rotating.sql(`CREATE PROCEDURE ${database}.others() SELECT 1`);
+      await rotating.sql(`GRANT EXECUTE ON PROCEDURE ${database}.others TO ${twin}`);
+      await expectRefusal(rotating, 'TwinRightsError', 'does not: EXECUTE on PROCEDURE');
+    } finally {
+      await rotating.sql(`DROP DATABASE ${database}`);
+    }
   });
 
   test('stops the rotation: another default role', async () => {
