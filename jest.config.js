@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Tests run as ES modules on Node 24; @swc/jest only strips the types. */
 export default {
   testEnvironment: 'node',
@@ -14,6 +16,6 @@ export default {
     reporters: ['default', '<rootDir>/test/conformance/support-matrix-reporter.ts'],
   }),
   testTimeout: 60_000,
-  // Most of the time goes into waiting for other processes.
-  maxWorkers: '100%',
+  // A test file waits for servers and deadlines much of its time.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
