@@ -1,5 +1,5 @@
-/** One server to play points on, several side by side, and the points that there are. */
-import { type Server, type ServerOptions, startServer } from '../../local/servers/server.ts';
+/** A server to play points on, several side by side, and the points that there are. */
+import { type Server, type ServerDescription, startServer } from '../../local/servers/server.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { Administrator } from '../crash-matrix/administrator.ts';
 import { engineOf } from '../crash-matrix/engines.ts';
@@ -13,26 +13,42 @@ import type { Bench } from './world.ts';
 
 export type PointResult = Result & { point: Point };
 
-/** Each with a connection of its own for the superuser. */
+/** A server that nobody else uses. */
+export function startOwnServer(row: RowName): Promise<Server> {
+  return startServer(row, { settings: { ...engineOf(row).settings, ...handsFor(row).settings } });
+}
+
+/** Any number on one server: each has a connection of its own for the superuser. */
 export async function openBenches(
-  row: RowName,
+  server: ServerDescription,
   strategy: StrategyName,
   startProcess: StartProcess,
   count: number,
-  from?: ServerOptions['from'],
-): Promise<{ server: Server; benches: Bench[] } & AsyncDisposable> {
+): Promise<{ benches: [Bench, ...Bench[]] } & AsyncDisposable> {
   await using opening = new AsyncDisposableStack();
   const resources = opening.use(new AsyncDisposableStack());
-  const engine = engineOf(row);
-  const settings = { ...engine.settings, ...handsFor(row).settings };
-  const server = resources.use(await startServer(row, { settings, ...(from && { from }) }));
+  const engine = engineOf(server.row);
   const abilities = await engine.abilities(resources.use(new Administrator(engine, server)));
-  const benches = Array.from({ length: count }, (): Bench => {
-    const administrator = resources.use(new Administrator(engine, server));
+  const open = (): Bench => {
+    const administrator = inTurn(resources.use(new Administrator(engine, server)));
     return { server, administrator, abilities, strategy, startProcess };
-  });
+  };
+  const benches: [Bench, ...Bench[]] = [open(), ...Array.from({ length: count - 1 }, open)];
   opening.move();
-  return { server, benches, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return { benches, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** Two instances of the function can be looked at at the same time, and a connection has one statement at a time. */
+function inTurn(administrator: Administrator): Bench['administrator'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    connect: () => administrator.connect(),
+    run<Row>(statements: unknown) {
+      const next = last.then(() => administrator.run<Row>(statements));
+      last = next.catch(() => {});
+      return next;
+    },
+  };
 }
 
 /**

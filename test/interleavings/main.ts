@@ -2,6 +2,7 @@
  * npm run interleavings: plays one act of a person, or of another attempt, rotation or function, before every call and message of a rotation, and
  * checks the promises of the README after each. Exit code 0 if all were kept and, in a full run, every act was done; 1 if not, 2 for wrong options.
  */
+import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { introduction, NoServer } from '../../local/servers/server.ts';
@@ -9,12 +10,13 @@ import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strateg
 import { unsupported } from '../crash-matrix/engines.ts';
 import { type RowName, rowNames, rows } from '../engines/servers.ts';
 import { type ActName, acts } from './acts.ts';
-import { findPoints, openBenches, type PointResult, playPoints } from './benches.ts';
+import { findPoints, openBenches, type PointResult, playPoints, startOwnServer } from './benches.ts';
 import { loadFunction } from './function.ts';
 import { type Point, partOf } from './points.ts';
-import { isFailure, kindOf, replay, table, verdict } from './report.ts';
+import { isFailure, isNotReached, kindOf, replay, table, verdict, writeDocument } from './report.ts';
 import type { Bench } from './world.ts';
 
+const DOCUMENT = new URL('../../docs/interleavings.md', import.meta.url);
 const ACTS = Object.keys(acts) as ActName[];
 
 const USAGE = `npm run interleavings -- [options]
@@ -72,22 +74,37 @@ function readPart(text: string | undefined): Options['part'] {
   return { part, of };
 }
 
-/** @returns whether every promise was kept */
+/** @returns whether every promise was kept, and in a whole run whether every act was done */
 async function run({ row, strategy, workers, act, part, point }: Options): Promise<boolean> {
-  await using opened = await openBenches(row, strategy, await loadFunction(row), point === undefined ? workers : 1);
-  const [bench] = opened.benches;
-  if (bench === undefined) throw new Error('There is no bench');
-  console.log(introduction(opened.server));
-  const { points, absent } = await findPoints(bench);
+  const started = performance.now();
+  await using server = await startOwnServer(row);
+  await using opened = await openBenches(server, strategy, await loadFunction(row), point === undefined ? workers : 1);
+  const { benches } = opened;
+  console.log(introduction(server));
+  const { points, absent } = await findPoints(benches[0]);
   for (const what of absent) console.log(`Not on this server: ${what}.`);
-  if (point !== undefined) return await runOne(opened.benches, points, point);
+  if (point !== undefined) return await runOne(benches, points, point);
   const ofAct = act === undefined ? points : points.filter((each) => each.act === act);
   const chosen = part === undefined ? ofAct : partOf(ofAct, part.part, part.of);
-  const results = await runShowing(row, strategy, opened.benches, chosen);
-  return !results.some(isFailure);
+  const results = await runShowing(row, strategy, benches, chosen);
+  const isWhole = act === undefined && part === undefined;
+  if (isWhole)
+    await writeDocument(DOCUMENT, {
+      row,
+      strategy,
+      server: `${server.product} ${server.version}`,
+      commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+      workers,
+      cores: availableParallelism(),
+      minutes: (performance.now() - started) / 60_000,
+      date: new Date().toISOString().slice(0, 10),
+      absent,
+      results,
+    });
+  return !results.some(isFailure) && !(isWhole && results.some(isNotReached));
 }
 
-async function runOne(benches: readonly Bench[], points: Point[], id: string): Promise<boolean> {
+async function runOne(benches: readonly Bench[], points: readonly Point[], id: string): Promise<boolean> {
   const point = points.find((candidate) => candidate.id === id);
   if (point === undefined) {
     console.log(`There is no such point; there are:\n${points.map((each) => each.id).join('\n')}`);
@@ -114,7 +131,7 @@ async function runShowing(
     if (isFailure(result) && !seen.has(kind))
       console.log(`${result.point.id}\n  ${verdict(result)}\n  ${replay(row, strategy, result.point)}`);
     if (isFailure(result)) seen.set(kind, (seen.get(kind) ?? 0) + 1);
-    if (!result.delivered && result.impossible === undefined) console.log(`not reached: ${result.point.id}`);
+    if (isNotReached(result)) console.log(`not reached: ${result.point.id}`);
     if (done % 100 === 0 || done === points.length) {
       const each = (performance.now() - started) / done;
       console.log(`${done} of ${points.length}, ${each.toFixed(0)} ms each`);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type Invocation, STEPS, type Step, stepEvent } from '../../local/secrets-manager/rotation.ts';
 import { SecretStore } from '../../local/secrets-manager/store.ts';
+import type { ServerDescription } from '../../local/servers/server.ts';
 import { STRATEGIES, type StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Stand } from '../crash-matrix/administrator.ts';
 import type { Connection, Engine, Kept, Names } from '../crash-matrix/engine.ts';
@@ -20,7 +21,12 @@ import type { StartProcess, TakeStep } from './step.ts';
 import { type Heard, tapWire, type Wiretap } from './wiretap.ts';
 
 /** Where points are run, several at once. */
-export type Bench = Stand & { strategy: StrategyName; startProcess: StartProcess };
+export type Bench = Pick<Stand, 'abilities'> & {
+  server: ServerDescription;
+  administrator: Pick<Stand['administrator'], 'run' | 'connect'>;
+  strategy: StrategyName;
+  startProcess: StartProcess;
+};
 
 /** Of the function, in milliseconds: less than the default, and enough beside other points on a busy machine. */
 const TIMEOUT = 30_000;
