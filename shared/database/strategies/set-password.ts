@@ -143,7 +143,7 @@ async function proveOrPutBack<S extends Session>(
   if (result.is !== 'refused') {
     // The first session may have the last connection of the account or of the server.
     await by.session.close();
-    return await proveLast(work, pending);
+    return await proveLast(work, pending, result.why);
   }
   if (by.replacing !== current.value || means.keepsReplaced) throw result.why;
   await putBackIfRefused(work, by, pending, result.why);
@@ -153,13 +153,17 @@ async function proveOrPutBack<S extends Session>(
   );
 }
 
-/** Proves the new password once the other sessions of this attempt are closed. */
-async function proveLast<S extends Session>({ logins }: Work<S>, pending: SecretValue): Promise<void> {
+/**
+ * Proves the new password once the other sessions of this attempt are closed.
+ * @param first why it could not be proven before: the error that is thrown if it still cannot
+ */
+async function proveLast<S extends Session>({ logins }: Work<S>, pending: SecretValue, first?: RotationError) {
   const result = await logins.try(pending);
   if (result.is === 'accepted') return result.session.close();
-  if (result.is !== 'refused')
-    result.why.message += ' The pending password has been set, and AWSPENDING has it: the next attempt proves it.';
-  throw result.why;
+  if (result.is === 'refused') throw result.why;
+  const why = first ?? result.why;
+  why.message += ' The pending password has been set, and AWSPENDING has it: the next attempt proves it.';
+  throw why;
 }
 
 /**
