@@ -1,4 +1,5 @@
 /** Servers to run points on, several at once, and the points that there are. */
+import { WarmSandboxes } from '../../local/lambda.ts';
 import { type ServerOptions, startServer } from '../../local/servers/server.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { type RowName, serversOf } from '../engines/servers.ts';
@@ -6,7 +7,7 @@ import { tls } from '../fixtures/tls/tls.ts';
 import { Administrator, type Stand } from './administrator.ts';
 import { engineOf } from './engines.ts';
 import { cutsOf, type Point, pointsOf, recoveryPointsOf, SCENE } from './points.ts';
-import { type Bench, type Result, type RunOptions, runPoint } from './run-point.ts';
+import { type Bench, type PointResult, type Result, type RunOptions, runPoint } from './run-point.ts';
 import { courses } from './strategies.ts';
 
 /** Each bench has a server of its own. */
@@ -20,6 +21,7 @@ export async function openBenches(
   await using opening = new AsyncDisposableStack();
   const resources = opening.use(new AsyncDisposableStack());
   const engine = engineOf(row);
+  const warm = resources.use(new WarmSandboxes());
   const stand = async (options: ServerOptions): Promise<Stand> => {
     const { settings } = engine;
     const server = resources.use(await startServer(row, { ...options, settings, ...(from && { from }) }));
@@ -33,7 +35,7 @@ export async function openBenches(
     const plain = await stand(tlsOnly ? {} : secure);
     let overTls: Promise<Stand> | undefined;
     const other = () => (overTls ??= stand(secure));
-    return { ...plain, bundle, strategy, overTls: tlsOnly ? other : async () => plain };
+    return { ...plain, bundle, warm, strategy, overTls: tlsOnly ? other : async () => plain };
   };
   const benches = await Promise.all(Array.from({ length: count }, open));
   opening.move();
@@ -53,10 +55,16 @@ export async function findPoints(bench: Bench): Promise<{ points: Point[]; norma
   const scene = points.find(
     ({ on, turn, place, fault }) => on === 'gap' && turn === 0 && place === SCENE.place && fault === SCENE.fault,
   );
-  const recovering = await runPoint(bench, { point: scene });
-  const recovery = recoveryPointsOf(SCENE, strategy, recovering.seen);
-  if (recovery.length === 0) throw new Error(`A rotation that has to recover does not:\n${recovering.timeline}`);
-  return { points: [...points, ...recovery], normal };
+  return { points: [...points, ...(await findRecovery(bench, scene))], normal };
+}
+
+async function findRecovery(bench: Bench, scene: Point | undefined): Promise<Point[]> {
+  for (let triesLeft = TRIES; ; triesLeft--) {
+    const { seen, timeline } = await runPoint(bench, { point: scene });
+    const points = recoveryPointsOf(SCENE, bench.strategy, seen);
+    if (points.length > 0) return points;
+    if (triesLeft === 1) throw new Error(`A rotation that has to recover does not:\n${timeline}`);
+  }
 }
 
 /** The same for a rotation over TLS. */
@@ -86,26 +94,37 @@ function isOneAttempt({ seen }: Result): boolean {
   return seen.every(({ attempt }) => attempt === 1);
 }
 
+/** @returns runs what it is given on the next bench that is free, first come, first served */
+export function sharing(benches: readonly Bench[]): <T>(work: (bench: Bench) => Promise<T>) => Promise<T> {
+  const free = [...benches];
+  const waiting: ((bench: Bench) => void)[] = [];
+  return async (work) => {
+    const bench = free.shift() ?? (await new Promise<Bench>((resolve) => waiting.push(resolve)));
+    try {
+      return await work(bench);
+    } finally {
+      const next = waiting.shift();
+      if (next) next(bench);
+      else free.push(bench);
+    }
+  };
+}
+
 /** Every point, on whichever bench is free. */
 export async function runPoints(
   benches: readonly Bench[],
   points: readonly Point[],
-  onResult: (result: Result & { point: Point }) => void = () => {},
-): Promise<(Result & { point: Point })[]> {
-  const left = points.map((point) => ({ point, triesLeft: TRIES }));
-  const results: (Result & { point: Point })[] = [];
-  const work = async (bench: Bench) => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const { point, triesLeft } = next;
-      const result = { ...(await runPoint(bench, { point })), point };
-      if (!result.delivered && result.violations.length === 0 && triesLeft > 1) {
-        left.push({ point, triesLeft: triesLeft - 1 }); // later: what kept the machine busy may be over by then
-        continue;
-      }
-      results.push(result);
-      onResult(result);
-    }
+  onResult: (result: PointResult) => void = () => {},
+): Promise<PointResult[]> {
+  const onFreeBench = sharing(benches);
+  const results: PointResult[] = [];
+  const run = async (point: Point, triesLeft = TRIES): Promise<void> => {
+    const result = { ...(await onFreeBench((bench) => runPoint(bench, { point }))), point };
+    // Later: what kept the machine busy may be over by then.
+    if (!result.delivered && result.violations.length === 0 && triesLeft > 1) return run(point, triesLeft - 1);
+    results.push(result);
+    onResult(result);
   };
-  await Promise.all(benches.map(work));
+  await Promise.all(points.map((point) => run(point)));
   return results;
 }

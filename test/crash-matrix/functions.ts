@@ -1,26 +1,32 @@
 /** The processes that the function runs in. */
-import { Lambda } from '../../local/lambda.ts';
+import { Lambda, type WarmSandboxes } from '../../local/lambda.ts';
 import type { Invocation, RunningFunction, Step } from '../../local/secrets-manager/rotation.ts';
 
 export type FunctionOptions = {
   /** The built function. */
   bundle: string;
+  /** Processes that have served other secrets, and may serve this one. */
+  warm: WarmSandboxes;
   /** The function's time-out. It comes from the host, so the function's own deadlines follow it. */
   timeoutMs: number;
   /** In the first attempt this step is invoked in two processes at once. */
   twice?: Step | undefined;
   onAttemptEnd(): void;
+  /** Whether it has done nothing wrong: only then may its processes serve others. */
+  isBlameless(): boolean;
 };
 
 type Environment = Readonly<Record<string, string>>;
 
-export class Functions {
+/** Those that one secret is rotated by. No process that has heard of the secret serves a second attempt. */
+export class Functions implements AsyncDisposable {
   /** All there have been. */
   readonly processes: Lambda[] = [];
   /** How the second one of two invocations at once ended, which the service did not see. */
   beside: Invocation | undefined;
   readonly #options: FunctionOptions;
   readonly #gone = new WeakSet<Lambda>();
+  readonly #killed = new Set<Lambda>();
   #attempts = 0;
 
   constructor(options: FunctionOptions) {
@@ -32,7 +38,12 @@ export class Functions {
     return this.#attempts;
   }
 
-  /** A new process for a new attempt. */
+  /** Those that were killed, by whatever, and are still there. */
+  get survivors(): Lambda[] {
+    return [...this.#killed].filter(({ pid }) => isRunning(pid));
+  }
+
+  /** Another process for another attempt. */
   async startAttempt(environment: Environment): Promise<RunningFunction> {
     const { twice, onAttemptEnd } = this.#options;
     this.#attempts++;
@@ -40,11 +51,8 @@ export class Functions {
     const first = await this.#start(environment);
     return {
       invoke: (event) =>
-        second !== undefined && event['Step'] === twice ? this.#both(first, second, event) : first.invoke(event),
-      stop: async () => {
-        await Promise.all([first.stop(), second?.stop()]);
-        onAttemptEnd();
-      },
+        second !== undefined && event['Step'] === twice ? this.#both(first, second, event) : this.#invoke(first, event),
+      stop: async () => onAttemptEnd(),
     };
   }
 
@@ -52,22 +60,43 @@ export class Functions {
   async kill(): Promise<boolean> {
     const latest = this.processes.at(-1);
     if (latest === undefined || this.#gone.has(latest)) return false;
+    this.#killed.add(latest);
     latest.kill();
     await latest.exited;
     return true;
   }
 
   async #start(environment: Environment): Promise<Lambda> {
-    const { bundle, timeoutMs } = this.#options;
-    const lambda = await Lambda.start({ bundle, environment, timeoutMs });
+    const { bundle, warm, timeoutMs } = this.#options;
+    const lambda = await Lambda.start({ bundle, warm, environment, timeoutMs });
     this.processes.push(lambda);
     lambda.exited.then(() => this.#gone.add(lambda));
     return lambda;
   }
 
   async #both(first: Lambda, second: Lambda, event: Record<string, unknown>): Promise<Invocation> {
-    const [seen, beside] = await Promise.all([first.invoke(event), second.invoke(event)]);
+    const [seen, beside] = await Promise.all([this.#invoke(first, event), this.#invoke(second, event)]);
     this.beside = beside;
     return seen;
+  }
+
+  async #invoke(lambda: Lambda, event: Record<string, unknown>): Promise<Invocation> {
+    const invocation = await lambda.invoke(event);
+    if (invocation.outcome === 'timeout') this.#killed.add(lambda);
+    return invocation;
+  }
+
+  /** Whoever only answered lives on, as on Lambda. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#options.isBlameless()) for (const lambda of this.processes) lambda.kill();
+    await Promise.all(this.processes.map((lambda) => lambda.stop()));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }

@@ -15,18 +15,8 @@ import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
 import type { Engine } from './engine.ts';
 import { engineOf, unsupported } from './engines.ts';
 import { cutCalled, type Point, tenthOf, twentiethOf } from './points.ts';
-import {
-  isFailure,
-  missing,
-  type PointResult,
-  probing,
-  replay,
-  table,
-  verdict,
-  windowSummary,
-  writeDocument,
-} from './report.ts';
-import type { Bench, Result } from './run-point.ts';
+import { isFailure, missing, probing, replay, table, verdict, windowSummary, writeDocument } from './report.ts';
+import type { Bench, PointResult, Result } from './run-point.ts';
 import { isExact, measureWindow } from './window.ts';
 
 const USAGE = `npm run crash-matrix -- [options]

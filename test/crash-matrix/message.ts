@@ -16,6 +16,8 @@ export type Message = {
   readonly about: string;
   /** As it crosses the network, for the search for leaks. */
   readonly bytes: Buffer;
+  /** The last of an answer. */
+  readonly endsAnswer?: boolean;
   /** What the SDK's repetitions of one call have in common. */
   readonly call?: string;
   /** Resolves when it is on its way; does nothing if nobody is there any more to hear it. */

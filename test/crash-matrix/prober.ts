@@ -1,14 +1,20 @@
 /** An application that logs in throughout, with what the secret's labels say. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
-import type { Verdict } from './login.ts';
+import type { Login, Verdict } from './login.ts';
 import type { Labelled, Labels, Subject } from './subject.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Milliseconds between two probes: a hundred a second, if the machine can. */
 const PROBE_INTERVAL = 10;
-/** Probes under way; a server that is slow is not asked more. */
+/** While nothing passes between the function and its servers, nothing changes either: fewer are enough. */
+const QUIET_INTERVAL = 50;
+/** Milliseconds after what passed last, until it is quiet. */
+const SETTLING = 100;
+/** Probes under way. */
 const MOST_AT_ONCE = 8;
+/** Logins under way: a server that is slow is not asked more. */
+const MOST_LOGINS = 2;
 
 /** A login with AWSCURRENT. When the labels were read, and when the server answered: performance.now(). */
 type Probe = { asked: number; answered: number; verdict: Verdict };
@@ -38,13 +44,19 @@ export class Prober {
   /** Since when AWSCURRENT has been refused beside that pending version: performance.now(). */
   readonly #refusedSince = new Map<string, number>();
   readonly #underWay = new Set<Promise<void>>();
+  readonly #isSteady: boolean;
+  #logins = 0;
   #started = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  #latest = Number.NEGATIVE_INFINITY;
+  #heard = Number.NEGATIVE_INFINITY;
   #pendingSeen: string | undefined;
 
-  constructor(subject: Subject, timeline: Timeline) {
+  /** `isSteady`: looks as often while nothing passes, so that times can be measured. */
+  constructor(subject: Subject, timeline: Timeline, { isSteady }: { isSteady: boolean }) {
     this.#subject = subject;
     this.#timeline = timeline;
+    this.#isSteady = isSteady;
   }
 
   start(): void {
@@ -55,6 +67,12 @@ export class Prober {
   /** The version that was AWSPENDING and logged in where AWSCURRENT did not; undefined after a person changed the password. */
   get pendingSeen(): string | undefined {
     return this.#pendingSeen;
+  }
+
+  /** Something passes between the function and its servers. `changes`: something was changed, and is true from now on. */
+  hear({ changes }: { changes: boolean }): void {
+    this.#heard = performance.now();
+    if (changes && this.#timer !== undefined) this.#look();
   }
 
   /** What people do to the password is not the function's doing: nobody looks meanwhile. */
@@ -71,29 +89,47 @@ export class Prober {
     return { lockOuts: this.#lockOuts, windows: windows(this.#probes), logins: this.#probes.length, seconds };
   }
 
-  /** Resolves after the next probes, so that what is true now has been seen. */
+  /** Resolves after another probe, so that what is true now has been seen. */
   async lookAgain(): Promise<void> {
-    await sleep(2 * PROBE_INTERVAL);
+    await Promise.all(this.#underWay);
+    this.#look();
     await Promise.all(this.#underWay);
   }
 
   #resume(): void {
     this.#timer = setInterval(() => {
-      if (this.#underWay.size >= MOST_AT_ONCE) return;
-      const probe = this.#probe().finally(() => this.#underWay.delete(probe));
-      this.#underWay.add(probe);
+      const now = performance.now();
+      const isQuiet = !this.#isSteady && now - this.#heard > SETTLING;
+      if (this.#logins < MOST_LOGINS && (!isQuiet || now - this.#latest >= QUIET_INTERVAL)) this.#look();
     }, PROBE_INTERVAL);
   }
 
   async #pause(): Promise<void> {
     clearInterval(this.#timer);
+    this.#timer = undefined;
     await Promise.all(this.#underWay);
+  }
+
+  #look(): void {
+    if (this.#underWay.size >= MOST_AT_ONCE) return;
+    this.#latest = performance.now();
+    const probe = this.#probe().finally(() => this.#underWay.delete(probe));
+    this.#underWay.add(probe);
+  }
+
+  async #logIn(as: Labelled): Promise<Login> {
+    this.#logins++;
+    try {
+      return await this.#subject.logIn(as);
+    } finally {
+      this.#logins--;
+    }
   }
 
   async #probe(): Promise<void> {
     const labels = this.#subject.labels();
     const asked = performance.now();
-    const { verdict, at: answered } = await this.#subject.logIn(labels.current);
+    const { verdict, at: answered } = await this.#logIn(labels.current);
     if (verdict !== 'unknown') this.#probes.push({ asked, answered, verdict });
     if (verdict === 'refused') await this.#lookForLockOut(labels, answered);
   }
@@ -106,7 +142,7 @@ export class Prober {
     const { current, pending } = this.#counting(labels);
     if (pending) await this.#letFunctionGoAhead(pending);
     for (const labelled of pending === undefined ? [] : [pending, current]) {
-      const { verdict } = await this.#subject.logIn(labelled);
+      const { verdict } = await this.#logIn(labelled);
       if (verdict === 'accepted' && labelled === pending) this.#pendingSeen = pending.id;
       if (verdict !== 'refused') return;
     }

@@ -5,11 +5,9 @@ import { type RowName, rows } from '../engines/servers.ts';
 import type { Abilities } from './engine.ts';
 import { engineOf } from './engines.ts';
 import { KINDS, type Kind, kindOf, type Point } from './points.ts';
-import type { Result } from './run-point.ts';
+import type { PointResult, Result } from './run-point.ts';
 import { courses, TURNS } from './strategies.ts';
 import { agreements, median, type WindowReport } from './window.ts';
-
-export type PointResult = Result & { point: Point };
 
 /** The command that runs this point alone. */
 export function replay(row: RowName, strategy: StrategyName, { id }: Point): string {

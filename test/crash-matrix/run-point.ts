@@ -1,13 +1,14 @@
 /** One point of the matrix: a rotation with one fault in it, all that the service does afterwards, and the promises checked. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WarmSandboxes } from '../../local/lambda.ts';
 import type { Invocation, OnStep, RotationResult, Step } from '../../local/secrets-manager/rotation.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
 import type { Stand } from './administrator.ts';
 import { type DatabaseProxy, startCuttingProxy, startDatabaseProxy } from './database-proxy.ts';
 import { engineOf } from './engines.ts';
-import { Functions } from './functions.ts';
+import { type FunctionOptions, Functions } from './functions.ts';
 import { type Judgement, judge } from './judge.ts';
 import type { GapFault, Point, StepFault } from './points.ts';
 import { type ProbeReport, Prober } from './prober.ts';
@@ -21,6 +22,8 @@ import { type Times, Wire, type WireOptions } from './wire.ts';
 /** What a worker has to itself: a server and the built function; and how it rotates. */
 export type Bench = Stand & {
   bundle: string;
+  /** Shared by all benches. */
+  warm: WarmSandboxes;
   strategy: StrategyName;
   /** The same server, or where one takes plain text or TLS only, another: with the certificate of test/fixtures/tls. */
   overTls(): Promise<Stand>;
@@ -40,6 +43,8 @@ export type Result = Judgement & {
   connections: ReadonlyMap<string, number>;
   times: Times;
 };
+
+export type PointResult = Result & { point: Point };
 
 export async function runPoint(bench: Bench, options: RunOptions = {}): Promise<Result> {
   const { point, tls = point?.on === 'connection' } = options;
@@ -75,17 +80,13 @@ class Run implements AsyncDisposable {
     this.#subject = this.#cleanUp.use(subject);
     const engine = engineOf(bench.server.row);
     this.#timeoutMs = courses[bench.strategy].timeoutMs * engine.patience;
-    this.#wire = new Wire(engine, options, this.#timeline, {
-      kill: () => this.#functions.kill(),
-      restartServer: () => this.#restartServer(),
-    });
-    this.#functions = new Functions({
-      bundle: bench.bundle,
-      timeoutMs: this.#timeoutMs,
+    const stage = { kill: () => this.#functions.kill(), restartServer: () => this.#restartServer() };
+    this.#wire = new Wire(engine, options, this.#timeline, stage, (what) => this.#prober.hear(what));
+    this.#functions = this.#startFunctions({
       twice: point?.fault === 'twice' ? point.place : undefined,
       onAttemptEnd: () => this.#wire.attemptEnds.happens(),
     });
-    this.#prober = new Prober(subject, this.#timeline);
+    this.#prober = new Prober(subject, this.#timeline, { isSteady: point === undefined });
     this.#cleanUp.defer(async () => void (await this.#prober.stop()));
   }
 
@@ -146,15 +147,20 @@ class Run implements AsyncDisposable {
   /** Without a fault, until it is the turn of the user that is wanted. */
   async #rotateBefore(): Promise<void> {
     const { point, turn = point?.turn ?? 0 } = this.#options;
-    const { bundle } = this.#bench;
     const { emulator } = this.#subject;
-    const functions = new Functions({ bundle, timeoutMs: this.#timeoutMs, onAttemptEnd() {} });
+    const functions = this.#startFunctions({ onAttemptEnd() {} });
     const start = () => functions.startAttempt(this.#environment(emulator.endpoint));
     for (let done = 0; done < turn; done++) {
       const { succeeded, error } = await emulator.rotate(Subject.secretId, { start });
       if (!succeeded) throw new Error(`A rotation before the one with the fault fails: ${error}`);
     }
     if (turn === 2) await this.#subject.drift();
+  }
+
+  #startFunctions(options: Pick<FunctionOptions, 'twice' | 'onAttemptEnd'>): Functions {
+    const { bundle, warm } = this.#bench;
+    const isBlameless = () => this.#violations.length === 0;
+    return this.#cleanUp.use(new Functions({ ...options, bundle, warm, timeoutMs: this.#timeoutMs, isBlameless }));
   }
 
   #environment(endpoint: string): Record<string, string> {
@@ -250,8 +256,12 @@ class Run implements AsyncDisposable {
     const latest = performance.now() + this.#serverLimit;
     const search = () => this.#sessions(this.#wire.holds ? this.#serverLimit : 0);
     let found = await search();
-    while (found.length > 0 && !this.#wire.holds && performance.now() < latest) {
-      await sleep(20);
+    for (
+      let pause = 2;
+      found.length > 0 && !this.#wire.holds && performance.now() < latest;
+      pause = Math.min(2 * pause, 20)
+    ) {
+      await sleep(pause); // mostly a session that is just saying goodbye
       found = await search();
     }
     if (found.length > 0) this.#violate(`the server still has sessions of the function: ${found.join(', ')}`);
@@ -265,7 +275,7 @@ class Run implements AsyncDisposable {
   }
 
   #requireNoProcess(): void {
-    if (this.#functions.processes.some(({ pid }) => isRunning(pid))) this.#violate('a process of the function is left');
+    if (this.#functions.survivors.length > 0) this.#violate('a process of the function is left');
   }
 
   /** For the timeline, and to see a password that went back although AWSPENDING still stands on what replaced it. */
@@ -310,12 +320,4 @@ class Run implements AsyncDisposable {
 
 function described({ outcome, error, ms }: Invocation): string {
   return `${outcome}${error ? `, ${error.errorType}: ${error.errorMessage}` : ''} (${ms.toFixed(0)} ms)`;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

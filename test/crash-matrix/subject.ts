@@ -341,7 +341,8 @@ export class Subject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.emulator[Symbol.asyncDispose]();
     const { base, twin, admin } = this.#names;
-    for (const user of [twin, base, admin]) await this.#users.dropUser(user);
+    const there = await this.#engine.kept(this.#administrator, this.#names, this.#abilities);
+    for (const user of [twin, base, admin]) if (there.has(user)) await this.#users.dropUser(user);
     await this.#runAboutRights(this.#engine.statements.cleanUp(this.#names));
   }
 }

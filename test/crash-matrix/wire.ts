@@ -13,6 +13,9 @@ import type { Timeline } from './timeline.ts';
 /** When the database had committed, when its answer was handed on, and when AWSCURRENT had moved: performance.now(). */
 export type Times = { committed: number; answered: number; promoted: number };
 
+/** What hears of all that passes: `changes` with an answer to what changes something, before it is handed on. */
+export type Listener = (what: { changes: boolean }) => void;
+
 export type WireOptions = {
   point?: Point | undefined;
   /** Hands the database's answer that the password has changed on so many milliseconds later. */
@@ -30,14 +33,24 @@ export class Wire {
   readonly #options: WireOptions;
   readonly #timeline: Timeline;
   readonly #stage: Stage;
+  readonly #listener: Listener;
+  /** Connections on which what was asked last changes something. */
+  readonly #writing = new Set<Message['connection']>();
   #struck = false;
   #delivered = false;
   #held = 0;
   /** The call whose every repetition is to fail. */
   #failing: string | undefined;
 
-  constructor(engine: Engine, options: WireOptions, timeline: Timeline, stage: Pick<Stage, 'kill' | 'restartServer'>) {
+  constructor(
+    engine: Engine,
+    options: WireOptions,
+    timeline: Timeline,
+    stage: Pick<Stage, 'kill' | 'restartServer'>,
+    listener: Listener,
+  ) {
     this.#engine = engine;
+    this.#listener = listener;
     this.recorder = new Recorder(engine);
     this.#options = options;
     this.#timeline = timeline;
@@ -65,7 +78,8 @@ export class Wire {
   }
 
   readonly pass = async (message: Message): Promise<void> => {
-    const { place, attempt } = this.recorder.record(message);
+    const { place, attempt, isWrite } = this.recorder.record(message);
+    this.#listener({ changes: this.#isOfWrite(message, isWrite) && message.endsAnswer === true });
     const path = place.slice(0, place.indexOf(message.direction) + 1);
     this.#timeline.addMessage(path, place.slice(path.length), message.about);
     const { point } = this.#options;
@@ -81,6 +95,13 @@ export class Wire {
       await this.#forward(message);
     }
   };
+
+  /** Whether it asks for a change, or answers what did. */
+  #isOfWrite({ connection, direction }: Message, isWrite: boolean): boolean {
+    if (isWrite) this.#writing.add(connection);
+    else if (direction === '→') this.#writing.delete(connection);
+    return this.#writing.has(connection);
+  }
 
   async #forward(message: Message): Promise<void> {
     const answers = (...names: readonly string[]) => message.direction === '←' && names.includes(message.name);
@@ -113,6 +134,7 @@ export class Wire {
     let passed = 0;
     this.#timeline.add(`  ${place} opened`);
     return (bytes) => {
+      this.#listener({ changes: false });
       const allowed = Math.min(bytes, cut - passed);
       passed += allowed;
       if (attempt === 1) this.connections.set(place, passed);
