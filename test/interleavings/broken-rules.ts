@@ -182,8 +182,9 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/strategies/twin-rights.ts',
-        find: "const more = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');",
-        replace: `for (const each of await visibleDifferences(given))
+        find: 'const more = all.filter((difference) => !isForBase(difference));',
+        replace: `void isForBase;
+          for (const each of await visibleDifferences(given))
             await given.twins.apply(given.session, given.pair, { ...each, sql: each.remedies[0] } as Difference);
           const more: Difference[] = [];`,
       },
