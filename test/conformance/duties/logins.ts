@@ -125,7 +125,8 @@ export function logins(bench: Bench): void {
         const result = await knock(odd);
 
         expect(result).toMatchObject({ is: 'unknown', why: { user: as.username, host: odd.host } });
-        if (result.is !== 'accepted') expect(['TCP', 'TLS', 'authentication', 'database', 'deadline']).toContain(result.why.layer);
+        if (result.is !== 'accepted')
+          expect(['TCP', 'TLS', 'authentication', 'database', 'deadline']).toContain(result.why.layer);
         expect(Buffer.concat(heard).toString('latin1')).not.toContain(as.password.reveal());
       });
     }
