@@ -421,7 +421,7 @@ describeServers('postgres', 'a pair of another secret', (server) => {
       / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
     await rotating.sql(statement);
     expect(await rotating.rotateOther()).toBeUndefined();
-    await rotating.expectRefused('LoginRefusedError', rotating.twin);
+    await rotating.expectRefused('ForeignUserError', [rotating.twin, rotating.arnOf('other')]);
   });
 
   test('nor does a marked twin give away another base', async () => {
