@@ -117,10 +117,10 @@ export class Logins<S extends Session> {
 
   /**
    * A session of AWSCURRENT's user with any password that the secret has for it. The order is:
-   * AWSCURRENT, the pending version, the newest of the other versions, and then the rest of them.
+   * AWSCURRENT, the pending version, all other versions from the newest on.
    *
-   * Few passwords are tried in one attempt. The next attempts go on with others. An attempt in a new
-   * process does not know which ones the last attempt has tried, so it draws them.
+   * Few passwords are tried in one attempt. The next attempt goes on with others, if it is in the same
+   * process.
    *
    * A version is tried only if it names the same user of the same server as AWSCURRENT, and has a
    * password that was not tried yet.
@@ -150,10 +150,9 @@ export class Logins<S extends Session> {
     const pending = await readPending();
     const asPending = pending && (await found(pending.value));
     if (asPending) return asPending;
-    const [newest, ...rest] = (await versions.newestFirst()).filter(
+    const others = (await versions.newestFirst()).filter(
       (id) => id !== current.version.id && id !== pending?.version.id,
     );
-    const others = newest === undefined ? [] : [newest, ...inRandomOrder(rest)];
     let untried = others.length;
     const unreadable: SecretsManagerError[] = [];
     for (const id of others) {
@@ -270,11 +269,6 @@ class Candidates {
     this.#taken.push(value);
     return true;
   }
-}
-
-function inRandomOrder<T>(items: readonly T[]): T[] {
-  const drawn = items.map((item) => ({ item, at: Math.random() }));
-  return drawn.sort((a, b) => a.at - b.at).map(({ item }) => item);
 }
 
 function notSentAgain({ username, endpoint: { host } }: SecretValue): LoginRefusedError {

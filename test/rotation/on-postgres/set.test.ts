@@ -53,13 +53,16 @@ async function failedLogins(rotating: Rotating, log: Promise<string>): Promise<n
   return (await log).match(new RegExp(`authentication failed for user "${rotating.user}"`, 'g'))?.length ?? 0;
 }
 
+/** The message ends with it; the isolation level READ COMMITTED does not. */
+const COMMIT = 'COMMIT\0';
+
 describeServers('postgres', 'setSecret', (server) => {
   test('killed after the commit and before its answer: the next attempt finishes without a person', async () => {
     let committing = false;
     let killed = false;
     const kill: { now?: () => void } = {};
     await using between = await proxy(server, (from, bytes) => {
-      if (from === 'client' && bytes.includes('COMMIT')) committing = true;
+      if (from === 'client' && bytes.includes(COMMIT)) committing = true;
       if (from === 'server' && committing && !killed) {
         killed = true;
         kill.now?.();
@@ -123,7 +126,7 @@ describeServers('postgres', 'setSecret', (server) => {
       await using between = await proxy(server, async (from, bytes) => {
         if (from !== 'client') return;
         if (bytes.includes('BEGIN') && ++locks === 2) setTimeout(held.resolve, 2000);
-        if (!bytes.includes('COMMIT') || locks !== 1) return;
+        if (!bytes.includes(COMMIT) || locks !== 1) return;
         atCommit.resolve();
         await held.promise;
       });
@@ -231,13 +234,15 @@ describeServers('postgres', 'setSecret', (server) => {
   });
 
   testWithLog(server)(
-    'tries at most four passwords lest the account be locked, and says how many versions remain',
+    'tries at most four passwords so that the account is not locked, and says how many versions remain',
     async () => {
       await using rotating = await Rotating.on(server);
       for (let i = 0; i < 5; i++) rotating.edit({ password: newPassword() });
       await rotating.setPassword('known to nobody');
       const { error } = await rotating.rotate();
-      expect(error).toMatch(/LoginRefusedError.*\(4 tried, 3 versions not tried lest the account be locked\)/);
+      expect(error).toMatch(
+        /LoginRefusedError.*\(4 tried, 3 versions left for the next attempts so that the account is not locked\)/,
+      );
       expect(await failedLogins(rotating, server.log())).toBe(4);
     },
   );
@@ -393,7 +398,7 @@ describeServers('postgres', 'after the change, the old password', (server) => {
   async function rotatingWith(interfere: (rotating: Rotating) => Promise<unknown>, timeoutMs?: number) {
     const state: { rotating?: Rotating; committing: boolean; done: boolean } = { committing: false, done: false };
     const between = await proxy(server, async (from, bytes) => {
-      if (from === 'client' && bytes.includes('COMMIT')) state.committing = true;
+      if (from === 'client' && bytes.includes(COMMIT)) state.committing = true;
       if (from !== 'server' || !state.committing || state.done || state.rotating === undefined) return;
       state.done = true;
       await interfere(state.rotating);

@@ -6,7 +6,7 @@ export const rotation: RotatedEngine = {
   changeInLog: /ALTER ROLE "app_\w+" PASSWORD 'SCRAM-SHA-256/g,
   everyStatement: { log_statement: 'all' },
   loginOverTls: (user) => new RegExp(`connection authorized: user=${user} .* SSL enabled`, 'g'),
-  changeByAdmin: 'COMMIT',
+  changeByAdmin: 'COMMIT\0',
   hasLock: true,
   oneConnection: (user) => `ALTER ROLE ${user} CONNECTION LIMIT 1`,
 };

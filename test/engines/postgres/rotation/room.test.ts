@@ -127,7 +127,7 @@ await describeOwnServers(
       async (_, options) => {
         let isOpen = true;
         const between = await proxy(server, (from, bytes) => {
-          if (!isOpen || from !== 'client' || !bytes.includes('COMMIT')) return;
+          if (!isOpen || from !== 'client' || !bytes.includes('COMMIT\0')) return;
           isOpen = false;
           between.close();
         });
