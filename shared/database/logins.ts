@@ -29,15 +29,16 @@ export type Found<S extends Session> = { session: S; with: SecretValue };
 export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
   readonly #deadline: Deadline;
-  readonly #at: Endpoint;
+  readonly #of: SecretValue;
   /** Of all invocations in this process. */
   readonly #remembered: Refusals;
   #refusals = 0;
 
-  constructor(engine: Engine<S>, deadline: Deadline, at: Endpoint, remembered: Refusals) {
+  /** @param of the version to whose endpoint all logins go */
+  constructor(engine: Engine<S>, deadline: Deadline, of: SecretValue, remembered: Refusals) {
     this.#engine = engine;
     this.#deadline = deadline;
-    this.#at = at;
+    this.#of = of;
     this.#remembered = remembered;
   }
 
@@ -45,11 +46,13 @@ export class Logins<S extends Session> {
    * One login. Never throws. The caller closes the session, if there is one.
    *
    * A password that the server refused a short while ago is not sent again if one more refusal could
-   * lock the account. The answer is `unknown` then.
+   * lock the account. The answer is `unknown` then. The version whose endpoint it is, AWSCURRENT mostly,
+   * is always tried: a person may have put things right in the database.
    */
   async try(value: SecretValue): Promise<LoginResult<S>> {
     const { username } = value;
-    if (this.#left(username) <= 0 && this.#engine.locksAfter !== undefined && this.#remembered.has(this.#at, value))
+    const isSpent = this.#engine.locksAfter !== undefined && this.#left(username) <= 0;
+    if (isSpent && !value.password.equals(this.#of.password) && this.#remembered.has(this.#at, value))
       return { is: 'unknown', why: notSentAgain(value) };
     const result = await this.#engine.login(this.#at, value, this.#deadline);
     if (result.is === 'refused') {
@@ -58,6 +61,10 @@ export class Logins<S extends Session> {
     }
     if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, username);
     return result;
+  }
+
+  get #at(): Endpoint {
+    return this.#of.endpoint;
   }
 
   /** Call this after the password of a user was set: what the server refused before says nothing now. */

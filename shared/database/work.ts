@@ -84,7 +84,7 @@ export class Database<S extends Session> {
     return {
       ...rotation,
       engine,
-      logins: new Logins(engine, deadline, current.endpoint, refusals),
+      logins: new Logins(engine, deadline, current, refusals),
       adminSecret: new AdminSecret(ofAdmin),
       async readyToChange(session, account) {
         const { hasRoom, owners } = await requireProvable(engine, session, account, current.endpoint);
@@ -103,7 +103,7 @@ export class Database<S extends Session> {
   /** @param at the version to whose endpoint the logins go */
   proverAt(at: SecretValue): Prover<S> {
     const { engine, deadline, refusals, secretId } = this.#tools;
-    return { engine, logins: new Logins(engine, deadline, at.endpoint, refusals), secretArn: secretId };
+    return { engine, logins: new Logins(engine, deadline, at, refusals), secretArn: secretId };
   }
 
   /** @throws {PasswordRulesError | ConfigurationError} */

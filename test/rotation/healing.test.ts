@@ -103,11 +103,11 @@ describeServers('postgres', 'single user', (server) => {
   });
 });
 
-describeServers('mysql', 'an account that is locked after five refused logins', (server) => {
+describeServers('mysql', 'an account that is locked after ten refused logins', (server) => {
   const why = server.row.startsWith('mariadb') ? 'MariaDB counts for all accounts of a server alike' : undefined;
   testUnless(why)('is not locked by the attempts of one rotation', async () => {
     await using rotating = await Rotating.on(server);
-    await rotating.sql(`ALTER USER ${rotating.user} FAILED_LOGIN_ATTEMPTS 5 PASSWORD_LOCK_TIME 1`);
+    await rotating.sql(`ALTER USER ${rotating.user} FAILED_LOGIN_ATTEMPTS 10 PASSWORD_LOCK_TIME 1`);
     const live = 'what the application knows';
     await rotating.setPassword(live);
     const { attempts } = await rotating.rotate({ attempts: 5 });
