@@ -16,8 +16,6 @@ export const mysql: Engine<MySqlSession> = {
   defaultPort: 3306,
   optionKeys: [],
   sharesNames: true,
-  // An account's FAILED_LOGIN_ATTEMPTS may be less. Nothing tells that before a login.
-  locksAfter: 5,
   // Without TLS, the driver encrypts the password with the server's RSA key, which has room for 214
   // bytes.
   password: { alphabet: UNRESERVED, longest: 200 },

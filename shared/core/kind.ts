@@ -54,8 +54,8 @@ export type Rotation<V> = {
    */
   readyToChange(): Promise<void>;
   /**
-   * Reads whether AWSPENDING is the only label of this version. If it is, the version was not
-   * promoted, and its value may still be taken back.
+   * Reads whether AWSPENDING is the only label of this version, and `current` still has AWSCURRENT. If
+   * so, the version was not promoted, and `current` may take its place again.
    */
   isPendingAlone(): Promise<boolean>;
   /**

@@ -198,8 +198,10 @@ function rotation<V>(
       deadline.requireReserve();
     },
     async isPendingAlone() {
-      const stages = (await versions.describe()).stages.get(event.token) ?? [];
-      return stages.length === 1 && stages[0] === 'AWSPENDING';
+      const { stages } = await versions.describe();
+      const labels = stages.get(event.token) ?? [];
+      const isCurrent = stages.get(current.version.id)?.includes('AWSCURRENT') ?? false;
+      return labels.length === 1 && labels[0] === 'AWSPENDING' && isCurrent;
     },
     async overtaken() {
       const { stages } = await versions.describe();

@@ -96,12 +96,6 @@ export interface Engine<S extends Session = Session> {
   readonly password: { alphabet: string; longest: number };
 
   /**
-   * After how many refused logins in a row a server of this engine may lock an account. Undefined if
-   * servers do not.
-   */
-  readonly locksAfter?: number;
-
-  /**
    * Why no user can have this name, as the end of a sentence (`is longer than 63 bytes`); undefined
    * if one can.
    * @param engineKey the secret's value of `engine`

@@ -8,10 +8,13 @@ import { type RotationError, SecretsManagerError } from '../core/errors.ts';
 import type { OtherVersions, Version } from '../core/versions.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError } from './errors.ts';
-import { MINUTES_REMEMBERED, type Refusals } from './refusals.ts';
+import type { Refusals } from './refusals.ts';
 import { parseSecret, type Readable, type SecretValue, sameTarget } from './secret-value.ts';
 
-/** The most refused logins in one invocation, on a server that locks no account. */
+/**
+ * More refused logins in one invocation could lock the account, as MySQL's FAILED_LOGIN_ATTEMPTS
+ * does, for example.
+ */
 const MOST_REFUSALS = 4;
 
 /** A session, and the version whose password it logged in with. */
@@ -29,7 +32,7 @@ export type Found<S extends Session> = { session: S; with: SecretValue };
 export class Logins<S extends Session> {
   readonly #engine: Engine<S>;
   readonly #deadline: Deadline;
-  readonly #of: SecretValue;
+  readonly #at: Endpoint;
   /** Of all invocations in this process. */
   readonly #remembered: Refusals;
   #refusals = 0;
@@ -38,45 +41,24 @@ export class Logins<S extends Session> {
   constructor(engine: Engine<S>, deadline: Deadline, of: SecretValue, remembered: Refusals) {
     this.#engine = engine;
     this.#deadline = deadline;
-    this.#of = of;
+    this.#at = of.endpoint;
     this.#remembered = remembered;
   }
 
-  /**
-   * One login. Never throws. The caller closes the session, if there is one.
-   *
-   * A password that the server refused a short while ago is not sent again if one more refusal could
-   * lock the account. The answer is `unknown` then. The version whose endpoint it is, AWSCURRENT mostly,
-   * is always tried: a person may have put things right in the database.
-   */
+  /** One login. Never throws. The caller closes the session, if there is one. */
   async try(value: SecretValue): Promise<LoginResult<S>> {
-    const { username } = value;
-    const isSpent = this.#engine.locksAfter !== undefined && this.#left(username) <= 0;
-    if (isSpent && !value.password.equals(this.#of.password) && this.#remembered.has(this.#at, value))
-      return { is: 'unknown', why: notSentAgain(value) };
     const result = await this.#engine.login(this.#at, value, this.#deadline);
     if (result.is === 'refused') {
       this.#refusals++;
       this.#remembered.add(this.#at, value);
     }
-    if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, username);
+    if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, value.username);
     return result;
-  }
-
-  get #at(): Endpoint {
-    return this.#of.endpoint;
   }
 
   /** Call this after the password of a user was set: what the server refused before says nothing now. */
   passwordChanged(username: string): void {
     this.#remembered.forget(this.#at, username);
-  }
-
-  /** How many more refusals this account can bear. */
-  #left(username: string): number {
-    const { locksAfter } = this.#engine;
-    if (locksAfter === undefined) return MOST_REFUSALS - this.#refusals;
-    return locksAfter - 1 - this.#remembered.count(this.#at, username);
   }
 
   /**
@@ -161,15 +143,22 @@ export class Logins<S extends Session> {
       (id) => id !== current.version.id && id !== pending?.version.id,
     );
     let untried = others.length;
+    // Refused a short while ago. Tried last, as somebody may have set such a password since.
+    const postponed: SecretValue[] = [];
     const unreadable: SecretsManagerError[] = [];
     for (const id of others) {
-      if (this.#left(current.value.username) <= 0) break;
+      if (this.#refusals >= MOST_REFUSALS) break;
       untried--;
       const value = await this.#byId(versions, id, unreadable);
       if (value === undefined) continue;
-      if (this.#remembered.has(this.#at, value)) candidates.pass(value);
-      const asOther = await found(value);
+      if (this.#remembered.has(this.#at, value)) postponed.push(value);
+      const asOther = postponed.includes(value) ? undefined : await found(value);
       if (asOther) return asOther;
+    }
+    for (const value of postponed) {
+      const asOther = this.#refusals >= MOST_REFUSALS ? undefined : await found(value);
+      if (asOther) return asOther;
+      candidates.pass(value);
     }
     const { tried, passed, elsewhere } = candidates;
     throw allRefused(current.value, why, { tried, passed, elsewhere, untried, unreadable });
@@ -204,7 +193,7 @@ export class Logins<S extends Session> {
     const known = (await accepted(previous && this.#understood(previous))) ?? (await accepted(pending));
     if (known !== undefined) return known;
     for (const id of await versions.newestFirst()) {
-      if (this.#left(pending.username) <= 0) return undefined;
+      if (this.#refusals >= MOST_REFUSALS) return undefined;
       const value = id === current.version.id ? undefined : await this.#byId(versions, id);
       const found = await accepted(value);
       if (found !== undefined) return found;
@@ -276,14 +265,6 @@ class Candidates {
     this.#taken.push(value);
     return true;
   }
-}
-
-function notSentAgain({ username, endpoint: { host } }: SecretValue): LoginRefusedError {
-  return new LoginRefusedError(
-    `The server at ${host} has refused this password of user "${username}" within the last ${MINUTES_REMEMBERED} minutes. It was not sent again, because the ` +
-      'server may lock the account after a few refused logins: put the right password into the secret, or set this one in the database and wait.',
-    { user: username, host },
-  );
 }
 
 /** What a search among the passwords of a secret has come to. */

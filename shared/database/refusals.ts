@@ -7,7 +7,7 @@ import type { Credential, Endpoint } from './engine.ts';
  * For how long a refused password is remembered: longer than the service takes to try again, and no
  * longer than a person takes who has put things right.
  */
-export const MINUTES_REMEMBERED = 5;
+const MINUTES_REMEMBERED = 15;
 
 /** A refused login, with the password as a hash under a key that no other process has. */
 type Refused = { password: string; at: number };
@@ -16,9 +16,8 @@ type Refused = { password: string; at: number };
  * Refused logins, by account. One object serves all invocations of a process, and so all attempts of a
  * rotation as long as Lambda keeps the process.
  *
- * It serves two ends. A search among old passwords goes on where the last attempt has stopped. And a
- * server that locks an account after a few refused logins (MySQL's FAILED_LOGIN_ATTEMPTS) is not asked
- * the same again by every attempt.
+ * A search among old passwords goes on where the last attempt has stopped, instead of trying the same
+ * ones again.
  */
 export class Refusals {
   readonly #key = randomBytes(32);
@@ -32,11 +31,6 @@ export class Refusals {
   /** Whether the server has refused this password, and nothing has happened since that could change its mind. */
   has(to: Endpoint, as: Credential): boolean {
     return this.#of(to, as.username).some(({ password }) => password === this.#hash(as));
-  }
-
-  /** How many logins of this account were refused. */
-  count(to: Endpoint, username: string): number {
-    return this.#of(to, username).length;
   }
 
   /** To be called when the account has logged in or its password has changed: the server counts anew. */

@@ -76,25 +76,11 @@ export const brokenRules: BrokenRule[] = [
     saying: 'LOCK-OUT',
   },
   {
-    rule: 'a refused AWSCURRENT leads on to AWSPENDING',
-    edits: [
-      {
-        file: 'shared/database/logins.ts',
-        find: 'const asPending = pending && (await found(pending.value));',
-        replace: 'const asPending = undefined as Found<S> | undefined;',
-      },
-    ],
-    engine: 'postgres',
-    strategy: 'single-user',
-    caughtBy: 'restart@setSecret/db2/→Startup#1',
-    saying: 'refused without a reason',
-  },
-  {
     rule: 'a refused AWSCURRENT and AWSPENDING lead on to the other versions',
     edits: [
       {
         file: 'shared/database/logins.ts',
-        find: 'if (this.#left(current.value.username) <= 0) break;',
+        find: 'if (this.#refusals >= MOST_REFUSALS) break;',
         replace: 'break;',
       },
     ],
@@ -116,20 +102,6 @@ export const brokenRules: BrokenRule[] = [
     strategy: 'single-user',
     caughtBy: 'give-up@setSecret/db1/→Query:COMMIT#1',
     saying: 'LOCK-OUT',
-  },
-  {
-    rule: 'an admin logs in only after AWSCURRENT has',
-    edits: [
-      {
-        file: 'shared/database/strategies/alternating-users.ts',
-        find: 'const { realm } = await proveOwnUser(work, names);\n  const pair = ',
-        replace: "const realm = ''; void proveOwnUser;\n  const pair = ",
-      },
-    ],
-    engine: 'postgres',
-    strategy: 'alternating-users',
-    caughtBy: 'edit-somebody-else@createSecret/sm/→DescribeSecret#1',
-    saying: 'who is somebody else’s',
   },
   {
     rule: 'a login with the pending password says nothing about the rights',

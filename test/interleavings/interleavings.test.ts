@@ -18,7 +18,7 @@ const MINUTES = 60_000;
 /** Some thirty points of each engine and strategy: the longer runs have all. */
 const samples: Record<EngineKey, Partial<Record<StrategyName, { part: number; of: number }>>> = {
   postgres: { 'single-user': { part: 1, of: 40 }, 'alternating-users': { part: 1, of: 200 } },
-  mysql: { 'dual-password': { part: 1, of: 60 }, 'alternating-users': { part: 1, of: 500 } },
+  mysql: { 'alternating-users': { part: 1, of: 500 } },
   mariadb: { 'single-user': { part: 1, of: 60 } },
   mongo: { 'single-user': { part: 1, of: 60 } },
 };
@@ -65,6 +65,7 @@ function interleavings(engine: EngineKey, server: SharedServer): void {
     2 * MINUTES,
   );
 
+  if (rules.length === 0) return;
   test.each(rules)(
     '$strategy: notices without the rule that $rule',
     async (rule) => {

@@ -93,7 +93,8 @@ export class World implements AsyncDisposable {
   private constructor(bench: Bench) {
     const { row } = bench.server;
     // Names of one length: none is the beginning of another.
-    const base = `race_${process.pid}_${String(++worlds).padStart(6, '0')}`;
+    // Short: a name that is made from it has room for 32 characters on MySQL.
+    const base = `r${process.pid.toString(36)}_${(++worlds).toString(36).padStart(4, '0')}`;
     this.bench = bench;
     this.#take = bench.startProcess();
     this.names = { base, twin: `${base}_clone`, admin: `${base}_admin` };

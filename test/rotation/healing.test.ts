@@ -1,7 +1,7 @@
 /** If any version of the secret has a password that logs in, the next rotations converge, whatever came before. */
 import { expect, test } from '@jest/globals';
 import { engineNames } from '../engines/servers.ts';
-import { describeServers, testUnless } from '../servers.ts';
+import { describeServers } from '../servers.ts';
 import { Rotating } from './rotating.ts';
 
 const PAIR = { admin: { madeTheUser: true } };
@@ -100,22 +100,5 @@ describeServers('postgres', 'single user', (server) => {
     rotating.edit({ password: 'a wrong one', host: 'localhost' });
     await rotating.expectRefused('LoginRefusedError', /name another server were not tried: 127\.0\.0\.1/);
     await rotating.setPassword(password);
-  });
-});
-
-describeServers('mysql', 'an account that is locked after ten refused logins', (server) => {
-  const why = server.row.startsWith('mariadb') ? 'MariaDB counts for all accounts of a server alike' : undefined;
-  testUnless(why)('is not locked by the attempts of one rotation', async () => {
-    await using rotating = await Rotating.on(server);
-    await rotating.sql(`ALTER USER ${rotating.user} FAILED_LOGIN_ATTEMPTS 10 PASSWORD_LOCK_TIME 1`);
-    const live = 'what the application knows';
-    await rotating.setPassword(live);
-    const { attempts } = await rotating.rotate({ attempts: 5 });
-    expect(attempts).toHaveLength(5);
-    expect(attempts.at(-1)?.steps.at(-1)?.error).toMatchObject({
-      errorType: 'LoginRefusedError',
-      errorMessage: expect.stringMatching(/was not sent again, because the server may lock the account/),
-    });
-    expect(await rotating.logsIn(live)).toBe(true);
   });
 });
