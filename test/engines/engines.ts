@@ -9,7 +9,7 @@ import type { SharedServer } from '../servers.ts';
 import { mongodb } from './mongodb/index.ts';
 import { mysql } from './mysql/index.ts';
 import { postgres } from './postgres/index.ts';
-import type { EngineKey, EngineName } from './servers.ts';
+import { type EngineKey, type EngineName, engineNames } from './servers.ts';
 
 type TestedEngine = {
   /** The function's, which says what it cannot do. */
@@ -28,3 +28,9 @@ export const engines: Readonly<Record<EngineName, TestedEngine>> = {
   mysql,
   mongodb,
 };
+
+/** Those that can alternate users, with one of their products at least. */
+export const enginesWithTwins = engineNames.filter((name) => {
+  const { rotates } = engines[name];
+  return rotates.engineKeys.some((key) => !('unsupported' in rotates.twins(key)));
+});

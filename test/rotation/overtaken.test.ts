@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { HookCall } from '../../local/secrets-manager/server.ts';
+import { enginesWithTwins } from '../engines/engines.ts';
 import { engineNames } from '../engines/servers.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating, type RotatingOptions } from './rotating.ts';
@@ -67,7 +68,7 @@ for (const engine of engineNames)
     });
   });
 
-for (const engine of engineNames)
+for (const engine of enginesWithTwins)
   describeServers(
     engine,
     'alternating users, AWSCURRENT is moved back while setSecret changes the password',
