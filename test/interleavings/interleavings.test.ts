@@ -1,4 +1,7 @@
-/** What the interleavings find wherever the tests run: a fixed sample of them is survived, and a broken rule is noticed. */
+/**
+ * The interleavings can fail: each rule that is broken on purpose is noticed at its point, and the point is survived without that. INTERLEAVINGS=sample
+ * plays a sample of all points besides.
+ */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { absent } from '../absent.ts';
@@ -36,6 +39,7 @@ for (const engine of engineKeys) {
 function interleavings(engine: EngineKey, server: SharedServer): void {
   const cleanUp = new AsyncDisposableStack();
   const rules = brokenRules.filter((rule) => rule.engine === engine);
+  const isAsked = process.env['INTERLEAVINGS'] === 'sample';
   const sampled = Object.entries(samples[engine]) as [StrategyName, { part: number; of: number }][];
   const points = new Map<StrategyName, Point[]>();
   let opened: Bench[];
@@ -46,13 +50,16 @@ function interleavings(engine: EngineKey, server: SharedServer): void {
   beforeAll(async () => {
     const { row } = server;
     opened = cleanUp.use(await openBenches(server, 'single-user', await loadFunction(row), WORKERS)).benches;
-    for (const strategy of new Set([...sampled.map(([name]) => name), ...rules.map((rule) => rule.strategy)]))
+    for (const strategy of new Set([
+      ...(isAsked ? sampled : []).map(([name]) => name),
+      ...rules.map((rule) => rule.strategy),
+    ]))
       points.set(strategy, (await findPoints(benchesOf(strategy)[0] as Bench)).points);
   }, 2 * MINUTES);
   afterAll(() => cleanUp.disposeAsync());
 
-  test.each(sampled)(
-    'whatever comes in between is survived: %s',
+  (isAsked ? test : test.skip).each(sampled)(
+    'whatever comes in between is survived: %s (INTERLEAVINGS=sample)',
     async (strategy, { part, of }) => {
       const results = await playPoints(benchesOf(strategy), partOf(pointsOf(strategy), part, of));
 
