@@ -11,7 +11,7 @@ export type FunctionOptions = {
   timeoutMs: number;
   /** In the first attempt this step is invoked in two processes at once. */
   twice?: Step | undefined;
-  onAttemptEnd(): void;
+  onAttemptEnd(): void | Promise<void>;
   /** Whether it has done nothing wrong: only then may its processes serve others. */
   isBlameless(): boolean;
 };
@@ -52,7 +52,7 @@ export class Functions implements AsyncDisposable {
     return {
       invoke: (event) =>
         second !== undefined && event['Step'] === twice ? this.#both(first, second, event) : this.#invoke(first, event),
-      stop: async () => onAttemptEnd(),
+      stop: async () => await onAttemptEnd(),
     };
   }
 

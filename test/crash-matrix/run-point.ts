@@ -84,7 +84,7 @@ class Run implements AsyncDisposable {
     this.#wire = new Wire(engine, options, this.#timeline, stage, (what) => this.#prober.hear(what));
     this.#functions = this.#startFunctions({
       twice: point?.fault === 'twice' ? point.place : undefined,
-      onAttemptEnd: () => this.#wire.attemptEnds.happens(),
+      onAttemptEnd: () => this.#endAttempt(),
     });
     this.#prober = new Prober(subject, this.#timeline, { isSteady: point === undefined });
     this.#cleanUp.defer(async () => void (await this.#prober.stop()));
@@ -206,6 +206,16 @@ class Run implements AsyncDisposable {
     if (this.#isDue(step, 'locked')) await this.#endLock(step);
     await this.#lookAtLabels();
     if (invocation.outcome === 'success') await this.#strikeGap(step);
+  }
+
+  /** A message that is held for longer than an attempt goes on only when the server should have ended its session by itself. */
+  async #endAttempt(): Promise<void> {
+    const { holdsSince } = this.#wire;
+    if (holdsSince !== undefined && this.#functions.attempt > 1) {
+      await sleep(Math.max(0, holdsSince + this.#serverLimit - performance.now()));
+      await this.#requireNoSession();
+    }
+    this.#wire.attemptEnds.happens();
   }
 
   #isDue(step: Step, fault: StepFault): boolean {

@@ -38,7 +38,7 @@ export class Wire {
   readonly #writing = new Set<Message['connection']>();
   #struck = false;
   #delivered = false;
-  #held = 0;
+  #holdsSince: number | undefined;
   /** The call whose every repetition is to fail. */
   #failing: string | undefined;
 
@@ -64,7 +64,12 @@ export class Wire {
 
   /** Whether a message is being held back, and a connection open with it. */
   get holds(): boolean {
-    return this.#held > 0;
+    return this.#holdsSince !== undefined;
+  }
+
+  /** Since when: performance.now(). */
+  get holdsSince(): number | undefined {
+    return this.#holdsSince;
   }
 
   begin(step: Step, attempt: number): void {
@@ -115,12 +120,12 @@ export class Wire {
   }
 
   async #hold(until: Parameters<Stage['hold']>[0]): Promise<boolean> {
-    this.#held++;
+    this.#holdsSince = performance.now();
     try {
       if (until === 'end of the invocation') return await this.invocationEnds.next();
       return (await this.attemptEnds.next()) && (await this.attemptEnds.next()); // the first is the one that was killed
     } finally {
-      this.#held--;
+      this.#holdsSince = undefined;
       this.#timeline.add('    ⚡ what was held goes on');
     }
   }
