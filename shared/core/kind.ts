@@ -80,8 +80,8 @@ export type Rotation<V> = {
 export type Successor = {
   keys: Json;
   /**
-   * Undoes what was made outside Secrets Manager for this value. The core calls it if another
-   * attempt has stored a value first, so that this one is not stored.
+   * Undoes what was made outside Secrets Manager for this value. The core calls it if this value is
+   * not stored, because another attempt has stored one first, or because AWSPENDING has moved.
    */
   unused?: () => Promise<void>;
 };

@@ -73,8 +73,16 @@ async function createSecret<V>(step: Step<V>): Promise<Outcome> {
     await keepOrGiveUp(step, strategy, description, current, stored);
     return 'done';
   }
-  const { keys, unused } = await strategy.successor(rotation(step, strategy, description, current));
+  const given = rotation(step, strategy, description, current);
+  const { keys, unused } = await strategy.successor(given);
   const successor = withKeys({ text: version.text, called: 'AWSCURRENT' }, keys);
+  // PutSecretValue takes AWSPENDING from whichever version has it.
+  try {
+    await given.requireLabels();
+  } catch (error) {
+    await unused?.();
+    throw error;
+  }
   if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
     await unused?.();
     // Another attempt was faster, or the read above was stale. The stored value counts.

@@ -1,8 +1,9 @@
 /** The core rotates a kind of secret that it has never heard of: no engine, no login, no database. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { RunningFunction } from '../../../local/secrets-manager/rotation.ts';
-import { startSecretsManager } from '../../../local/secrets-manager/server.ts';
+import { FUNCTION_ARN, startSecretsManager } from '../../../local/secrets-manager/server.ts';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { parseEvent } from '../../../shared/core/event.ts';
 import { Proven } from '../../../shared/core/proven.ts';
@@ -58,6 +59,19 @@ async function startWorld() {
     life,
     value,
     rotate: () => manager.rotate(ARN, { start }),
+    /** @returns the version that is pending now */
+    giveUpAndBegin(): string {
+      const { store } = manager;
+      const pending = () => {
+        const labels = store.describeSecret({ SecretId: ARN }).VersionIdsToStages ?? {};
+        return Object.keys(labels).find((id) => labels[id]?.includes('AWSPENDING')) ?? '';
+      };
+      store.cancelRotateSecret({ SecretId: ARN });
+      store.updateSecretVersionStage({ SecretId: ARN, VersionStage: 'AWSPENDING', RemoveFromVersionId: pending() });
+      store.beginRotation({ SecretId: ARN, ClientRequestToken: randomUUID(), RotationLambdaARN: FUNCTION_ARN });
+      return pending();
+    },
+    labels: (id: string) => manager.store.describeSecret({ SecretId: ARN }).VersionIdsToStages?.[id],
     lockOuts: () => lockOuts,
     [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose](),
   };
@@ -88,4 +102,22 @@ test('killed before and after each call: AWSCURRENT works at every moment, and t
       expect(world.provider.keys.size).toBe(2);
     }
   expect(points).toBeGreaterThan(50);
+});
+
+test('a key that took a second is not stored, and is revoked, if another rotation has begun meanwhile', async () => {
+  await using world = await startWorld();
+  const { provider } = world;
+  const issue = provider.issue.bind(provider);
+  let newer = '';
+  provider.issue = async (note) => {
+    const key = await issue(note);
+    newer = world.giveUpAndBegin();
+    await sleep(1100); // labels are believed for a second
+    return key;
+  };
+
+  expect(await world.rotate()).toMatchObject({ succeeded: false });
+
+  expect(world.labels(newer)).toEqual(['AWSPENDING']);
+  expect([...provider.keys.keys()]).toEqual(['by hand']);
 });
