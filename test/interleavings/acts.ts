@@ -183,6 +183,11 @@ export const acts = {
     touches: [],
     perform: editing((value) => ({ ...value, password: `wrong-${value['password']}` })),
   },
+  'edit-line-break': {
+    says: 'AWSCURRENT edited: a line break after the password, as an editor leaves it',
+    touches: [],
+    perform: editing((value) => ({ ...value, password: `${value['password']}\n` })),
+  },
   'edit-host-letters': {
     says: 'AWSCURRENT edited: the same host in other letters',
     touches: ['keys'],
@@ -281,6 +286,16 @@ export const acts = {
       const previous = world.secret.labelled('AWSPREVIOUS');
       if (previous?.value === undefined) throw new Impossible('there is no AWSPREVIOUS');
       await moving(world, () => world.secret.move('AWSPENDING', previous.id));
+    },
+  },
+  'pending-binary': {
+    says: 'what is no text put into the pending version, before it has a value',
+    touches: [],
+    async perform(world) {
+      const { pending } = world.secret;
+      if (pending === undefined) throw new Impossible('there is no AWSPENDING');
+      if (pending.value !== undefined) throw new Impossible('the pending version has a value');
+      await world.asPeople(() => world.secret.putBinary(pending.id));
     },
   },
   'previous-off': {

@@ -19,13 +19,15 @@ export type Judgement = {
   repaired: number;
 };
 
+/** AWSCURRENT before the last rotation. */
+export type From = Version & { logsIn: boolean };
+
 export type Evidence = {
   world: World;
   act: Act | undefined;
   /** The one with the act, and those after it. */
   rotations: readonly RotationResult[];
-  /** AWSCURRENT before the last one. */
-  from: Version;
+  from: From;
 };
 
 export async function judge(evidence: Evidence): Promise<Judgement> {
@@ -120,7 +122,7 @@ async function notConverged({ world, from, act }: Evidence, token: string): Prom
     ...(current.id === token ? [] : ['AWSCURRENT is not the version that was rotated to']),
     ...(current.value?.['password'] === from.value?.['password'] ? ['AWSCURRENT has the old password'] : []),
     ...(pendingOn.some((id) => id !== current.id) ? ['AWSPENDING is left on another version'] : []),
-    ...(keepsPrevious && !isPeoples ? await previousNotKept(world) : []),
+    ...(keepsPrevious && from.logsIn && !isPeoples ? await previousNotKept(world) : []),
   ];
 }
 

@@ -10,7 +10,10 @@ import type { Json, Version } from './secret.ts';
 
 /** What the lookout is at. */
 export type Watched = {
-  /** Versions of which one has to log in: AWSCURRENT and, if the strategy has a window, AWSPENDING. */
+  /**
+   * Versions of which one has to log in: AWSCURRENT and, if the strategy has a window, AWSPENDING, and the version that a late
+   * PutSecretValue took AWSPENDING from.
+   */
   counting(): Version[];
   /** What the server keeps of a user's password; something else after each change where it does not show that. */
   kept(): Promise<ReadonlyMap<string, string> | number>;

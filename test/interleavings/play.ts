@@ -14,9 +14,8 @@ import { Recorder, type Seen } from '../crash-matrix/recorder.ts';
 import type { Turn } from '../crash-matrix/strategies.ts';
 import { type Act, acts, Impossible, type Touched } from './acts.ts';
 import { takeStepAsAws } from './aws.ts';
-import { type Judgement, judge } from './judge.ts';
+import { type From, type Judgement, judge } from './judge.ts';
 import { isStep, type Point } from './points.ts';
-import type { Version } from './secret.ts';
 import type { Called } from './secrets-manager.ts';
 import type { Heard } from './wiretap.ts';
 import { type Bench, World } from './world.ts';
@@ -114,11 +113,13 @@ class Play {
 
   /**
    * RotateSecret, as a person or the schedule would: once, and again if that has only given up what an earlier rotation left.
-   * @returns AWSCURRENT before the last one
+   * @returns AWSCURRENT before the last one, and whether it logged in
    */
-  async #rotateAgain(rotations: RotationResult[]): Promise<Version> {
+  async #rotateAgain(rotations: RotationResult[]): Promise<From> {
+    const world = this.#world;
     for (;;) {
-      const from = this.#world.secret.current;
+      const { current } = world.secret;
+      const from = { ...current, logsIn: (await world.verdictOn(current)) === 'accepted' };
       const rotation = await this.#rotate('RotateSecret again');
       const hasOnlyGivenUp =
         causeOf(rotation) === 'PendingGivenUpError' && causeOf(rotations.at(-1)) !== 'PendingGivenUpError';

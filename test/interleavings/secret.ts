@@ -73,6 +73,12 @@ export class Secret {
     this.store.putSecretValue({ SecretId: this.id, ClientRequestToken: randomUUID(), SecretString });
   }
 
+  /** Into a version that is pending. */
+  putBinary(ClientRequestToken: string): void {
+    const SecretBinary = Buffer.from('no text').toString('base64');
+    this.store.putSecretValue({ SecretId: this.id, ClientRequestToken, SecretBinary, VersionStages: ['AWSPENDING'] });
+  }
+
   /** @param to undefined takes the label off */
   move(VersionStage: Label, to: string | undefined): void {
     const from = this.#holder(VersionStage);

@@ -77,6 +77,10 @@ export class World implements AsyncDisposable {
   readonly #others: Names[] = [];
   /** The call under way moves AWSCURRENT. */
   #promotes = false;
+  /** The pending version when the call under way was made. */
+  #pendingBefore: Version | undefined;
+  /** The version that AWSPENDING was taken from by the PutSecretValue of a rotation that was given up. */
+  #passedOver: Version | undefined;
   #wire: Wiretap | undefined;
   #secret: Secret | undefined;
   #person: Promise<Connection> | undefined;
@@ -103,7 +107,7 @@ export class World implements AsyncDisposable {
     const world = this;
     this.lookout = new Lookout(
       {
-        counting: () => [this.secret.current, ...(this.#hasWindow && this.secret.pending ? [this.secret.pending] : [])],
+        counting: () => this.#counting(),
         kept: () => this.passwords(),
         logIn: (value) => this.logIn(value),
         younger: ({ id }) => {
@@ -157,6 +161,13 @@ export class World implements AsyncDisposable {
     return this.bench.strategy;
   }
 
+  #counting(): Version[] {
+    const { current, pending } = this.secret;
+    return [current, pending, this.#passedOver].filter(
+      (version) => version === current || (version !== undefined && this.#hasWindow),
+    ) as Version[];
+  }
+
   /** By a strategy that a person chose, too. */
   get #hasWindow(): boolean {
     return [this.strategy, ...(this.tagged ? [this.tagged] : [])].some(
@@ -179,8 +190,12 @@ export class World implements AsyncDisposable {
   }
 
   async #hearCall({ direction, name, about, isError }: Called): Promise<void> {
-    if (direction === '→') this.#promotes = about.includes('VersionStage=AWSCURRENT MoveToVersionId=');
-    else if (/^(Put|Update)/.test(name) && !isError) {
+    const { pending } = this.secret;
+    if (direction === '→') {
+      this.#promotes = about.includes('VersionStage=AWSCURRENT MoveToVersionId=');
+      this.#pendingBefore = pending;
+    } else if (/^(Put|Update)/.test(name) && !isError) {
+      if (name === 'PutSecretValue' && pending?.id !== this.#pendingBefore?.id) this.#passedOver = this.#pendingBefore;
       await this.#look(name);
       if (this.#promotes) await this.#requireRights();
     }
