@@ -46,7 +46,10 @@ function matrix(engine: EngineKey, row: RowName): void {
     for (const { strategy } of [...selections, ...rules])
       if (!points.has(strategy)) points.set(strategy, (await findPoints(benchesOf(strategy)[0] as Bench)).points);
   }, 3 * MINUTES);
-  afterAll(() => cleanUp.disposeAsync());
+  afterAll(async () => {
+    await Promise.allSettled(reports?.values() ?? []); // a single test was chosen: the others run on
+    await cleanUp.disposeAsync();
+  }, 3 * MINUTES);
 
   test.each(selections)(
     '$title',
