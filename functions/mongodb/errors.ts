@@ -27,6 +27,8 @@ export type Connection = {
    * certificate was good.
    */
   hasAnswered: boolean;
+  /** The login is over. */
+  isLoggedIn: boolean;
 };
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
@@ -221,6 +223,8 @@ function networkFailure(error: unknown, connection: Connection): RotationError {
     product: 'MongoDB',
     offersTls: undefined,
     isInHandshake: wantsTls && !hasAnswered,
+    isConnected: hasAnswered || undefined,
+    isLoggedIn: connection.isLoggedIn,
     isMisunderstood: code === undefined && isMisunderstanding(error),
     ways: 'SCRAM-SHA-256 or SCRAM-SHA-1',
   });

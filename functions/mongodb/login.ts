@@ -9,13 +9,14 @@ import { type Connection, impossible, loginFailure, NotPrimary, unproven } from 
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
-  const connection: Connection = { to, username: as.username, hasAnswered: false };
+  const connection: Connection = { to, username: as.username, hasAnswered: false, isLoggedIn: false };
   const client = clientOf(to, as, until);
   try {
     await until.spend('connecting', nameOf(connection), () => opened(client, connection));
     const session = new MongoSession(client, connection, until);
     if (await session.isAuthenticated()) {
       await session.requireDurable();
+      connection.isLoggedIn = true;
       return { is: 'accepted', session };
     }
     await session.close();

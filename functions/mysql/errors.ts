@@ -31,6 +31,8 @@ export type Connection = {
   readonly socket: Socket;
   /** Undefined before the server has agreed to TLS. */
   tls(): TLSSocket | undefined;
+  /** The login is over. */
+  isLoggedIn: boolean;
   /** The error with which the connection broke, even if no statement was under way. */
   brokeWith: Error | undefined;
   /** The way to authenticate for which the server asked last. */
@@ -42,20 +44,25 @@ type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
 /** Replaces an error of the driver by one of ours. */
 export type Failure = (error: unknown, connection: Connection) => RotationError;
 
+const EXPIRED = 'its password has expired: set it anew there (ALTER USER … IDENTIFIED BY), and AWSCURRENT to it';
+const LOCKED = 'the account is locked. To let it in: ALTER USER … ACCOUNT UNLOCK';
+
 /**
  * What the server says after it has found the password right. For each of these, a wrong password
  * was seen to give 1045 instead.
  */
 const BARRED: Readonly<Record<number, string>> = {
-  1044: 'it has no right on the database in the secret’s "dbname"',
-  1049: 'the database in the secret’s "dbname" does not exist',
+  1044: 'it has no right on the database in the secret’s "dbname": grant it one there, or correct "dbname"',
+  1049: 'the database in the secret’s "dbname" does not exist: correct "dbname"',
   1184: 'the server’s init_connect fails for it: mend that setting, or the rights of the user',
-  1203: 'it has too many connections',
-  1226: 'it is at one of its resource limits (MAX_USER_CONNECTIONS and the like)',
-  1820: 'its password has expired',
-  1862: 'its password has expired',
-  3118: 'the account is locked',
-  4151: 'the account is locked',
+  1203: 'it has too many connections: end some that nobody needs, or raise max_user_connections',
+  1226:
+    'it is at one of its resource limits: end sessions of it that nobody needs, or raise the limit (ALTER USER … WITH MAX_USER_CONNECTIONS, ' +
+    'MAX_CONNECTIONS_PER_HOUR)',
+  1820: EXPIRED,
+  1862: EXPIRED,
+  3118: LOCKED,
+  4151: LOCKED,
 };
 
 /**
@@ -323,6 +330,8 @@ function networkFailure(error: unknown, connection: Connection): RotationError {
     product: 'MySQL',
     offersTls: code === 'HANDSHAKE_NO_SSL_SUPPORT' ? false : tls && true,
     isInHandshake: tls !== undefined && !tls.authorized,
+    isConnected: !connection.socket.connecting,
+    isLoggedIn: connection.isLoggedIn,
     isMisunderstood: code === undefined || (systemCode(code) === undefined && !LOST.has(code)),
     ways: WAYS,
   });

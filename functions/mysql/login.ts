@@ -19,6 +19,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     username: as.username,
     socket,
     tls: () => tlsOf(client),
+    isLoggedIn: false,
     brokeWith: undefined,
     plugin: undefined,
   };
@@ -30,12 +31,14 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     await until.spend('connecting', nameOf(connection), () => opened(client));
     const session = new MySqlSession(client, connection, until);
     const takenFor = await session.begin();
+    connection.isLoggedIn = true;
     if (takenFor === as.username) return { is: 'accepted', session };
     await session.close();
     return unproven(connection, takenFor);
   } catch (error) {
+    const result = loginFailure(error, connection);
     socket.destroy();
-    return loginFailure(error, connection);
+    return result;
   }
 }
 

@@ -2,10 +2,10 @@ import type { Engine } from '../../shared/database/engine.ts';
 import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
-import { usernameProblem } from './names.ts';
+import { DEFAULT_DATABASE, usernameProblem } from './names.ts';
 import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
-import { DEFAULT_DATABASE, type PostgresSession } from './session.ts';
+import type { PostgresSession } from './session.ts';
 import { twins } from './twins.ts';
 
 /** PostgreSQL: RDS, Aurora and self-managed. */

@@ -13,6 +13,9 @@ import {
   ReadOnlyServerError,
   UnsupportedHostError,
 } from '../../shared/database/errors.ts';
+import { DEFAULT_DATABASE } from './names.ts';
+
+const { escapeIdentifier: name } = pg;
 
 /**
  * What a failure means, decided by SQLSTATE, by the server's `routine` field and by Node's error
@@ -33,6 +36,8 @@ export type Connection = {
   askedForPassword: boolean;
   /** The server has said that the password is right, or that it needs none. */
   authenticated: boolean;
+  /** The login is over. */
+  isLoggedIn: boolean;
   /** What the server says of itself at login: `18.4`. */
   version: string | undefined;
   /** The error with which the connection broke, even if no statement was under way. */
@@ -48,13 +53,18 @@ export type Failure = (error: unknown, connection: Connection) => RotationError;
  * What the server says after it has found the password right, by SQLSTATE and routine:
  * https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c
  */
-const BARRED: Record<string, string> = {
-  '28000 InitializeSessionUserId': 'the role has no LOGIN',
-  '53300 InitializeSessionUserId': 'the role is at its CONNECTION LIMIT',
-  '53300 CheckMyDatabase': 'the database is at its CONNECTION LIMIT',
-  '3D000': 'the database does not exist (the secret’s "dbname", or "postgres" where there is none)',
-  '55000': 'the database takes no connections',
-  '42501 CheckMyDatabase': 'it has no CONNECT right on the database',
+const BARRED: Record<string, (role: string, database: string) => string> = {
+  '28000 InitializeSessionUserId': (role) => `the role has no LOGIN. To let it in: ALTER ROLE ${role} LOGIN.`,
+  '53300 InitializeSessionUserId': (role) =>
+    `the role is at its CONNECTION LIMIT. End sessions of it that nobody needs, or take the limit off: ALTER ROLE ${role} CONNECTION LIMIT -1.`,
+  '53300 CheckMyDatabase': (_, database) =>
+    `the database is at its CONNECTION LIMIT. End sessions there that nobody needs, or take the limit off: ALTER DATABASE ${database} CONNECTION LIMIT -1.`,
+  '3D000': (_, database) =>
+    `the database ${database} does not exist. Correct "dbname" in the secret; without that key it is "postgres".`,
+  '55000': (_, database) =>
+    `the database takes no connections. To open it: ALTER DATABASE ${database} ALLOW_CONNECTIONS true.`,
+  '42501 CheckMyDatabase': (role, database) =>
+    `it has no CONNECT right on the database. To give it: GRANT CONNECT ON DATABASE ${database} TO ${role}.`,
 };
 
 /** What may happen to any login, so that it says nothing about this user: by classes of SQLSTATE. */
@@ -80,16 +90,16 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
     const message = `${server} refuses the password of ${user} (or there is no such user, or it has expired).`;
     return { is: 'refused', why: new LoginRefusedError(message, details) };
   }
+  const names = [connection.username, connection.to.database ?? DEFAULT_DATABASE].map(name);
   const barred =
-    BARRED[`${error.code} ${error.routine}`] ??
-    BARRED[error.code] ??
+    (BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code])?.(...(names as [string, string])) ??
     (connection.authenticated && !NOT_ABOUT_THE_USER.test(error.code)
-      ? `a login trigger (CREATE EVENT TRIGGER … ON login), or something else that the server does at login, failed with error ${error.code}`
+      ? `a login trigger (CREATE EVENT TRIGGER … ON login), or something else that the server does at login, failed with error ${error.code}.`
       : undefined);
   // With `trust` in pg_hba.conf the server asks for no password, so its answer says nothing about
   // the password.
   if (barred && connection.askedForPassword) {
-    const message = `${server} does not let ${user} log in: the password is right, but ${barred}.`;
+    const message = `${server} does not let ${user} log in: the password is right, but ${barred}`;
     return { is: 'barred', why: new LoginBarredError(message, details) };
   }
   if (error.code === '28000')
@@ -274,6 +284,8 @@ function networkFailure(error: unknown, connection: Connection): RotationError {
     product: 'PostgreSQL',
     offersTls,
     isInHandshake: offersTls === true && !askedForPassword,
+    isConnected: !socket.connecting,
+    isLoggedIn: connection.isLoggedIn,
     isMisunderstood: code === undefined && !socket.closed,
     ways: 'scram-sha-256, md5 or password',
   });

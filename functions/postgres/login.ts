@@ -1,28 +1,17 @@
 import type { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
+import { onceOneIsFree } from '../../shared/database/free-connection.ts';
 import { trustIn } from '../../shared/database/tls.ts';
 import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
-import { DEFAULT_DATABASE, nameOf, PostgresSession } from './session.ts';
+import { DEFAULT_DATABASE } from './names.ts';
+import { nameOf, PostgresSession } from './session.ts';
 
-/**
- * How long a login waits for a connection to become free, and the first pause, in milliseconds. Others
- * may be quicker at any moment, and after a change the application waits for the proof.
- */
-const LONGEST_WAIT = 5000;
-const FIRST_PAUSE = 100;
-
-export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
-  const end = performance.now() + Math.min(LONGEST_WAIT, until.left('connecting') / 2);
-  for (let pause = FIRST_PAUSE; ; pause *= 2) {
-    const result = await logInOnce(to, as, until);
-    if (result.is === 'accepted' || !isForWantOfConnections(result) || performance.now() + pause > end) return result;
-    await sleep(pause);
-  }
+export function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
+  return onceOneIsFree(() => logInOnce(to, as, until), isForWantOfConnections, until);
 }
 
 async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
@@ -33,6 +22,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     offersTls: undefined,
     askedForPassword: false,
     authenticated: false,
+    isLoggedIn: false,
     version: undefined,
     brokeWith: undefined,
   };
@@ -44,6 +34,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     connection.socket.destroy();
     return result;
   }
+  connection.isLoggedIn = true;
   const loginTo = (database: string) => login({ ...to, database }, as, until);
   const session = new PostgresSession(client, connection, until, loginTo);
   if (connection.askedForPassword) return { is: 'accepted', session };

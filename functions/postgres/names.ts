@@ -1,4 +1,10 @@
 /**
+ * What the function connects to where the secret names no database. The driver would take the
+ * user's name.
+ */
+export const DEFAULT_DATABASE = 'postgres';
+
+/**
  * NAMEDATALEN - 1,
  * https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
  */

@@ -1,7 +1,8 @@
 import pg from 'pg';
 import type { Account, Endpoint, Outlook } from '../../shared/database/engine.ts';
 import { markAt } from './mark.ts';
-import { DEFAULT_DATABASE, type PostgresSession } from './session.ts';
+import { DEFAULT_DATABASE } from './names.ts';
+import type { PostgresSession } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 

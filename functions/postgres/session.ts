@@ -18,12 +18,7 @@ import {
   rolledBack,
   statementFailure,
 } from './errors.ts';
-
-/**
- * What the function connects to where the secret names no database. The driver would take the
- * user's name.
- */
-export const DEFAULT_DATABASE = 'postgres';
+import { DEFAULT_DATABASE } from './names.ts';
 
 /**
  * A value of server_version_num. Since PostgreSQL 16, a membership has the options INHERIT and SET.

@@ -45,7 +45,7 @@ export const breaks: readonly Break[] = [
     tests: { duty: 'login' },
     rows: ['mysql 9.7'],
     file: 'functions/mysql/errors.ts',
-    find: "3118: 'the account is locked',",
+    find: "3118: LOCKED,",
     replace: '',
     caughtBy: 'locked is barred',
   },
