@@ -1,4 +1,5 @@
 /** The processes that the function runs in. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Lambda, type WarmSandboxes } from '../../local/lambda.ts';
 import type { Invocation, RunningFunction, Step } from '../../local/secrets-manager/rotation.ts';
 
@@ -38,9 +39,11 @@ export class Functions implements AsyncDisposable {
     return this.#attempts;
   }
 
-  /** Those that were killed, by whatever, and are still there. */
-  get survivors(): Lambda[] {
-    return [...this.#killed].filter(({ pid }) => isRunning(pid));
+  /** Those that were killed, by whatever, and are still there a second later. */
+  async survivors(): Promise<Lambda[]> {
+    const killed = [...this.#killed];
+    await Promise.race([Promise.all(killed.map(({ exited }) => exited)), sleep(1000, undefined, { ref: false })]);
+    return killed.filter(({ pid }) => isRunning(pid));
   }
 
   /** Another process for another attempt. */

@@ -105,7 +105,7 @@ class Run implements AsyncDisposable {
     await this.#prober.lookAgain();
     const probes = await this.#prober.stop();
     await this.#requireNoSession();
-    this.#requireNoProcess();
+    await this.#requireNoProcess();
     const judgement = await judge({
       subject: this.#subject,
       rotations,
@@ -284,8 +284,8 @@ class Run implements AsyncDisposable {
     return found.map(({ state, ms }) => `${state} for ${ms} ms`);
   }
 
-  #requireNoProcess(): void {
-    if (this.#functions.survivors.length > 0) this.#violate('a process of the function is left');
+  async #requireNoProcess(): Promise<void> {
+    if ((await this.#functions.survivors()).length > 0) this.#violate('a process of the function is left');
   }
 
   /** For the timeline, and to see a password that went back although AWSPENDING still stands on what replaced it. */
