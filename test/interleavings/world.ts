@@ -81,6 +81,8 @@ export class World implements AsyncDisposable {
   #pendingBefore: Version | undefined;
   /** The version that AWSPENDING was taken from by the PutSecretValue of a rotation that was given up. */
   #passedOver: Version | undefined;
+  /** Invocations. */
+  #underWay = 0;
   #wire: Wiretap | undefined;
   #secret: Secret | undefined;
   #person: Promise<Connection> | undefined;
@@ -268,11 +270,13 @@ export class World implements AsyncDisposable {
   /** One step of the function, in the process that takes all of them; or beside it, in another one. */
   async takeStep(step: Step, token: string, beside?: Beside): Promise<Invocation> {
     const { secret = this.secret, take = this.#take } = beside ?? {};
+    this.#underWay++;
     const invocation = await take(stepEvent(step, secret.id, token), {
       client: this.#client,
       environment: environmentFor(this.strategy),
       timeoutMs: TIMEOUT,
     });
+    this.#underWay--;
     await this.invocationEnds(`${beside ? 'beside: ' : ''}${step}`, invocation);
     return invocation;
   }
@@ -281,7 +285,8 @@ export class World implements AsyncDisposable {
     const { outcome, error } = invocation;
     this.answers.push(invocation);
     this.timeline.add(`${what}: ${outcome}${error ? `, ${error.errorType}: ${error.errorMessage}` : ''}`);
-    await this.lookout.invocationEnds(what);
+    // Another one that is under way may have made what is not well, and may still mend it.
+    await (this.#underWay > 0 ? this.lookout.look(what) : this.lookout.invocationEnds(what));
   }
 
   /** A whole attempt beside whatever is under way. @returns whether it came to its end */
