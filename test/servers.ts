@@ -41,6 +41,13 @@ export function describeServers(engine: EngineName, name: string, tests: (server
   }
 }
 
+/** Like describeServers, for what no server changes, a rule of the core for one: on one server, the newest that runs everywhere. */
+export function describeOneServer(name: string, tests: (server: SharedServer) => void): void {
+  const [row] = rowsOf('postgres');
+  const server = servers[row];
+  describe(`${name}, ${row}`, () => ('remedy' in server ? absent(row, server.remedy) : tests(server)));
+}
+
 /** Like describeServers, with servers that have these settings: all test files that ask for the same share them. */
 export async function describeServersWith(
   engine: EngineName,

@@ -24,8 +24,8 @@ export interface Users {
   dropUser(username: string): Promise<void>;
 
   /**
-   * Everything that the server keeps of the users in whose name `part` is, and that a rotation could change: passwords as the server has them, too.
-   * @throws where the server does not show that
+   * Everything that the server shows of the users in whose name `part` is, and that a rotation could change: passwords as the server has them, too,
+   * where it shows them.
    */
   stored(part: string): Promise<Record<string, unknown>[]>;
 

@@ -18,4 +18,11 @@ export type RotatedEngine = {
   hasLock: boolean;
   /** The statement that leaves a user one connection; left out where the server limits those of all. */
   oneConnection?: (user: string) => string;
+
+  /** What the statement has that makes a user called like the twin the pair's. */
+  adoption: (pair: { base: string; twin: string; secret: string }) => string;
+  /** Makes a user a member of another one, which comes nearest to a twin; left out where users have no members. */
+  member?: (user: string, of: string) => string;
+  /** Lets a user see which other users there are; left out where all may, or none can. */
+  seesUsers?: (user: string) => string;
 };

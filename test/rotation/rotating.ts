@@ -115,9 +115,9 @@ export class Rotating implements AsyncDisposable {
     return { engine: rows[row].engineKey, host, port, ssl: false };
   }
 
-  /** By a person, past the function. */
-  makeUser(username: string, password: string): Promise<void> {
-    return this.#users.createUser({ username, password });
+  /** By a person, past the function. @param maker the superuser unless given */
+  makeUser(username: string, password: string, maker?: string): Promise<void> {
+    return this.#users.createUser({ username, password }, maker);
   }
 
   /** By a person, past the function. */

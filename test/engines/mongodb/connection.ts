@@ -1,7 +1,14 @@
 import { type Document, MongoClient, MongoServerError } from 'mongodb';
 import type { Address } from '../../../local/servers/source.ts';
 
-export const CODES = { userNotFound: 11, unauthorized: 13, authenticationFailed: 18, commandNotFound: 59 } as const;
+export const CODES = {
+  badValue: 2,
+  userNotFound: 11,
+  unauthorized: 13,
+  typeMismatch: 14,
+  authenticationFailed: 18,
+  commandNotFound: 59,
+} as const;
 
 type Options = ConstructorParameters<typeof MongoClient>[1];
 

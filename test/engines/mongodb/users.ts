@@ -75,7 +75,14 @@ export function mongodbUsers(server: Address): Users {
       if (users.length > 0) await command({ dropUser: username, ...lasting });
     },
 
-    stored: () => Promise.reject(new Error('What MongoDB keeps of passwords is not compared')),
+    async stored(part: string) {
+      const all = async (more = {}): Promise<Document[]> => (await command({ usersInfo: 1, ...more }))['users'];
+      const users = await all({ showCredentials: true }).catch((error) => {
+        if (isOneOf(CODES.badValue, CODES.typeMismatch)(error)) return all();
+        throw error;
+      });
+      return users.filter(({ user }) => user.includes(part)).toSorted((a, b) => (a['user'] < b['user'] ? -1 : 1));
+    },
 
     loginsIn: (log: string, username: string) => loginsIn(log, ({ user }) => user === username),
 

@@ -8,4 +8,5 @@ export const rotation: RotatedEngine = {
   everyStatement: {},
   changeByAdmin: 'pwd',
   hasLock: false,
+  adoption: ({ twin }) => `updateUser("${twin}"`,
 };

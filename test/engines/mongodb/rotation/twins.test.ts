@@ -1,13 +1,11 @@
-/** Two users that take turns on MongoDB, with the built function: what it costs, and whose user a twin is. */
+/** Two users that take turns on MongoDB, with the built function: what it costs, and what stays valid. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { countLogins } from '../../../rotation/logins.ts';
-import { newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
+import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers } from '../../../servers.ts';
-import { usersOf } from '../../servers.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
-const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
 
 /** Whether users have customData, where the mark is: by what is left of it. */
 async function hasMarks(rotating: Rotating): Promise<boolean> {
@@ -76,33 +74,6 @@ describeServers('mongodb', 'alternating users', (server) => {
     await rotating.expectRotated(rotating.twin);
     await rotating.expectRotated(rotating.user);
     rotating.edit({ authSource: undefined, ...now });
-    await rotating.expectRotated(rotating.twin);
-  });
-
-  test('do not take a stranger of the twin’s name, and say how a person gives it to them', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const password = newPassword();
-    await usersOf(server).createUser({ username: rotating.twin, password });
-    const before = rotating.value();
-
-    const { attempts, succeeded } = await rotating.rotate();
-
-    expect(succeeded).toBe(false);
-    const error = attempts[0]?.steps.at(-1)?.error;
-    expect(error?.errorType).toBe('ForeignUserError');
-    expect(error?.errorMessage).toContain((await hasMarks(rotating)) ? 'updateUser' : 'ADMIN_MAY_SET_PASSWORDS');
-    expect(rotating.value()).toEqual(before);
-    expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
-  });
-
-  test('take a twin that AWS’s function left, with the deployer’s leave or its mark', async () => {
-    await using rotating = await Rotating.on(server, ALLOWED);
-    await usersOf(server).createUser({ username: rotating.twin, password: newPassword() });
-    if (await hasMarks(rotating)) {
-      const mark = { customData: { 'secret-rotation': { secret: rotating.arn, base: rotating.user } } };
-      await rotating.sql(`db.updateUser(${JSON.stringify(rotating.twin)}, ${JSON.stringify(mark)})`);
-    }
-
     await rotating.expectRotated(rotating.twin);
   });
 });

@@ -1,4 +1,5 @@
 import type { RotatedEngine } from '../../../rotation/engine.ts';
+import { quoted } from '../users.ts';
 
 export const rotation: RotatedEngine = {
   name: 'MySQL and MariaDB',
@@ -10,4 +11,7 @@ export const rotation: RotatedEngine = {
   changeByAdmin: 'ALTER USER',
   hasLock: true,
   oneConnection: (user) => `ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`,
+  adoption: ({ base, twin, secret }) =>
+    `ALTER USER ${quoted(twin)} ATTRIBUTE '{\\"secret-rotation\\":{\\"secret\\":\\"${secret}\\",\\"base\\":\\"${base}\\"}}'`,
+  seesUsers: (user) => `GRANT SELECT ON mysql.* TO ${user}`,
 };

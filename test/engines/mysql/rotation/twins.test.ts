@@ -11,6 +11,7 @@ import { forms, newPassword, Rotating, type RotatingOptions } from '../../../rot
 import { describeServers, type SharedServer, testUnless, testWithLog } from '../../../servers.ts';
 import { type RowName, rowsOf, usersOf } from '../../servers.ts';
 import { comparable, quoted, wordsOn } from './account.ts';
+import { rotation } from './engine.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } } satisfies RotatingOptions;
 const ALLOWED = { ...OPTIONS, environment: { ADMIN_MAY_SET_PASSWORDS: 'true' } } satisfies RotatingOptions;
@@ -55,37 +56,20 @@ describeServers('mysql', 'a normal rotation of two users', (server) => {
 });
 
 describeServers('mysql', 'a user that is called like the twin', (server) => {
-  onlyMySql(server)(
-    'is a stranger’s until somebody says otherwise, with the statement that the error has',
-    async () => {
-      await using rotating = await Rotating.on(server, ALLOWED);
-      const password = await makeStranger(rotating, rotating.twin, `ATTRIBUTE '{"owner": "Ann"}'`);
-      const statement =
-        `ALTER USER ${quoted(rotating.twin)} ATTRIBUTE '{\\"secret-rotation\\":{\\"secret\\":\\"${rotating.arn}\\",` +
-        `\\"base\\":\\"${rotating.user}\\"}}'`;
-      await rotating.expectRefused('ForeignUserError', statement);
-      expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
+  onlyMySql(server)('keeps what its attribute says beside the mark', async () => {
+    await using rotating = await Rotating.on(server, OPTIONS);
+    const { user: base, twin, arn: secret } = rotating;
+    await makeStranger(rotating, twin, `ATTRIBUTE '{"owner": "Ann"}'`);
+    await rotating.sql(rotation.adoption({ base, twin, secret }));
+    await rotating.expectRotated(twin);
+    const words = await wordsOn(rotating, quoted(twin));
+    expect(words.at(-1)).toContain('"owner": "Ann"');
+  });
 
-      await rotating.sql(statement);
-      await rotating.expectRotated(rotating.twin);
-      const words = await wordsOn(rotating, quoted(rotating.twin));
-      expect(words.at(-1)).toContain('"owner": "Ann"');
-      expect(await rotating.logsIn(password, rotating.twin)).toBe(false);
-    },
-  );
-
-  onlyMariaDb(server)('is a stranger’s until the deployer says otherwise, once', async () => {
-    const environment: Record<string, string> = {};
-    await using rotating = await Rotating.on(server, { ...OPTIONS, environment });
-    const password = await makeStranger(rotating);
-    await rotating.expectRefused('ForeignUserError', 'ADMIN_MAY_SET_PASSWORDS to true');
-    expect(await rotating.logsIn(password, rotating.twin)).toBe(true);
-
-    environment['ADMIN_MAY_SET_PASSWORDS'] = 'true';
-    await rotating.expectRotated(rotating.twin);
-    delete environment['ADMIN_MAY_SET_PASSWORDS'];
-    await rotating.expectRotated(rotating.user);
-    await rotating.expectRotated(rotating.twin);
+  onlyMySql(server)('is not had by the deployer’s word: there it needs the mark', async () => {
+    await using rotating = await Rotating.on(server, ALLOWED);
+    await makeStranger(rotating);
+    await rotating.expectRefused('ForeignUserError', 'ATTRIBUTE');
   });
 
   onlyMariaDb(server)('is not had by the deployer’s word either, if it is more than an application’s', async () => {
@@ -93,15 +77,6 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     await makeStranger(rotating);
     await rotating.sql(`GRANT CREATE USER ON *.* TO ${quoted(rotating.twin)}`);
     await rotating.expectRefused('ForeignUserError', 'holds CREATE USER on *.*');
-  });
-
-  test('is a stranger’s also where alternateusername names it', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const other = `other_${rotating.user}`;
-    await makeStranger(rotating, other);
-    rotating.edit({ alternateusername: other });
-    await rotating.expectRefused('ForeignUserError', `"${other}" is there already`);
-    await rotating.sql(`DROP USER ${other}`);
   });
 
   test('is taken if it is locked and holds nothing, as what is left of an earlier attempt', async () => {
@@ -156,79 +131,6 @@ describeServers('mysql', 'a user that is called like the twin', (server) => {
     rotating.edit({ username: rotating.twin, password: await makeStranger(rotating) });
     rotating.edit({ username, password });
     await rotating.expectRotated(rotating.twin);
-    await rotating.expectRotated(rotating.user);
-  });
-});
-
-describeServers('mysql', 'a pair of another secret', (server) => {
-  test('the same pair is left alone', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const first = { ...rotating.value() };
-    await rotating.expectRotated(rotating.twin);
-    const before = await rotating.stored();
-    rotating.makeOther({ ...first, baseusername: rotating.user });
-    expect(await rotating.rotateOther()).toMatchObject({
-      errorType: 'ForeignUserError',
-      errorMessage: expect.stringContaining(isMariaDb(server) ? 'is there already' : rotating.arn),
-    });
-    expect(await rotating.stored()).toEqual(before);
-  });
-
-  onlyMySql(server)('the same pair is handed over by the statement that the error has', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const first = { ...rotating.value() };
-    await rotating.expectRotated(rotating.twin);
-    rotating.makeOther({ ...first, baseusername: rotating.user });
-    const refused = await rotating.rotateOther();
-    const [, statement = ''] =
-      / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
-    await rotating.sql(statement);
-    expect(await rotating.rotateOther()).toBeUndefined();
-  });
-
-  onlyMySql(server)('the same base with a twin of its own is left alone, by the mark at the other twin', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const first = { ...rotating.value() };
-    await rotating.expectRotated(rotating.twin);
-    const before = await rotating.stored();
-    rotating.makeOther({ ...first, baseusername: rotating.user, alternateusername: `third_${rotating.user}` });
-    expect(await rotating.rotateOther()).toMatchObject({
-      errorType: 'ForeignUserError',
-      errorMessage: expect.stringContaining(rotating.arn),
-    });
-    expect(await rotating.stored()).toEqual(before);
-  });
-
-  onlyMySql(server)('nor does a marked twin give away another base', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await rotating.expectRotated(rotating.twin);
-    const victim = `victim_${rotating.user}`;
-    const password = await makeStranger(rotating, victim);
-    rotating.edit({ baseusername: victim });
-    await rotating.expectRefused('ForeignUserError', rotating.arn);
-    expect(await rotating.logsIn(password, victim)).toBe(true);
-    await rotating.sql(`DROP USER ${quoted(victim)}`);
-  });
-
-  test('or another user cannot be had by naming it in the secret', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await rotating.expectRotated(rotating.twin);
-    const victim = `victim_${rotating.user}`;
-    const password = await makeStranger(rotating, victim);
-    rotating.edit({ baseusername: victim });
-    await rotating.expectRefused('ForeignUserError', isMariaDb(server) ? 'is there already' : rotating.arn);
-    expect(await rotating.logsIn(password, victim)).toBe(true);
-    await rotating.sql(`DROP USER ${quoted(victim)}`);
-  });
-
-  // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
-  test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await rotating.expectRotated(rotating.twin);
-    await rotating.expectRotated(rotating.user);
-    rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
-    await rotating.sql(`DROP USER ${quoted(rotating.twin)}`);
-    await rotating.sql(`GRANT SELECT ON mysql.* TO ${quoted(rotating.user)}`); // it sees that
     await rotating.expectRotated(rotating.user);
   });
 });

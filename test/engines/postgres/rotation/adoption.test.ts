@@ -6,6 +6,7 @@ import { expect, test } from '@jest/globals';
 import { type Json, newPassword, Rotating } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer } from '../../../servers.ts';
 import { connect } from '../connection.ts';
+import { rotation } from './engine.ts';
 
 const OPTIONS = { admin: { madeTheUser: true } };
 
@@ -317,30 +318,22 @@ describeServers('postgres', 'a twin made by AWS’s function', (server) => {
 });
 
 describeServers('postgres', 'a user that is called like the twin', (server) => {
-  const stranger = (rotating: Rotating, name = rotating.twin) =>
-    rotating.sql(`CREATE ROLE ${name} LOGIN PASSWORD 'of somebody else'; COMMENT ON ROLE ${name} IS 'Ask Ann.'`);
-
-  test('is a stranger’s until somebody says otherwise, with the statement that the error has', async () => {
+  test('and was made by a superuser needs a statement more, which the error has', async () => {
     await using rotating = await Rotating.on(server, OPTIONS);
-    await stranger(rotating);
-    const statement = `GRANT "${rotating.user}" TO "${rotating.twin}"; COMMENT ON ROLE "${rotating.twin}" IS 'secret-rotation: {"secret":"${rotating.arn}","base":"${rotating.user}"}'`;
+    const { user: base, twin, arn: secret } = rotating;
+    const password = newPassword();
+    await rotating.makeUser(twin, password);
+    await rotating.sql(`COMMENT ON ROLE ${twin} IS 'Ask Ann.'`);
+    const statement = rotation.adoption({ base, twin, secret });
     await rotating.expectRefused('ForeignUserError', statement);
-    expect(await rotating.logsIn('of somebody else', rotating.twin)).toBe(true);
+    expect(await rotating.logsIn(password, twin)).toBe(true);
     await rotating.sql(statement);
     if (Number.parseInt(server.version, 10) >= 16) {
-      const cure = `GRANT "${rotating.twin}" TO "${rotating.admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
+      const cure = `GRANT "${twin}" TO "${rotating.admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`;
       await rotating.expectRefused('PrivilegeError', cure);
       await rotating.sql(cure);
     }
-    await rotating.expectRotated(rotating.twin);
-  });
-
-  test('is a stranger’s also where alternateusername names it', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await stranger(rotating, `other_${rotating.user}`);
-    rotating.edit({ alternateusername: `other_${rotating.user}` });
-    await rotating.expectRefused('ForeignUserError', `"other_${rotating.user}" is there already`);
-    await rotating.sql(`DROP ROLE other_${rotating.user}`);
+    await rotating.expectRotated(twin);
   });
 
   test.each([
@@ -375,103 +368,6 @@ describeServers('postgres', 'a user that is called like the twin', (server) => {
     rotating.edit({ baseusername: user });
     await rotating.expectRotated(`${user}_clone`);
     await rotating.expectRotated(user);
-  });
-});
-
-describeServers('postgres', 'a pair of another secret', (server) => {
-  test.each([
-    ['the same pair', (_: Rotating): Json => ({})],
-    [
-      'the same base with a twin of its own',
-      (rotating: Rotating): Json => ({ alternateusername: `third_${rotating.user}` }),
-    ],
-    [
-      'its twin as the base of another one',
-      (rotating: Rotating): Json => ({
-        ...rotating.value(),
-        baseusername: rotating.twin,
-        alternateusername: `third_${rotating.user}`,
-      }),
-    ],
-  ])('is left alone: %s', async (_, changes) => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const first = { ...rotating.value() };
-    await rotating.expectRotated(rotating.twin);
-    const passwords = () =>
-      rotating.sql('SELECT rolpassword FROM pg_authid WHERE rolname IN ($1, $2) ORDER BY rolname', [
-        rotating.user,
-        rotating.twin,
-      ]);
-    const before = await passwords();
-    rotating.makeOther({ ...first, baseusername: rotating.user, ...changes(rotating) });
-    expect(await rotating.rotateOther()).toMatchObject({
-      errorType: 'ForeignUserError',
-      errorMessage: expect.stringContaining(rotating.arn),
-    });
-    expect(await passwords()).toEqual(before);
-  });
-
-  test('is handed over by the statement that the error has', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const first = { ...rotating.value() };
-    await rotating.expectRotated(rotating.twin);
-    rotating.makeOther({ ...first, baseusername: rotating.user });
-    const refused = await rotating.rotateOther();
-    const [, statement = ''] =
-      / If that secret will not rotate them again, run: (.*)$/.exec(refused?.errorMessage ?? '') ?? [];
-    await rotating.sql(statement);
-    expect(await rotating.rotateOther()).toBeUndefined();
-    await rotating.expectRefused('ForeignUserError', [rotating.twin, rotating.arnOf('other')]);
-  });
-
-  test('nor does a marked twin give away another base', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await rotating.expectRotated(rotating.twin);
-    const victim = `victim_${rotating.user}`;
-    await rotating.sql(
-      `SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'; GRANT ${rotating.user} TO ${victim}`,
-    );
-    rotating.edit({ baseusername: victim });
-    await rotating.expectRefused('ForeignUserError', rotating.arn);
-    expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
-    await rotating.sql(`DROP ROLE ${victim}`);
-  });
-
-  test('nor does a user of one’s own give away another one, called its base', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const victim = `victim_${rotating.user}`;
-    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
-    rotating.edit({ baseusername: victim, alternateusername: rotating.user });
-    await rotating.expectRefused('ForeignUserError', `The user "${victim}" is there already`);
-    expect(await rotating.logsIn('of somebody else', victim)).toBe(true);
-    await rotating.sql(`DROP ROLE ${victim}`);
-  });
-
-  test('or another user cannot be had by naming it in the secret', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    const victim = `victim_${rotating.user}`;
-    await rotating.sql(`SET ROLE ${rotating.admin}; CREATE ROLE ${victim} LOGIN PASSWORD 'of somebody else'`);
-    rotating.edit({ username: victim });
-    await rotating.expectRefused('LoginRefusedError', victim);
-    await rotating.sql(`DROP ROLE ${victim}`);
-  });
-
-  // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
-  test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
-    await using rotating = await Rotating.on(server, OPTIONS);
-    await rotating.expectRotated(rotating.twin);
-    await rotating.expectRotated(rotating.user);
-    rotating.manager.store.tagResource({ SecretId: 'app', Tags: [{ Key: 'rotation-strategy', Value: 'single-user' }] });
-    await rotating.sql(`DROP ROLE ${rotating.twin}`);
-    await rotating.expectRotated(rotating.user);
-  });
-
-  test('left for a user that is neither of them, as a single user: is rotated, whatever became of the pair', async () => {
-    await using rotating = await Rotating.on(server, { tags: { 'rotation-strategy': 'single-user' } });
-    const pair = { baseusername: `old_${rotating.user}`, alternateusername: `old_${rotating.twin}` };
-    rotating.edit(pair);
-    await rotating.expectRotated(rotating.user);
-    expect(rotating.value()).toMatchObject(pair);
   });
 });
 

@@ -280,21 +280,6 @@ describeServers('postgres', 'alternating users', (server) => {
     await base.query(`ALTER TABLE ${schema}.made ADD note text; DROP TABLE ${schema}.made; DROP SCHEMA ${schema}`);
   });
 
-  test('AWSCURRENT that a person has given back to AWSPREVIOUS works, and the next rotation goes on from there', async () => {
-    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    const before = rotating.value();
-    await rotating.expectRotated();
-    rotating.manager.store.updateSecretVersionStage({
-      SecretId: 'app',
-      VersionStage: 'AWSCURRENT',
-      ...backwards(rotating),
-    });
-    expect(rotating.value()).toEqual(before);
-    expect(await rotating.logsIn(rotating.password())).toBe(true);
-    await rotating.expectRotated(rotating.twin);
-    await rotating.expectRotated(rotating.user);
-  });
-
   describe('while the twin is active', () => {
     const onTwin = async (options: RotatingOptions = MADE_BY_ADMIN) => {
       const rotating = await Rotating.on(server, options);

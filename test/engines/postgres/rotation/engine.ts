@@ -9,4 +9,7 @@ export const rotation: RotatedEngine = {
   changeByAdmin: 'COMMIT\0',
   hasLock: true,
   oneConnection: (user) => `ALTER ROLE ${user} CONNECTION LIMIT 1`,
+  adoption: ({ base, twin, secret }) =>
+    `GRANT "${base}" TO "${twin}"; COMMENT ON ROLE "${twin}" IS 'secret-rotation: {"secret":"${secret}","base":"${base}"}'`,
+  member: (user, of) => `GRANT ${of} TO ${user}`,
 };
