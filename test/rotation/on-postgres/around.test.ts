@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../../local/secrets-manager/errors.ts';
-import { describeServers } from '../../servers.ts';
+import { describeOneServer } from '../../servers.ts';
 import { type Json, Rotating, type RotatingOptions } from '../rotating.ts';
 
 /** A step fails with this class and sentence, and nothing is stored or changed. */
@@ -21,7 +21,7 @@ async function expectNothingChanged(rotating: Rotating, work: () => Promise<unkn
   expect(rotating.calls).not.toContain('PutSecretValue');
 }
 
-describeServers('postgres', 'Secrets Manager', (server) => {
+describeOneServer('Secrets Manager', (server) => {
   test('that cannot be reached is named, with what a VPC needs', async () => {
     await using rotating = await Rotating.on(server, {
       environment: { SECRETS_MANAGER_ENDPOINT: 'http://127.0.0.1:1' },
@@ -81,7 +81,7 @@ describeServers('postgres', 'Secrets Manager', (server) => {
   });
 });
 
-describeServers('postgres', 'a bad event', (server) => {
+describeOneServer('a bad event', (server) => {
   const token = randomUUID();
   test.each<[string, (arn: string) => Json, string]>([
     ['without a step', (arn) => ({ SecretId: arn, ClientRequestToken: token }), 'InvalidEventError'],
@@ -129,7 +129,7 @@ describeServers('postgres', 'a bad event', (server) => {
   });
 });
 
-describeServers('postgres', 'a secret or a setting that cannot be rotated with', (server) => {
+describeOneServer('a secret or a setting that cannot be rotated with', (server) => {
   test.each<[string, RotatingOptions, string, RegExp]>([
     ['a key that lacks', { secret: { username: undefined } }, 'InvalidSecretError', /lacks the key "username"/],
     ['another engine', { secret: { engine: 'mysql' } }, 'EngineMismatchError', /function for PostgreSQL/],

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { ServiceError } from '../../../local/secrets-manager/errors.ts';
 import type { Step } from '../../../local/secrets-manager/rotation.ts';
-import { describeServers } from '../../servers.ts';
+import { describeOneServer } from '../../servers.ts';
 import { newPassword, Rotating } from '../rotating.ts';
 
 const DENIED = new ServiceError(
@@ -10,7 +10,7 @@ const DENIED = new ServiceError(
   'User: arn:aws:sts::123456789012:assumed-role/x is not authorized to perform: secretsmanager:UpdateSecretVersionStage',
 );
 
-describeServers('postgres', 'finishSecret', (server) => {
+describeOneServer('finishSecret', (server) => {
   test('whose move of AWSCURRENT is answered by silence, or by an error, is done all the same', async () => {
     await using rotating = await Rotating.on(server);
     for (const answer of ['no answer' as const, new ServiceError('InternalServiceError', 'x', 500)]) {
@@ -117,7 +117,7 @@ describeServers('postgres', 'finishSecret', (server) => {
   });
 });
 
-describeServers('postgres', 'an edit of AWSCURRENT', (server) => {
+describeOneServer('an edit of AWSCURRENT', (server) => {
   const steps: Step[] = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'];
   test.each(steps)('before %s is neither lost nor half applied', async (when) => {
     await using rotating = await Rotating.on(server);
@@ -132,7 +132,7 @@ describeServers('postgres', 'an edit of AWSCURRENT', (server) => {
   });
 });
 
-describeServers('postgres', 'testSecret', (server) => {
+describeOneServer('testSecret', (server) => {
   test('does not believe a pending password that the server refuses', async () => {
     await using rotating = await Rotating.on(server);
     const { error, token } = await rotating.rotate({
