@@ -13,7 +13,7 @@ const BY_ADMIN: RotatingOptions = {
 };
 
 /** Acts before setSecret looks at the labels again after the change, which shows by a login with the pending password. */
-function afterTheChange(rotating: Rotating, act: () => void): void {
+function afterTheChange(rotating: Rotating, act: () => void | Promise<void>): void {
   const { username, password } = rotating.value('AWSPENDING');
   let isDone = false;
   rotating.manager.hooks = {
@@ -21,7 +21,7 @@ function afterTheChange(rotating: Rotating, act: () => void): void {
       if (isDone || operation !== 'DescribeSecret') return undefined;
       if (!(await rotating.logsIn(String(password), String(username)))) return undefined;
       isDone = true;
-      act();
+      await act();
       return undefined;
     },
   };
@@ -56,6 +56,27 @@ for (const engine of engineNames)
       expect(await rotating.logsIn(pending)).toBe(false);
       rotating.manager.hooks = {};
       await rotating.expectRotated();
+    });
+
+    test.each<[string, RotatingOptions]>([
+      ['single user', {}],
+      ['single user by admin', BY_ADMIN],
+    ])('%s: a password that a newer rotation has set since is left alone', async (_, options) => {
+      await using rotating = await Rotating.on(server, options);
+      const token = rotating.begin();
+      await rotating.step('createSecret', token);
+      afterTheChange(rotating, async () => {
+        rotating.takePendingOff(token);
+        await rotating.setPassword('by a newer rotation');
+      });
+
+      const { error } = await rotating.step('setSecret', token);
+
+      expect(error).toMatchObject({
+        errorType: 'TokenNotPendingError',
+        errorMessage: expect.stringMatching(/Another rotation, or a person, has set another password since/),
+      });
+      expect(await rotating.logsIn('by a newer rotation')).toBe(true);
     });
 
     test('and another attempt promoted it: nothing is undone', async () => {

@@ -102,10 +102,9 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
     const dormant = pending.username === pair.base.username ? 'base' : 'twin';
     await requireStillWanted(work, pending, {
       keepsOldValid: true,
-      setBack: (value) =>
-        engine.exclusively(session, pair.base, async () => {
-          if ((await work.overtaken()) !== undefined) await twins.enable(session, pair, dormant, value.password);
-        }),
+      isProofAtOnce: !admin.isAtAnotherHost,
+      underLock: (undo) => engine.exclusively(session, pair.base, undo),
+      setBack: (value) => twins.enable(session, pair, dormant, value.password),
     });
   } finally {
     await session.close();

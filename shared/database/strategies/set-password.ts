@@ -40,10 +40,9 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
   if (changed === 'set') {
     await requireStillWanted(work, pending, {
       keepsOldValid: means.keepsReplaced,
-      setBack: (value) =>
-        engine.exclusively(by.session, by.account, async () => {
-          if ((await work.overtaken()) !== undefined) await putBack(by, pending, value);
-        }),
+      isProofAtOnce: !by.isAtAnotherHost,
+      underLock: (undo) => engine.exclusively(by.session, by.account, undo),
+      setBack: (value) => putBack(by, pending, value),
     });
     if (hasRoom) return await proveOrPutBack(work, means, by, pending);
   }
