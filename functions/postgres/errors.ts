@@ -252,6 +252,7 @@ function serverFailure(error: Answer, connection: Connection): RotationError {
         details,
       );
     case '25P03':
+    case '25P04':
       return new DeadlineError(
         `${server} ended the session of ${user}, which had waited too long: nothing was changed.`,
         details,

@@ -114,14 +114,17 @@ export type Subject = {
     untilTls(socket: Socket): Promise<void>;
     /** TLS is the first thing that is said, so that one who hangs up may have none. */
     beginsWithTls: boolean;
-    /** The server's codes that a login, and a change, are to be failed with. */
-    loginCodes: readonly string[];
-    statementCodes: readonly string[];
+    /** The server's codes that a login is to be failed with, and the class of error that each becomes. */
+    loginCodes: Readonly<Record<string, string>>;
+    /** The same of the statement that sets the password. */
+    statementCodes: Readonly<Record<string, string>>;
     /** Fails the login with everything in it that was heard, and the password. */
     failLogin(code: string, password: string): (socket: Socket) => void;
     /** Takes every login for that of `nemo`, and fails its change in the same way at one of so many statements, from 0. */
     failChange(code: string, password: string, statement: number): (socket: Socket) => void;
     statements: number;
+    /** Of those, the one that sets the password. */
+    change: number;
     /** What no client of this protocol can read. */
     garbage: Record<string, (socket: Socket) => void>;
   };

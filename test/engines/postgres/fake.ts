@@ -33,6 +33,13 @@ export function quoting(text: string, code: string): Buffer {
 
 export const READY = message('Z', 'I');
 export const accepting = () => Buffer.concat([message('R', 0), READY]);
+/** One row with one column, that no other session holds the lock in another database. */
+export const notHeld = () =>
+  Buffer.concat([
+    message('T', '\0\x01held\0', 0, '\0\0', 16, '\0\x01', -1, '\0\0'),
+    message('D', '\0\x01', 1, 'f'),
+    done(),
+  ]);
 export const done = () => Buffer.concat([message('C', 'SELECT 1\0'), READY]);
 
 /** Asks for the password in plain text, then says these things, each in answer to a message. */

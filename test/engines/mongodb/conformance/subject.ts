@@ -12,10 +12,46 @@ import { rows, usersOf } from '../../servers.ts';
 import { CODES, connect, isOneOf, isPrimary } from '../connection.ts';
 import { answering, error, isHello, lettingIn, message, PRIMARY, reply } from '../fake.ts';
 
-const LOGIN_CODES = [2, 6, 11, 13, 18, 59, 91, 211, 334, 8000, 10_107, 11_600, 13_435, 13_436, 9999];
-const STATEMENT_CODES = [
-  ...[2, 11, 13, 18, 50, 59, 64, 79, 91, 100, 189, 262, 10_107, 11_600, 11_602, 13_435, 13_436, 50_687, 51_003, 9999],
-];
+/** https://www.mongodb.com/docs/manual/reference/error-codes/ */
+const LOGIN_CODES = {
+  2: 'DatabaseError',
+  6: 'DatabaseError',
+  11: 'DatabaseError',
+  13: 'PrivilegeError',
+  18: 'LoginRefusedError',
+  59: 'DatabaseError',
+  91: 'ConnectionError',
+  211: 'DatabaseError',
+  334: 'DatabaseError',
+  8000: 'DatabaseError',
+  9999: 'DatabaseError',
+  10107: 'ReadOnlyServerError',
+  11600: 'ConnectionError',
+  13435: 'ReadOnlyServerError',
+  13436: 'ReadOnlyServerError',
+};
+const STATEMENT_CODES = {
+  2: 'PasswordPolicyError',
+  11: 'DatabaseError',
+  13: 'PrivilegeError',
+  18: 'DatabaseError',
+  50: 'DeadlineError',
+  59: 'DatabaseError',
+  64: 'ConnectionError',
+  79: 'DatabaseError',
+  91: 'ConnectionError',
+  100: 'ConnectionError',
+  189: 'ConnectionError',
+  262: 'DeadlineError',
+  9999: 'DatabaseError',
+  10107: 'ReadOnlyServerError',
+  11600: 'ConnectionError',
+  11602: 'ConnectionError',
+  13435: 'ReadOnlyServerError',
+  13436: 'ReadOnlyServerError',
+  50687: 'PasswordPolicyError',
+  51003: 'DatabaseError',
+};
 /** Of a login and a change: what fails is, one after the other, each command of both. */
 const STATEMENTS = 5;
 
@@ -218,9 +254,10 @@ export async function subject(server: SharedServer, isShared: boolean): Promise<
     fake: {
       untilTls: async () => {},
       beginsWithTls: true,
-      loginCodes: LOGIN_CODES.map(String),
-      statementCodes: STATEMENT_CODES.map(String),
+      loginCodes: LOGIN_CODES,
+      statementCodes: STATEMENT_CODES,
       statements: STATEMENTS,
+      change: 3,
       failLogin: (code, password) =>
         lettingIn(NEMO(password), (heard) => ('saslStart' in heard ? failing(code, heard, password) : undefined)),
       failChange: (code, password, statement) =>

@@ -8,15 +8,49 @@ import { rows, usersOf } from '../../servers.ts';
 import { connect } from '../connection.ts';
 import { authSwitch, error, greeting, greets, letsIn, packet, untilTls } from '../fake.ts';
 
-const LOGIN_CODES = [
-  ...[1040, 1044, 1045, 1049, 1129, 1130, 1203, 1226, 1251, 1524, 1698, 1820, 1862, 3118, 3159, 3955, 4150, 4151, 9999],
-];
-const STATEMENT_CODES = [
-  ...[
-    1044, 1045, 1053, 1064, 1142, 1205, 1227, 1290, 1317, 1372, 1396, 1698, 1819, 1820, 1969, 3638, 3891, 3892, 4031,
-    9999,
-  ],
-];
+/** https://dev.mysql.com/doc/mysql-errors/9.7/en/server-error-reference.html */
+const LOGIN_CODES = {
+  1040: 'ConnectionError',
+  1044: 'LoginBarredError',
+  1045: 'LoginRefusedError',
+  1049: 'LoginBarredError',
+  1129: 'LoginBarredError',
+  1130: 'LoginBarredError',
+  1203: 'LoginBarredError',
+  1226: 'LoginBarredError',
+  1251: 'LoginBarredError',
+  1524: 'LoginBarredError',
+  1698: 'LoginBarredError',
+  1820: 'LoginBarredError',
+  1862: 'LoginBarredError',
+  3118: 'LoginBarredError',
+  3159: 'TlsError',
+  3955: 'LoginBarredError',
+  4150: 'LoginBarredError',
+  4151: 'LoginBarredError',
+  9999: 'DatabaseError',
+};
+const STATEMENT_CODES = {
+  1044: 'PrivilegeError',
+  1045: 'PrivilegeError',
+  1053: 'ConnectionError',
+  1064: 'DatabaseError',
+  1142: 'PrivilegeError',
+  1205: 'DeadlineError',
+  1227: 'PrivilegeError',
+  1290: 'ReadOnlyServerError',
+  1317: 'DatabaseError',
+  1372: 'DatabaseError',
+  1396: 'DatabaseError',
+  1698: 'PrivilegeError',
+  1819: 'PasswordPolicyError',
+  1820: 'DatabaseError',
+  1969: 'DeadlineError',
+  3638: 'PasswordPolicyError',
+  3892: 'DatabaseError',
+  4031: 'ConnectionError',
+  9999: 'DatabaseError',
+};
 /** Of a login and a change: what fails is, one after the other, each statement of both. */
 const STATEMENTS = 7;
 
@@ -231,9 +265,10 @@ export function subject(server: SharedServer, isShared: boolean): Subject {
     fake: {
       untilTls,
       beginsWithTls: false,
-      loginCodes: LOGIN_CODES.map(String),
-      statementCodes: STATEMENT_CODES.map(String),
+      loginCodes: LOGIN_CODES,
+      statementCodes: isMariaDb ? STATEMENT_CODES : { ...STATEMENT_CODES, 3891: 'conflict' },
       statements: STATEMENTS,
+      change: 5,
       failLogin: (code, password) => greets((heard) => error(2, Number(code), `${heard} ${password}`)),
       failChange: (code, password, failing) =>
         letsIn((statement, position) =>

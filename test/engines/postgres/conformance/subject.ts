@@ -9,12 +9,48 @@ import { unique } from '../../../conformance/unique.ts';
 import type { SharedServer } from '../../../servers.ts';
 import { rows, usersOf } from '../../servers.ts';
 import { connect } from '../connection.ts';
-import { accepting, done, errorResponse, inTurn, message, quoting, READY } from '../fake.ts';
+import { accepting, done, errorResponse, inTurn, message, notHeld, quoting, READY } from '../fake.ts';
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
 
 /** MySQL's greeting. */
 const MYSQL = Buffer.from('4a0000000a382e302e333600', 'hex');
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const LOGIN_CODES = {
+  '28P01': 'LoginRefusedError',
+  '28000': 'LoginBarredError',
+  '3D000': 'LoginBarredError',
+  '55000': 'LoginBarredError',
+  // In the time that this test gives, no connection becomes free.
+  53300: 'DeadlineError',
+  42501: 'PrivilegeError',
+  '57P03': 'ConnectionError',
+  '08P01': 'ConnectionError',
+  XX000: 'DatabaseError',
+  '': 'DatabaseError',
+  'no SQLSTATE': 'DatabaseError',
+};
+const STATEMENT_CODES = {
+  57014: 'DeadlineError',
+  '55P03': 'DeadlineError',
+  '25P03': 'DeadlineError',
+  '25P04': 'DeadlineError',
+  42501: 'PrivilegeError',
+  25006: 'ReadOnlyServerError',
+  22023: 'PasswordPolicyError',
+  P0001: 'PasswordPolicyError',
+  '28P01': 'PasswordPolicyError',
+  '57P01': 'ConnectionError',
+  '08006': 'ConnectionError',
+  53300: 'DatabaseError',
+  '53100': 'DatabaseError',
+  42704: 'DatabaseError',
+  42601: 'DatabaseError',
+  XX000: 'DatabaseError',
+  '': 'DatabaseError',
+  'no SQLSTATE': 'DatabaseError',
+};
 
 export function subject(server: SharedServer): Subject {
   const { run } = usersOf(server);
@@ -177,19 +213,15 @@ export function subject(server: SharedServer): Subject {
         socket.write('S');
       },
       beginsWithTls: false,
-      loginCodes: [
-        ...['28P01', '28000', '53300', '3D000', '55000', '42501', '57P03', '08P01', 'XX000', '', 'no SQLSTATE'],
-      ],
-      statementCodes: [
-        ...['57014', '55P03', '25P03', '42501', '25006', '22023', '28P01', '57P01', 'XX000', '42601', ''],
-        'no SQLSTATE',
-      ],
+      loginCodes: LOGIN_CODES,
+      statementCodes: STATEMENT_CODES,
       failLogin: (code, password) => inTurn((heard) => quoting(`${heard} ${password}`, code)),
-      // BEGIN, ALTER ROLE, COMMIT
-      statements: 3,
+      // BEGIN, whether the lock is held in another database, ALTER ROLE, COMMIT
+      statements: 4,
+      change: 2,
       failChange(code, password, failing) {
         const fail = (heard: string) => Buffer.concat([quoting(`${heard} ${password}`, code), READY]);
-        return inTurn(accepting, ...Array.from({ length: failing }, () => done), fail, done);
+        return inTurn(accepting, ...[done, notHeld, done].slice(0, failing), fail, done);
       },
       garbage: {
         'MySQL’s protocol': says(MYSQL),
