@@ -16,6 +16,8 @@ export interface Hands<Statements = unknown> {
   /** A user who may only log in. Left out where nothing is won by it. */
   makeUser?(user: User, admin: string | undefined): Statements;
   setPassword?(user: User): Statements;
+  /** Takes a second valid password away. Left out where a user has one only. */
+  discardSecond?(username: string): Statements;
   drop(username: string): Statements;
   /** All users whose name begins with the base's, and what was made for them. */
   dropAll(connection: Session<Statements>, names: Names): Promise<void>;

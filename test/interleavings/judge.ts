@@ -60,10 +60,10 @@ export async function judge(evidence: Evidence): Promise<Judgement> {
 
 /** What only a person can settle, and when that is so. */
 const CAUSES: Readonly<Record<string, (world: World, touched: ReadonlySet<Touched>) => boolean | Promise<boolean>>> = {
-  // With two passwords a version may have the secondary one, which cannot be replaced.
-  LoginRefusedError: async (world) =>
-    (await isUnknownToAllVersions(world)) ||
-    (world.strategy === 'dual-password' && (await world.lookout.isSetByPeople())),
+  async LoginRefusedError(world) {
+    await world.discardSecondPassword();
+    return isUnknownToAllVersions(world);
+  },
   LoginBarredError: (_, touched) => touched.has('account'),
   PrivilegeError: (_, touched) => touched.has('strategy') || touched.has('twin') || touched.has('username'),
   ForeignUserError: (_, touched) => touched.has('twin'),

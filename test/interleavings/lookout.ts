@@ -72,7 +72,7 @@ export class Lookout {
 
   async #nothingLogsIn(during: string): Promise<void> {
     if (this.#isPeoples || this.#open !== undefined) return;
-    if (await this.isSetByPeople()) return this.#isPeoplesNow();
+    if (await this.#isSetByPeople()) return this.#isPeoplesNow();
     this.#say(`no password that counts logs in, after ${during}`);
     this.#open = { during, since: performance.now() };
     if (!this.#watched.labelsMoved) this.#count();
@@ -144,7 +144,7 @@ export class Lookout {
    * A person has set the database's password of AWSCURRENT's user, or has dropped it, and has not said so in the secret: the function, which had proven another one,
    * could not know.
    */
-  async isSetByPeople(): Promise<boolean> {
+  async #isSetByPeople(): Promise<boolean> {
     const kept = await this.#watched.kept();
     const [current] = this.#watched.counting();
     const username = String(current?.value?.['username']);

@@ -335,6 +335,14 @@ export class World implements AsyncDisposable {
     return password;
   }
 
+  /** Of AWSCURRENT's user, where users can have two. */
+  async discardSecondPassword(): Promise<void> {
+    const username = String(this.secret.current.value?.['username']);
+    const { discardSecond } = this.hands;
+    if (discardSecond && (await this.kept()).has(username))
+      await this.asPeople(() => this.run(discardSecond(username)));
+  }
+
   /** Somebody else's: the function has to leave this user alone. */
   async isStranger(username: string): Promise<void> {
     this.strangers.set(username, await this.#stateOf(username));

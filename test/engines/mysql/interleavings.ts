@@ -42,6 +42,7 @@ const either = {
 
 const mysql: Hands<Statements> = {
   ...either,
+  discardSecond: (username) => `ALTER USER ${username} DISCARD OLD PASSWORD`,
 
   passwords: {
     /** A second password stands in the attributes. */
