@@ -2,7 +2,7 @@ import type { Engine } from '../../shared/database/engine.ts';
 import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login } from './login.ts';
-import { usernameProblem } from './names.ts';
+import { UNRESOLVED_HINT, usernameProblem } from './names.ts';
 import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
 import { type MongoSession, USERS_DATABASE } from './session.ts';
@@ -13,6 +13,7 @@ export const mongodb: Engine<MongoSession> = {
   name: 'MongoDB and Amazon DocumentDB',
   engineKeys: ['mongo', 'mongodb', 'documentdb'],
   defaultPort: 27017,
+  unresolvedHint: UNRESOLVED_HINT,
   optionKeys: ['authSource'],
   optionDefaults: { authSource: USERS_DATABASE },
   // DocumentDB forbids three characters, none of which is among these, and takes at most 100:

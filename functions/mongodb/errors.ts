@@ -12,6 +12,7 @@ import {
   ReadOnlyServerError,
   TlsError,
 } from '../../shared/database/errors.ts';
+import { UNRESOLVED_HINT } from './names.ts';
 
 /**
  * What a failure means, decided by the server's code and by Node's error codes, never by a message.
@@ -229,10 +230,7 @@ function networkFailure(error: unknown, connection: Connection): RotationError {
     ways: 'SCRAM-SHA-256 or SCRAM-SHA-1',
   });
   if (failure instanceof HostNotFoundError)
-    return new HostNotFoundError(
-      `${failure.message} The name in a mongodb+srv URL is no host's: give the primary's host, or an endpoint that follows it.`,
-      failure,
-    );
+    return new HostNotFoundError(`${failure.message} ${UNRESOLVED_HINT}`, failure);
   return failure;
 }
 

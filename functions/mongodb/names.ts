@@ -1,6 +1,10 @@
 /** In characters: https://docs.aws.amazon.com/documentdb/latest/developerguide/limits.html */
 const LONGEST_NAME_IN_DOCUMENTDB = 63;
 
+/** MongoDB Atlas, for example, gives out such a name. It has an SRV record, and no address. */
+export const UNRESOLVED_HINT =
+  "The name in a mongodb+srv URL is no host's: give the primary's host, or an endpoint that follows it.";
+
 export function usernameProblem(name: string, engineKey: string): string | undefined {
   if (name.includes('\0')) return 'has a NUL character, which ends a name where it is sent';
   // The driver escapes only the first of each: cleanUsername in

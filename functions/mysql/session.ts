@@ -17,6 +17,9 @@ export function nameOf({ to, username }: Connection): string {
   return `the server at ${to.host}:${to.port} for user "${username}"`;
 }
 
+/** DEFAULT would be the server's own setting. This is the largest number, which means no limit. */
+const NO_SELECT_LIMIT = 'sql_select_limit = 18446744073709551615, sql_big_selects = 1';
+
 export class MySqlSession implements Session {
   /**
    * The account for which the server takes the session. Of several with one name, that with the
@@ -47,7 +50,8 @@ export class MySqlSession implements Session {
    */
   async begin(): Promise<string> {
     type Row = { version: string; account: string };
-    const [row] = await this.rows<Row>('SELECT VERSION() AS version, CURRENT_USER() AS account');
+    // With LIMIT: sql_select_limit, which may be 0, holds only for a SELECT that has none.
+    const [row] = await this.rows<Row>('SELECT VERSION() AS version, CURRENT_USER() AS account LIMIT 1');
     const { version, account } = row ?? { version: '', account: '' };
     this.isMariaDb = /mariadb/i.test(version);
     await this.#limit();
@@ -112,10 +116,14 @@ export class MySqlSession implements Session {
    * Sets the time limits before each statement that may have to wait: less time is left than there
    * was at login.
    *
-   * The same statement sets what the server's settings or its init_connect may have changed: in a
-   * read-only transaction, no account can be changed. The character set and sql_mode come first: in another character set, or under NO_BACKSLASH_ESCAPES, the server would
-   * read another password than the driver sends. With sql_quote_show_create, SHOW GRANTS puts names
-   * in quotes.
+   * The same statement sets what the server's settings or its init_connect may have changed:
+   * - the character set and sql_mode: in another character set, or under NO_BACKSLASH_ESCAPES, the
+   *   server would read another password than the driver sends;
+   * - with sql_quote_show_create, SHOW GRANTS puts names in quotes;
+   * - a sql_select_limit cuts SHOW GRANTS, too, so that rights would seem to be missing; without
+   *   sql_big_selects the server refuses queries over large grant tables;
+   * - in a read-only transaction, no account can be changed; without autocommit, what others commit
+   *   is not seen.
    */
   async #limit(): Promise<void> {
     const seconds = this.#seconds();
@@ -125,12 +133,12 @@ export class MySqlSession implements Session {
     // MariaDB 10 knows only this name, and newer ones know it, too.
     const writes = this.isMariaDb ? 'tx_read_only = 0' : 'transaction_read_only = 0';
     // MariaDB has a limit for each statement. MySQL has one for SELECT only, so there the waits are
-    // limited.
+    // limited. That of SELECT is a little longer than GET_LOCK may wait.
     const limits = this.isMariaDb
       ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
-      : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}`;
+      : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}, max_execution_time = ${(seconds + 1) * 1000}`;
     await this.#query(
-      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`,
+      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${NO_SELECT_LIMIT}, autocommit = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`,
       statementFailure,
     );
   }

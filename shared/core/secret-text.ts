@@ -26,14 +26,33 @@ declare global {
   }
 }
 
+/** More levels than any secret needs. Far more would exhaust the stack, where JSON is written or compared. */
+const DEEPEST = 200;
+
+/** Levels of lists and objects. Not by recursion: the text may have any number of them. */
+function depthOf(text: string): number {
+  let [depth, deepest] = [0, 0];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
+    if (token === '[' || token === '{') depth += 1;
+    if (token === ']' || token === '}') depth -= 1;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
 /**
  * Reads a JSON object. Numbers keep the digits in which they were written: `1.0` stays `1.0`.
  * @throws {InvalidSecretError} without the message of JSON.parse, which quotes the text
  */
 export function parseJson(text: Secret, called: string): Json {
   let json: unknown;
+  const written = text.reveal();
+  if (depthOf(written) > DEEPEST)
+    throw new InvalidSecretError(
+      `The secret's ${called} version has lists or objects nested more than ${DEEPEST} deep: write that key as a string.`,
+    );
   try {
-    json = JSON.parse(text.reveal(), (_key, value, { source }) =>
+    json = JSON.parse(written, (_key, value, { source }) =>
       typeof value === 'number' && source !== undefined && String(value) !== source ? JSON.rawJSON(source) : value,
     );
   } catch {

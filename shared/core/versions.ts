@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
-  ListSecretVersionIdsCommand,
+  type ListSecretVersionIdsResponse,
   PutSecretValueCommand,
+  paginateListSecretVersionIds,
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
@@ -45,10 +46,20 @@ const CLIENT = {
 const SERVICE: Service = {
   name: 'Secrets Manager',
   endpoint: 'secretsmanager',
+  endpointSetting: 'SECRETS_MANAGER_ENDPOINT',
   messageIsSafe: new Set(['AccessDeniedException', 'DecryptionFailure', 'EncryptionFailure']),
   mayPass: new Set(['ThrottlingException', 'InternalServiceError', 'InvalidParameterException']),
+  // Each operation that is called here answers with the secret's ARN.
+  isWhole: (answer) => 'ARN' in answer && typeof answer.ARN === 'string',
   Failure: SecretsManagerError,
 };
+
+/**
+ * A page has 100 versions, and Secrets Manager keeps about 100,
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html. Whatever answers
+ * with more pages than these has no end.
+ */
+const MOST_PAGES = 20;
 
 const clients = new Map<string | undefined, SecretsManagerClient>();
 
@@ -147,20 +158,20 @@ export class SecretVersions {
 
   /** The ids of all versions that Secrets Manager still has, with or without a label, newest first. */
   async newestFirst(): Promise<string[]> {
-    const found: { id: string; createdAt: number }[] = [];
-    let NextToken: string | undefined;
-    do {
-      const page = await this.#call('ListSecretVersionIds', (options) =>
-        this.#client.send(
-          new ListSecretVersionIdsCommand({ SecretId: this.#secretId, IncludeDeprecated: true, NextToken }),
-          options,
-        ),
-      );
-      for (const { VersionId, CreatedDate } of page.Versions ?? [])
-        if (VersionId !== undefined) found.push({ id: VersionId, createdAt: CreatedDate?.getTime() ?? 0 });
-      NextToken = page.NextToken;
-    } while (NextToken !== undefined);
-    return found.sort((a, b) => b.createdAt - a.createdAt).map(({ id }) => id);
+    const { pages } = await this.#call('ListSecretVersionIds', async (options) => {
+      const config = { client: this.#client, stopOnSameToken: true };
+      const request = { SecretId: this.#secretId, IncludeDeprecated: true };
+      const pages: ListSecretVersionIdsResponse[] = [];
+      for await (const page of paginateListSecretVersionIds(config, request, options)) {
+        pages.push(page);
+        if (pages.length === MOST_PAGES) break;
+      }
+      return { ...pages.at(-1), pages };
+    });
+    const found = new Map<string, number>();
+    for (const { VersionId, CreatedDate } of pages.flatMap(({ Versions = [] }) => Versions))
+      if (VersionId !== undefined) found.set(VersionId, CreatedDate?.getTime() ?? 0);
+    return [...found].sort(([, a], [, b]) => b - a).map(([id]) => id);
   }
 
   /**
@@ -261,7 +272,7 @@ export class SecretVersions {
     return read();
   }
 
-  #call<T>(operation: string, send: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+  #call<T extends object>(operation: string, send: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
     return callService(SERVICE, this.#deadline, operation, (abortSignal) => send({ abortSignal }));
   }
 }

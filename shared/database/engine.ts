@@ -84,6 +84,8 @@ export interface Engine<S extends Session = Session> {
   readonly optionKeys: readonly string[];
   /** What a secret means that leaves out such a key. */
   readonly optionDefaults?: Readonly<Record<string, string>>;
+  /** What else to say of a host that does not resolve: a whole sentence. */
+  readonly unresolvedHint?: string;
   /**
    * Several accounts can have one name (on MySQL one for each host), and a session need not see the
    * others. Undefined if a name is one account's.

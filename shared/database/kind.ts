@@ -28,7 +28,7 @@ export function databaseAccounts<S extends Session>(tools: Tools<S>): Kind<Secre
     proving: (pending) => strategies.proving(pending),
     following: (current, pending) => strategies.following(current, pending),
     withdrawing: (chosen, current, pending) => strategies.withdrawing(chosen, current, pending),
-    precheck: ({ endpoint: { host } }) => requireHost(host, deadline),
+    precheck: ({ endpoint: { host } }) => requireHost(host, engine.unresolvedHint, deadline),
   };
 }
 
@@ -36,14 +36,14 @@ export function databaseAccounts<S extends Session>(tools: Tools<S>): Kind<Secre
  * Looks the host up, so that a misspelt one fails before anything is stored.
  * @throws {HostNotFoundError | DeadlineError}
  */
-async function requireHost(host: string, deadline: Deadline): Promise<void> {
+async function requireHost(host: string, hint: string | undefined, deadline: Deadline): Promise<void> {
   try {
     await deadline.spend('connecting', `the DNS look-up of ${host}`, () => lookup(host));
   } catch (error) {
     if (error instanceof RotationError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     throw new HostNotFoundError(
-      `The host ${host} does not resolve (${code}): correct the secret's "host", or the VPC's DNS.`,
+      `The host ${host} does not resolve (${code}): correct the secret's "host", or the VPC's DNS.${hint === undefined ? '' : ` ${hint}`}`,
       { host, code },
     );
   }

@@ -57,9 +57,11 @@ const ALLOW = 'Allow the function’s role the actions rds:DescribeDBInstances a
 const SERVICE: Service = {
   name: 'RDS',
   endpoint: 'rds',
+  endpointSetting: 'AWS_ENDPOINT_URL_RDS',
   messageIsSafe: new Set(['AccessDenied', 'AccessDeniedException']),
   mayPass: new Set(['Throttling', 'ThrottlingException']),
   remedies: { AccessDenied: ALLOW, AccessDeniedException: ALLOW },
+  isWhole: (answer) => 'DBInstances' in answer || 'DBClusters' in answer,
   Failure: RdsError,
 };
 
@@ -163,27 +165,23 @@ export class Rds implements Databases {
    * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html
    */
   async #instance(id: string, arn?: string): Promise<DBInstance | undefined> {
-    const instance = await this.#find('DescribeDBInstances', async (abortSignal) => {
-      const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id });
-      const answer = await connect().send(command, { abortSignal });
-      return answer.DBInstances?.[0];
-    });
+    const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id });
+    const answer = await this.#find('DescribeDBInstances', (abortSignal) => connect().send(command, { abortSignal }));
+    const instance = answer?.DBInstances?.[0];
     return arn === undefined || instance?.DBInstanceArn === arn ? instance : undefined;
   }
 
   /** https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusters.html */
-  #cluster(id: string): Promise<DBCluster | undefined> {
-    return this.#find('DescribeDBClusters', async (abortSignal) => {
-      const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id });
-      const answer = await connect().send(command, { abortSignal });
-      return answer.DBClusters?.[0];
-    });
+  async #cluster(id: string): Promise<DBCluster | undefined> {
+    const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id });
+    const answer = await this.#find('DescribeDBClusters', (abortSignal) => connect().send(command, { abortSignal }));
+    return answer?.DBClusters?.[0];
   }
 
   /** Makes the call. Undefined if RDS answers that there is no such instance or cluster. */
-  async #find<T>(
+  async #find<T extends object>(
     operation: string,
-    send: (abortSignal: AbortSignal) => Promise<T | undefined>,
+    send: (abortSignal: AbortSignal) => Promise<T>,
   ): Promise<T | undefined> {
     try {
       return await callService(SERVICE, this.#deadline, operation, send);

@@ -54,23 +54,48 @@ function hostIn(fields: SecretFields): string {
  */
 function hostNameIn(fields: SecretFields, key: string): string | undefined {
   const name = fields.optional(key);
-  if (name !== undefined && isIP(name) === 0 && !HOST_NAME.test(name))
-    throw fields.invalid(`has a "${key}" that is neither a host name nor an IP address`);
-  return name;
+  if (name === undefined || isIP(name) !== 0 || HOST_NAME.test(name)) return name;
+  const [, mistake] = MISTAKES.find(([form]) => form.test(name)) ?? [];
+  throw fields.invalid(
+    mistake === undefined
+      ? `has a "${key}" that is neither a host name nor an IP address`
+      : `has ${mistake.replace('HOST', `"${key}"`)}`,
+  );
 }
 
+/** What people write in place of a host, and what to write: `HOST` stands for the key. */
+const MISTAKES: readonly (readonly [RegExp, string])[] = [
+  [
+    /^jdbc:|:\/\//i,
+    'a connection URL in HOST: write the host alone there, and what else the URL says in keys of its own, ' +
+      'such as "port", "dbname", "username" and "password"',
+  ],
+  [/@/, 'an @ in HOST: write the host alone there, and the user in "username"'],
+  [/,/, 'a comma in HOST: write one host'],
+  [
+    /^\[.*\](:\d*)?$/,
+    'brackets in HOST: write the IPv6 address without brackets, and a port that follows them in the key "port"',
+  ],
+  [/^[^:/]+:\d*$/, 'a port in HOST: write the host alone there, and the port in the key "port"'],
+  [/^\//, 'a path in HOST: write a host name or an IP address; a socket of the operating system cannot be used'],
+  [/\//, 'a slash in HOST: write the host alone there, and port and database in the keys "port" and "dbname"'],
+  [/\s/, 'a blank or a line break in HOST: take it away'],
+];
+
+/** Any whole number, however it is written: 5432, "5432", 5432.0. */
 function portIn(fields: SecretFields): number | undefined {
   const value = fields.json['port'] ?? '';
-  if (value === '') return undefined;
-  const number = typeof value === 'string' && /^ *\d{1,5} *$/.test(value) ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > 65_535)
+  const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
+  if (text === '') return undefined;
+  const number = /^\d[\d.]*(e\+?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isInteger(number) || number < 1 || number > 65_535)
     throw fields.invalid('has a "port" that is no number from 1 to 65535');
   return number;
 }
 
 /** TLS, unless the secret says plainly that there is none. A misspelt `ssl` is refused, not guessed. */
 function tlsIn(fields: SecretFields): Tls {
-  const pem = fields.optional('sslca');
+  const pem = fields.optionalFile('sslca');
   const ca = pem === undefined ? [] : certificatesIn(pem);
   if (ca === undefined) throw fields.invalid('has an "sslca" that holds no readable PEM certificate');
   const servername = hostNameIn(fields, 'sslservername');

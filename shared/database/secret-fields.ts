@@ -19,9 +19,8 @@ export class SecretFields {
 
   /** @throws {InvalidSecretError} if the key is missing, or is not a text */
   required(key: string): string {
-    const value = this.json[key];
-    if (isAbsent(value)) throw this.invalid(`lacks the key "${key}"`);
-    if (typeof value !== 'string') throw this.invalid(`has a "${key}" that is no string`);
+    if (isAbsent(this.json[key])) throw this.invalid(`lacks the key "${key}"`);
+    const value = this.#string(key);
     // NUL ends a text in many protocols. What comes after it would be read as something else.
     if (value.includes('\0')) throw this.invalid(`has a NUL character in "${key}"`);
     return value;
@@ -30,6 +29,20 @@ export class SecretFields {
   /** @throws {InvalidSecretError} if the key is there, but is not a text */
   optional(key: string): string | undefined {
     return isAbsent(this.json[key]) ? undefined : this.required(key);
+  }
+
+  /**
+   * The text of a file, which is not sent to a server. Some programs end a file with NUL.
+   * @throws {InvalidSecretError} if the key is there, but is not a text
+   */
+  optionalFile(key: string): string | undefined {
+    return isAbsent(this.json[key]) ? undefined : this.#string(key);
+  }
+
+  #string(key: string): string {
+    const value = this.json[key];
+    if (typeof value !== 'string') throw this.invalid(`has a "${key}" that is no string`);
+    return value;
   }
 
   /** @param problem completes `The secret's AWSCURRENT version ….` */

@@ -10,6 +10,7 @@ import { EngineMismatchError, UnsupportedHostError, UserNameError } from '../../
 import { differingKeys, parseSecret, sameHost, sameTarget } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
 import type { Database } from '../../../shared/database/work.ts';
+import { tls } from '../../fixtures/tls/tls.ts';
 
 const GOOD = { engine: 'postgres', host: 'db.example.com', username: 'app', password: 'p4ssw0rd-of-app' };
 
@@ -17,6 +18,8 @@ const version = (json: unknown) => ({
   text: new Secret(typeof json === 'string' ? json : JSON.stringify(json)),
   called: 'AWSCURRENT',
 });
+const nested = (form: '[]' | '{}', depth: number) =>
+  form === '[]' ? '['.repeat(depth) + ']'.repeat(depth) : `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 const parse = (json: unknown) => parseSecret(version(json), postgres);
 
 describe('a secret of the least form', () => {
@@ -44,6 +47,7 @@ describe('the keys', () => {
     [{ port: 6432 }, { port: 6432 }],
     [{ port: '6432' }, { port: 6432 }],
     [{ port: ' 6432 ' }, { port: 6432 }],
+    [{ port: '6432.0' }, { port: 6432 }],
     [{ port: '' }, { port: 5432 }],
     [{ port: null }, { port: 5432 }],
     [{ dbname: 'orders' }, { database: 'orders' }],
@@ -65,9 +69,35 @@ describe('the keys', () => {
     expect(parse({ ...GOOD, ...keys }).endpoint).toMatchObject(expected);
   });
 
+  test.each(['5432.0', '5.432e3', '5432.00', '"5432.0"', '" 5432 "'])('the port %s is 5432', (port) => {
+    const text = JSON.stringify({ ...GOOD, port: 0 }).replace('"port":0', `"port":${port}`);
+    expect(parse(text).endpoint.port).toBe(5432);
+  });
+
+  const CA = tls.ca.trim();
+  test.each([
+    ['with NUL at its end', `${CA}\n\0`],
+    ['with a byte order mark', `\ufeff${CA}`],
+    ['with the line breaks of Windows', CA.replaceAll('\n', '\r\n')],
+    ['with blank lines', `\n\n${CA.replaceAll('\n', '\n\n')}\n\n`],
+    ['with blanks for line breaks', CA.replaceAll('\n', ' ')],
+    ['twice, with other text around', `Subject: CN=a\n${CA}\n\0\nSubject: CN=b\n${CA}\nend`],
+  ])('a PEM %s is a PEM', (_, sslca) => {
+    const { ca } = parse({ ...GOOD, sslca }).endpoint.tls as { ca: readonly string[] };
+    expect(new Set(ca)).toEqual(new Set([CA]));
+  });
+
   test.each<[string, unknown, new (message: string) => RotationError, RegExp]>([
     ['no JSON', 'p4ssw0rd-of-app', InvalidSecretError, /is not JSON/],
     ['half of JSON', '{"password":"p4ssw0rd-of-app', InvalidSecretError, /is not JSON/],
+    ...[201, 1000, 100_000].flatMap((depth): [string, unknown, typeof InvalidSecretError, RegExp][] =>
+      (['[]', '{}'] as const).map((form) => [
+        `${form} nested ${depth} deep`,
+        JSON.stringify({ ...GOOD, x: 0 }).replace('"x":0', `"x":${nested(form, depth)}`),
+        InvalidSecretError,
+        /version has lists or objects nested more than 200 deep/,
+      ]),
+    ),
     ['a list', [GOOD], InvalidSecretError, /is not a JSON object/],
     ['a number', '12345678901234567890', InvalidSecretError, /is not a JSON object/],
     ['no engine', { ...GOOD, engine: undefined }, InvalidSecretError, /lacks the key "engine"/],
@@ -80,14 +110,39 @@ describe('the keys', () => {
     ['a port that is a word', { ...GOOD, port: 'p4ssw0rd-of-app' }, InvalidSecretError, /no number from 1 to 65535/],
     ['port 0', { ...GOOD, port: 0 }, InvalidSecretError, /no number from 1 to 65535/],
     ['port 65536', { ...GOOD, port: '65536' }, InvalidSecretError, /no number from 1 to 65535/],
+    ['a port in hexadecimal', { ...GOOD, port: '0x1538' }, InvalidSecretError, /no number from 1 to 65535/],
+    ['a port that is a list', { ...GOOD, port: [5432] }, InvalidSecretError, /no number from 1 to 65535/],
     ['half a port', { ...GOOD, port: 5432.5 }, InvalidSecretError, /no number from 1 to 65535/],
-    [
-      'a URL as host',
-      { ...GOOD, host: 'postgres://app:p4ssw0rd-of-app@db' },
+    ...(
+      [
+        ['postgres://app:p4ssw0rd-of-app@db', /has a connection URL in "host": write the host alone there/],
+        ['mongodb+srv://app:p4ssw0rd-of-app@db/', /a connection URL in "host"/],
+        ['jdbc:mysql://db:3306/orders?password=p4ssw0rd-of-app', /a connection URL in "host"/],
+        ['JDBC:oracle:thin:app/p4ssw0rd-of-app@db', /a connection URL in "host"/],
+        ['app:p4ssw0rd-of-app@db', /an @ in "host".*"username"/],
+        ['db.example.com:5432', /has a port in "host": write the host alone there, and the port in the key "port"/],
+        ['10.0.0.7:5432', /a port in "host"/],
+        ['[::1]', /brackets in "host": write the IPv6 address without brackets/],
+        ['[fd00::7]:5432', /brackets in "host".*"port"/],
+        ['db-1,db-2', /a comma in "host"/],
+        ['db/orders', /a slash in "host".*"dbname"/],
+        ['/var/run/postgresql', /a path in "host".*socket/],
+        ['db.example.com ', /a blank or a line break in "host"/],
+        ['p4ssw0rd-of-app!', /"host" that is neither a host name nor an IP address/],
+      ] as const
+    ).map(([host, message]): [string, unknown, typeof InvalidSecretError, RegExp] => [
+      `the host ${host}`,
+      { ...GOOD, host },
       InvalidSecretError,
-      /neither a host name/,
+      message,
+    ]),
+    ['a port in rotationhost', { ...GOOD, rotationhost: 'db:5432' }, InvalidSecretError, /a port in "rotationhost"/],
+    [
+      'a URL in sslservername',
+      { ...GOOD, sslservername: 'https://db' },
+      InvalidSecretError,
+      /connection URL in "sslservername"/,
     ],
-    ['a socket as host', { ...GOOD, host: '/var/run/postgresql' }, InvalidSecretError, /neither a host name/],
     [
       'an RDS Proxy',
       { ...GOOD, host: 'p.proxy-abc123.eu-west-1.rds.amazonaws.com' },
@@ -152,6 +207,16 @@ describe('the successor', () => {
   test('keeps numbers in the digits they were written in', () => {
     const text = '{"account":12345678901234567890,"ratio":1.10,"engine":"postgres","password":"a"}';
     expect(withKeys(version(text), { password: 'b' }).reveal()).toBe(text.replace('"a"', '"b"'));
+  });
+
+  test('keeps lists and objects, however deep they may be, and brackets in a text', () => {
+    const text = JSON.stringify({ ...GOOD, x: 0, y: `${'[{"'.repeat(500)}\\` }).replace(
+      '"x":0',
+      `"x":${nested('[]', 199)}`,
+    );
+    const successor = withKeys(version(text), { password: 'b' }).reveal();
+    expect(successor).toBe(text.replace(GOOD.password, 'b'));
+    expect(differingKeys(parse(text), parse(successor))).toEqual([]);
   });
 
   test('always fits, and an edited AWSCURRENT no more', () => {

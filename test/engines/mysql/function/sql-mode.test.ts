@@ -1,4 +1,5 @@
 /** Whatever the server's sql_mode makes of quotes and backslashes, the password that is set is the one that was meant. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { MySqlSession } from '../../../../functions/mysql/session.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
@@ -15,6 +16,8 @@ await describeOwnMySql('a password', ({ isMariaDb, over, run, setting }) => {
     ['init_connect that sets it', 'init_connect', `"SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"`],
     ['init_connect that speaks latin1', 'init_connect', "'SET NAMES latin1'"],
     ['read-only transactions', isMariaDb ? 'tx_read_only' : 'transaction_read_only', '1'],
+    ['init_connect that lets no row through', 'init_connect', "'SET SESSION sql_select_limit = 0'"],
+    ['init_connect that lets ten rows be looked at', 'init_connect', "'SET SESSION max_join_size = 10'"],
     ['another character set', 'character_set_server', "'latin1'"],
   ])('is set as it is, whatever is in it, under %s', async (_, name, value) => {
     const bench = over('clear text');
@@ -47,6 +50,28 @@ await describeOwnMySql('a password', ({ isMariaDb, over, run, setting }) => {
       expect(await bench.outcome(user, admins)).toBe('accepted');
       expect(await bench.outcome(user, newPassword())).toBe('refused');
     }
+  });
+
+  test('is set by a session that reads all there is, what others have committed since, and waits for the lock', async () => {
+    const bench = over('clear text');
+    await using admin = await bench.admin();
+    const time = isMariaDb ? 'max_statement_time = 0.05' : 'max_execution_time = 50';
+    await using _setting = await setting('init_connect', `"SET SESSION sql_select_limit = 1, autocommit = 0, ${time}"`);
+    await using one = await bench.session(admin);
+    await using other = await bench.session(admin);
+    const { rows } = one as unknown as MySqlSession;
+    const users = async () => (await rows.call(one, 'SELECT user FROM mysql.user')).length;
+
+    const before = await users();
+    expect(await rows.call(one, 'SELECT 1 UNION SELECT 2')).toHaveLength(2);
+    await using _user = await bench.user();
+    expect(await users()).toBe(before + 1);
+
+    const account = { username: unique('locked'), realm: '%' };
+    const held = bench.engine.exclusively(one, account, () => sleep(300));
+    await sleep(50);
+    expect(await bench.engine.exclusively(other, account, async () => 'alone')).toBe('alone');
+    await held;
   });
 
   test('is not done without: a right for an account that somebody has dropped makes none', async () => {
