@@ -2,10 +2,12 @@
 
 import type { Deadline } from './deadline.ts';
 import {
+  InvalidSecretError,
   PendingGivenUpError,
   PendingMismatchError,
   RotationDisabledError,
   RotationError,
+  SecretsManagerError,
   TokenNotPendingError,
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
@@ -68,7 +70,7 @@ async function createSecret<V>(step: Step<V>): Promise<Outcome> {
   const strategy = choose(step, description, current.value);
   await kind.precheck(current.value);
 
-  const stored = await versions.pending(event.token);
+  const stored = await storedOrWhyNot(versions.pending(event.token));
   if (stored !== undefined) {
     await keepOrGiveUp(step, strategy, description, current, stored);
     return 'done';
@@ -86,7 +88,7 @@ async function createSecret<V>(step: Step<V>): Promise<Outcome> {
   if ((await versions.putPending(event.token, successor, event.rotationToken)) === 'exists') {
     await unused?.();
     // Another attempt was faster, or the read above was stale. The stored value counts.
-    const faster = await requirePendingValue(versions, event.token);
+    const faster = await storedOrWhyNot(requirePendingValue(versions, event.token));
     await keepOrGiveUp(step, strategy, description, current, faster);
   }
   return 'done';
@@ -232,9 +234,9 @@ async function keepOrGiveUp<V>(
   strategy: Strategy<V>,
   description: Description,
   current: Readable<V>,
-  stored: Version,
+  stored: Version | RotationError,
 ): Promise<void> {
-  const pending = readOrWhyNot(step, stored, 'AWSPENDING');
+  const pending = stored instanceof RotationError ? stored : readOrWhyNot(step, stored, 'AWSPENDING');
   const unfit =
     pending instanceof RotationError ? `cannot be used (${pending.message})` : strategy.fits(current.value, pending);
   if (unfit === undefined) return;
@@ -276,6 +278,17 @@ function readOrWhyNot<V>(step: Step<V>, version: Version, called: string): V | R
     return read(step, version, called);
   } catch (error) {
     if (error instanceof RotationError) return error;
+    throw error;
+  }
+}
+
+/** Returns the error if no attempt can read the stored value: it is no text, or it cannot be decrypted. */
+async function storedOrWhyNot<T>(reading: Promise<T>): Promise<T | RotationError> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof InvalidSecretError) return error;
+    if (error instanceof SecretsManagerError && error.code === 'DecryptionFailure') return error;
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
+  type GetSecretValueResponse,
   type ListSecretVersionIdsResponse,
   PutSecretValueCommand,
   paginateListSecretVersionIds,
@@ -12,7 +13,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { callService, type Service } from './aws.ts';
 import type { Deadline } from './deadline.ts';
-import { PendingMismatchError, SecretsManagerError, StaleReadError } from './errors.ts';
+import { InvalidSecretError, PendingMismatchError, SecretsManagerError, StaleReadError } from './errors.ts';
 import { Secret } from './secret.ts';
 
 /** A version and its value, as GetSecretValue shows them. `arn` is that of the secret. */
@@ -33,6 +34,9 @@ export type Description = {
 
 /** For a search among the versions that are neither AWSCURRENT nor AWSPENDING. */
 export type OtherVersions = Pick<SecretVersions, 'labelled' | 'newestFirst' | 'byId'>;
+
+/** Which version GetSecretValue is asked for. */
+type Which = { VersionId?: string; VersionStage?: string };
 
 /** Pauses in milliseconds between reads, as a read may lag behind a write. */
 const BACKOFF = [100, 200, 400, 800] as const;
@@ -126,9 +130,16 @@ export class SecretVersions {
     return this.#get({ VersionStage: label });
   }
 
-  /** This version, if it has AWSPENDING. Undefined if it does not, or if it has no value (yet). */
-  pending(token: string): Promise<Version | undefined> {
-    return this.#get({ VersionId: token, VersionStage: 'AWSPENDING' });
+  /**
+   * This version, if it has AWSPENDING. Undefined if it does not, or if it has no value (yet).
+   * @throws {InvalidSecretError} if its value is no text
+   */
+  async pending(token: string): Promise<Version | undefined> {
+    const which = { VersionId: token, VersionStage: 'AWSPENDING' };
+    const answer = await this.#answerFor(which);
+    if (answer?.SecretBinary !== undefined)
+      throw new InvalidSecretError("The secret's AWSPENDING version has a binary value (SecretBinary), and no text.");
+    return answer && this.#versionIn(answer, which);
   }
 
   /** The same as `pending`, but asks again for up to 1.5 seconds. */
@@ -240,23 +251,33 @@ export class SecretVersions {
     );
   }
 
-  async #get(which: { VersionId?: string; VersionStage?: string }): Promise<Version | undefined> {
+  async #get(which: Which): Promise<Version | undefined> {
+    const answer = await this.#answerFor(which);
+    return answer && this.#versionIn(answer, which);
+  }
+
+  /** Undefined if there is no such version, or if it has no value. */
+  async #answerFor(which: Which): Promise<GetSecretValueResponse | undefined> {
     try {
-      const answer = await this.#call('GetSecretValue', (options) =>
+      return await this.#call('GetSecretValue', (options) =>
         this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, ...which }), options),
       );
-      const id = answer.VersionId ?? which.VersionId;
-      if (id === undefined || answer.SecretString === undefined) return undefined;
-      return {
-        id,
-        arn: answer.ARN ?? this.#secretId,
-        text: new Secret(answer.SecretString),
-        createdAt: answer.CreatedDate ?? new Date(0),
-      };
     } catch (error) {
       if (error instanceof SecretsManagerError && isAbsent(error.code, which)) return undefined;
       throw error;
     }
+  }
+
+  /** Undefined if it has no text value. */
+  #versionIn(answer: GetSecretValueResponse, { VersionId }: Which): Version | undefined {
+    const id = answer.VersionId ?? VersionId;
+    if (id === undefined || answer.SecretString === undefined) return undefined;
+    return {
+      id,
+      arn: answer.ARN ?? this.#secretId,
+      text: new Secret(answer.SecretString),
+      createdAt: answer.CreatedDate ?? new Date(0),
+    };
   }
 
   /**
@@ -284,7 +305,7 @@ export class SecretVersions {
  * the answer is documented nowhere: implementations send ResourceNotFoundException or
  * InvalidRequestException. In other calls the latter means that the secret is being deleted.
  */
-function isAbsent(code: string | undefined, asked: { VersionId?: string; VersionStage?: string }): boolean {
+function isAbsent(code: string | undefined, asked: Which): boolean {
   if (code === 'InvalidRequestException') return asked.VersionId !== undefined && asked.VersionStage !== undefined;
   return code === 'ResourceNotFoundException';
 }

@@ -4,12 +4,13 @@ import { PendingMismatchError } from '../../core/errors.ts';
 import type { Strategy } from '../../core/kind.ts';
 import type { Admin } from '../admin.ts';
 import { type Session, supported } from '../engine.ts';
-import { DormantUserError, ReadOnlyServerError, TwinRightsError } from '../errors.ts';
+import { DormantUserError, LoginRefusedError, ReadOnlyServerError, TwinRightsError } from '../errors.ts';
 import { type Names, namesIn, namesOf, otherOf, pairOf } from '../pair.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Check, Database, Work } from '../work.ts';
 import { prepareDormantUser } from './dormant-user.ts';
 import { requireStillWanted } from './overtaken.ts';
+import { giveUpTaken } from './refused-password.ts';
 import { proveCurrent } from './rehearsal.ts';
 import { onceReplicated } from './replication.ts';
 import { proveWithRights, requireEqualRights } from './twin-rights.ts';
@@ -109,7 +110,13 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
   } finally {
     await session.close();
   }
-  await onceReplicated(admin, () => proveWithRights(work, pending, names).then(() => {}));
+  try {
+    await onceReplicated(admin, () => proveWithRights(work, pending, names).then(() => {}));
+  } catch (error) {
+    // A replica may not know the new password yet.
+    if (!(error instanceof LoginRefusedError) || admin.isAtAnotherHost) throw error;
+    throw await giveUpTaken(error, 'is valid', () => withdrawDormantUser(work, pending));
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import type { PairState, Session } from '../engine.ts';
 import { DormantUserError, PasswordPolicyError } from '../errors.ts';
 import type { SecretValue } from '../secret-value.ts';
 import type { PairWork } from '../work.ts';
-import { releaseRefused } from './refused-password.ts';
+import { onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
 import { bringInLine, requireNothingMore } from './twin-rights.ts';
 import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
 
@@ -66,10 +66,13 @@ function requireUsableBase<S extends Session>({ work, pair }: PairWork<S>, { bas
 }
 
 async function createTwin<S extends Session>(
-  { twins, session, pair }: PairWork<S>,
+  { work, twins, session, pair }: PairWork<S>,
   pending: SecretValue,
 ): Promise<void> {
-  if ((await twins.create(session, pair, pending.password)) === 'conflict')
+  // The pending password cannot be set already: there is no twin.
+  const outcome = await twins.create(session, pair, pending.password).catch(onlyPolicyRefusal);
+  if (outcome instanceof PasswordPolicyError) throw await releaseRefused(work, outcome);
+  if (outcome === 'conflict')
     throw new PendingMismatchError(
       `The user "${pair.twin.username}" appeared in mid-step. The next attempt settles it.`,
     );

@@ -10,9 +10,10 @@ import type { SecretValue } from '../secret-value.ts';
 import type { Work } from '../work.ts';
 import { type Changer, type Means, putBack } from './changer.ts';
 import { requireStillWanted } from './overtaken.ts';
-import { onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
+import { giveUpTaken, onlyPolicyRefusal, releaseRefused } from './refused-password.ts';
 import { onceReplicated } from './replication.ts';
 import { changeOrFindOut } from './uncertain-change.ts';
+import { releaseUnderLock } from './withdraw-password.ts';
 
 /**
  * Sets the pending password. Returns only when that password has logged in.
@@ -122,7 +123,8 @@ async function makePrimary<S extends Session>(
 }
 
 /**
- * Proves the new password by a login. If it fails, puts the old password back under three conditions:
+ * Proves the new password by a login. If it is refused, the pending version is given up once AWSCURRENT
+ * has logged in again. Before that, the old password is put back under three conditions:
  * - the server *refused* the new one: after a time-out the retry finds out by logging in;
  * - the change replaced AWSCURRENT's password, and not that of an older version;
  * - the old password is not valid any more.
@@ -144,12 +146,10 @@ async function proveOrPutBack<S extends Session>(
     await by.session.close();
     return await proveLast(work, pending, result.why);
   }
-  if (by.replacing !== current.value || means.keepsReplaced) throw result.why;
-  await putBackIfRefused(work, by, pending, result.why);
-  throw new LoginRefusedError(
-    'The server took the new password and then refused it, so the old one was put back: look in the server’s log for the reason.',
-    result.why,
-  );
+  if (by.replacing !== current.value) throw result.why;
+  if (!means.keepsReplaced) await putBackIfRefused(work, by, pending, result.why);
+  const old = means.keepsReplaced ? 'is valid' : 'was put back';
+  throw await giveUpTaken(result.why, old, () => releaseUnderLock(work, by));
 }
 
 /**

@@ -37,7 +37,7 @@ export async function withdrawPassword<S extends Session>(
  * Proves AWSCURRENT's password and takes AWSPENDING off, both under the lock: no other attempt changes
  * the password meanwhile, and no later one finds the label.
  */
-function releaseUnderLock<S extends Session>(
+export function releaseUnderLock<S extends Session>(
   { engine, logins, current, release }: Work<S>,
   by: Changer<S>,
 ): Promise<void> {

@@ -156,6 +156,48 @@ describe('a change that is answered by an error which does not say that nothing 
   });
 });
 
+describe('a new password that the server takes and then refuses', () => {
+  /** As a server that stores another password than it was sent. */
+  const storesAnother = (account: Account) => {
+    account.beforeLogin = () => {
+      if (account.password === 'new') account.password = 'another';
+    };
+  };
+  /** A change back compares with what the server was sent. */
+  const takesBack = (account: Account) => {
+    account.beforeChange = () => {
+      if (account.password === 'another') account.password = 'new';
+    };
+  };
+
+  test('is given up once AWSCURRENT has been put back and has logged in', async () => {
+    const account = new Account('old');
+    storesAnother(account);
+    takesBack(account);
+    const given = rotation(account);
+    await expect(set(given)).rejects.toMatchObject({
+      name: 'LoginRefusedError',
+      message: expect.stringMatching(/then refused it, so the old one was put back: .* AWSPENDING was taken off/),
+    });
+    expect(given.released).toEqual(['pending']);
+    expect(account).toMatchObject({ password: 'old', changes: 2 });
+  });
+
+  test('keeps its label while AWSCURRENT is refused, too', async () => {
+    const account = new Account('old');
+    storesAnother(account);
+    takesBack(account);
+    const { beforeLogin } = account;
+    account.beforeLogin = (password) => {
+      beforeLogin(password);
+      if (account.changes === 2) account.password = 'refused everywhere';
+    };
+    const given = rotation(account);
+    await expect(set(given)).rejects.toThrow('AWSPENDING could not be taken off');
+    expect(given.released).toEqual([]);
+  });
+});
+
 test('the old password is not put back if the new one is accepted by the time that nobody else can change it', async () => {
   const account = new Account('old');
   let refusals = 1;
