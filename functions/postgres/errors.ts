@@ -120,7 +120,7 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
 export function pooler(connection: Connection, code?: string): UnsupportedHostError {
   return new UnsupportedHostError(
     `${connection.to.host} seems to be a pooler (PgBouncer, for example) and not PostgreSQL itself, so no new password of user ` +
-      `"${connection.username}" can be tried through it: nothing was changed. Give the database’s own endpoint in the key "rotationhost".`,
+      `"${connection.username}" can be tried through it: nothing was changed. Give the database’s own endpoint in the keys "rotationhost" and, if it is another, "rotationport".`,
     { ...about(undefined, connection), code },
   );
 }

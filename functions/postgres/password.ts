@@ -13,7 +13,7 @@ const { escapeIdentifier: name, escapeLiteral: literal } = pg;
  */
 export async function changeOwnPassword(session: PostgresSession, to: Secret): Promise<'set'> {
   const role = name(session.account.username);
-  await session.change(`ALTER ROLE ${role} ${await passwordClause(to)}`, passwordFailure);
+  await session.change(`ALTER ROLE ${role} ${await passwordClause(session, to)}`, passwordFailure);
   return 'set';
 }
 
@@ -24,13 +24,13 @@ export async function setPassword(admin: PostgresSession, username: string, to: 
     cure: `${adminOption(admin, username)}; and where rds.restrict_password_commands is on, membership in rds_password`,
     passwordOf: username,
   };
-  await admin.change(`ALTER ROLE ${name(username)} ${options}${await passwordClause(to)}`, adminFailure(task));
+  await admin.change(`ALTER ROLE ${name(username)} ${options}${await passwordClause(admin, to)}`, adminFailure(task));
 }
 
 /**
  * The last part of ALTER ROLE. Sends a verifier, so that the password stays out of the server's
  * log.
  */
-async function passwordClause(to: Secret): Promise<string> {
-  return `PASSWORD ${literal(await scramVerifier(to))}`;
+async function passwordClause(session: PostgresSession, to: Secret): Promise<string> {
+  return `PASSWORD ${literal(await scramVerifier(to, session.scramIterations))}`;
 }

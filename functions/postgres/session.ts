@@ -79,7 +79,7 @@ export class PostgresSession implements Session {
   readonly #connection: Connection;
   readonly #until: Deadline;
   readonly #loginTo: (database: string) => Promise<LoginResult<PostgresSession>>;
-  #opened: { role: string; version: number } | undefined;
+  #opened: { role: string; version: number; iterations: number | null } | undefined;
 
   /** @param loginTo logs in to another database of the server as the same user */
   constructor(
@@ -157,6 +157,11 @@ export class PostgresSession implements Session {
     return this.#knownSinceBegin().version;
   }
 
+  /** scram_iterations of this session. Undefined before PostgreSQL 16, and before a transaction has begun. */
+  get scramIterations(): number | undefined {
+    return this.#opened?.iterations ?? undefined;
+  }
+
   #knownSinceBegin() {
     if (this.#opened === undefined) throw new TypeError('not in a transaction');
     return this.#opened;
@@ -179,7 +184,8 @@ export class PostgresSession implements Session {
     try {
       const results = await this.#query(
         `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${this.#settings}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
-          `SELECT current_user AS role, current_setting('server_version_num')::int AS version${selecting}`,
+          "SELECT current_user AS role, current_setting('server_version_num')::int AS version, " +
+          `current_setting('scram_iterations', true)::int AS iterations${selecting}`,
         openingFailure,
       );
       this.#opened = results.at(-1)?.rows[0];

@@ -13,7 +13,7 @@ export function endpointIn(
 ): Endpoint {
   return {
     host: hostIn(fields),
-    port: portIn(fields) ?? engine.defaultPort,
+    port: portIn(fields, 'rotationport') ?? portIn(fields, 'port') ?? engine.defaultPort,
     database: fields.optional('dbname') ?? engine.defaultDatabase,
     tls: tlsIn(fields),
     options: Object.fromEntries(
@@ -42,7 +42,7 @@ function hostIn(fields: SecretFields): string {
   if (RDS_PROXY.test(name))
     throw new UnsupportedHostError(
       `The secret's "${key}" is an RDS Proxy, which knows only the password in AWSCURRENT, so no new one can be tried ` +
-        'through it: give the database’s own endpoint in the key "rotationhost".',
+        'through it: give the database’s own endpoint in the keys "rotationhost" and, if it is another, "rotationport".',
       { host: name },
     );
   return name;
@@ -82,14 +82,17 @@ const MISTAKES: readonly (readonly [RegExp, string])[] = [
   [/\s/, 'a blank or a line break in HOST: take it away'],
 ];
 
-/** Any whole number, however it is written: 5432, "5432", 5432.0. */
-function portIn(fields: SecretFields): number | undefined {
-  const value = fields.json['port'] ?? '';
+/**
+ * `rotationport` counts before `port`, with or without `rotationhost`: a pooler may be on the database's own host.
+ * Any whole number, however it is written: 5432, "5432", 5432.0.
+ */
+function portIn(fields: SecretFields, key: 'port' | 'rotationport'): number | undefined {
+  const value = fields.json[key] ?? '';
   const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
   if (text === '') return undefined;
   const number = /^\d[\d.]*(e\+?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
   if (!Number.isInteger(number) || number < 1 || number > 65_535)
-    throw fields.invalid('has a "port" that is no number from 1 to 65535');
+    throw fields.invalid(`has a "${key}" that is no number from 1 to 65535`);
   return number;
 }
 

@@ -49,7 +49,7 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/core/rotation.ts',
-        find: 'const stored = await versions.pending(event.token);',
+        find: 'const stored = await storedOrWhyNot(versions.pending(event.token));',
         replace: 'const stored = undefined as Version | undefined;',
       },
       {
@@ -155,7 +155,13 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'a verifier is sent instead of the password',
-    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [
+      {
+        file: 'functions/postgres/password.ts',
+        find: 'await scramVerifier(to, session.scramIterations)',
+        replace: 'to.reveal()',
+      },
+    ],
     engine: 'postgres',
     strategy: 'single-user',
     caughtBy: 'setSecret/db1/→Query:ALTER#1/kill-after',
@@ -185,7 +191,13 @@ export const brokenRules: BrokenRule[] = [
   },
   {
     rule: 'the admin too sends a verifier instead of the password',
-    edits: [{ file: 'functions/postgres/password.ts', find: 'await scramVerifier(to)', replace: 'to.reveal()' }],
+    edits: [
+      {
+        file: 'functions/postgres/password.ts',
+        find: 'await scramVerifier(to, session.scramIterations)',
+        replace: 'to.reveal()',
+      },
+    ],
     engine: 'postgres',
     strategy: 'single-user-by-admin',
     caughtBy: 'setSecret/db2/→Query:ALTER#1/kill-after',

@@ -31,7 +31,7 @@ async function checkSecret(json: Json): Promise<void> {
   const value = parse(json);
   if (value.masterarn !== undefined) await namesOf(value, async () => undefined, engine);
   for (const key of Object.keys(json)) {
-    const isReplaced = key === 'host' && 'rotationhost' in json;
+    const isReplaced = ['host', 'port'].includes(key) && `rotation${key}` in json;
     const unfit = { ...json, [key]: { no: 'text' } };
     if (!isReplaced && accepts(() => parse(unfit))) throw new Error(`The function does not look at the key "${key}"`);
   }
@@ -84,6 +84,7 @@ describe('the function reads', () => {
     ['every key that it knows', SECRET],
     ['a secret of RDS', { username: 'admin', password: '…' }],
     ['where to rotate in place of the host', { ...SECRET, rotationhost: 'writer.example.com', host: 'proxy' }],
+    ['and at which port', { ...SECRET, rotationport: 5432, port: 6432 }],
   ])('%s', (_, secret) => checkSecret(secret));
 
   test.each([

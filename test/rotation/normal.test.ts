@@ -66,6 +66,12 @@ for (const engine of engineNames) {
       ).toEqual(['createSecret', 'setSecret', 'testSecret']);
     });
 
+    test('at rotationport, where port is a pooler’s', async () => {
+      await using rotating = await Rotating.on(server, { secret: { port: 1, rotationport: server.port } });
+      await rotating.expectRotated();
+      expect(rotating.value()).toMatchObject({ port: 1, rotationport: server.port });
+    });
+
     test('again and again', async () => {
       await using rotating = await Rotating.on(server);
       for (let i = 0; i < 3; i++) await rotating.expectRotated();

@@ -50,7 +50,7 @@ const others = fc.dictionary(
     .filter(
       (key) =>
         !(key in GOOD) &&
-        !/^(ssl|sslca|sslservername|port|dbname|rotationhost|masterarn|authSource|__proto__)$/.test(key),
+        !/^(ssl|sslca|sslservername|port|dbname|rotationhost|rotationport|masterarn|authSource|__proto__)$/.test(key),
     ),
   fc.jsonValue({ maxDepth: 1 }),
   { maxKeys: 3 },

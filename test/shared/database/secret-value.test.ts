@@ -54,6 +54,15 @@ describe('the keys', () => {
     [{ dbname: '' }, { database: 'postgres' }],
     [{ host: '10.0.0.7' }, { host: '10.0.0.7' }],
     [{ host: 'fd00::7' }, { host: 'fd00::7' }],
+    [
+      { port: 6432, rotationport: 5432 },
+      { host: 'db.example.com', port: 5432 },
+    ],
+    [
+      { port: 6432, rotationhost: 'direct.example.com', rotationport: '5433' },
+      { host: 'direct.example.com', port: 5433 },
+    ],
+    [{ port: 6432, rotationport: '' }, { port: 6432 }],
     [{ rotationhost: 'direct.example.com' }, { host: 'direct.example.com' }],
     [
       { host: 'p.proxy-abc123.eu-west-1.rds.amazonaws.com', rotationhost: 'db.example.com' },
@@ -136,6 +145,7 @@ describe('the keys', () => {
       InvalidSecretError,
       message,
     ]),
+    ['a rotationport that is a word', { ...GOOD, rotationport: 'x' }, InvalidSecretError, /"rotationport" that is no/],
     ['a port in rotationhost', { ...GOOD, rotationhost: 'db:5432' }, InvalidSecretError, /a port in "rotationhost"/],
     [
       'a URL in sslservername',
@@ -243,6 +253,8 @@ test('a target is a user of a server', () => {
   expect(sameTarget(one, parse({ ...GOOD, password: 'other', dbname: 'orders' }))).toBe(true);
   for (const other of [{ username: 'b' }, { host: 'other.example.com' }, { port: 5433 }])
     expect(sameTarget(one, parse({ ...GOOD, ...other }))).toBe(false);
+  expect(sameTarget(one, parse({ ...GOOD, port: 6432, rotationport: 5432 }))).toBe(true);
+  expect(sameTarget(one, parse({ ...GOOD, rotationport: 5433 }))).toBe(false);
 });
 
 test.each([

@@ -55,6 +55,25 @@ describeServers('postgres', 'changing the own password', (server) => {
     expect(stored).toEqual({ rolpassword: expect.stringMatching(/^SCRAM-SHA-256\$4096:/) });
   });
 
+  const before16 = Number.parseInt(server.version, 10) < 16 ? 'there is no scram_iterations before 16' : undefined;
+  for (const [setting, stored] of [
+    [1000, 1000],
+    [20_000, 20_000],
+    [2_000_000_000, 100_000],
+  ])
+    testUnless(before16)(`follows scram_iterations = ${setting}, up to a number that a login can bear`, async () => {
+      await using role = await newRole(server, { more: `ALTER ROLE %I SET scram_iterations = ${setting}` });
+      const to = newPassword();
+      await using own = await session(server, role);
+
+      expect(await change(own.session, role.password, to)).toBe('set');
+
+      await expectChanged(server, role, to);
+      const name = pg.escapeLiteral(role.username);
+      const [row] = await sql(server, `SELECT rolpassword FROM pg_authid WHERE rolname = ${name}`);
+      expect(row).toEqual({ rolpassword: expect.stringContaining(`SCRAM-SHA-256$${stored}:`) });
+    });
+
   test('waits for the disk, and is done as the user itself, whatever its settings say', async () => {
     await using role = await newRole(server, {
       more: 'ALTER ROLE %I SET synchronous_commit = off; ALTER ROLE %I SET role = pg_monitor; GRANT pg_monitor TO %I',
