@@ -15,6 +15,8 @@ if (options === undefined) console.log(HELP);
 else await run(options);
 
 async function run({ secretId, timeLimit }: Options): Promise<void> {
+  // As for the AWS CLI. The SDK reads AWS_REGION alone.
+  if (process.env['AWS_DEFAULT_REGION']) process.env['AWS_REGION'] ||= process.env['AWS_DEFAULT_REGION'];
   let onStop = 'Stopped; nothing was started.';
   process.once('SIGINT', () => {
     journal.stopped(onStop);

@@ -39,6 +39,10 @@ export async function follow({ secret, log, journal, version, timeLimitMs, ...st
       return { succeeded: true, ms, labels };
     }
     await lines.sayNew();
+    if (lines.isBeyondRetry) {
+      labels = (await secret.state((why) => journal.once(why)))?.labels ?? labels;
+      return { succeeded: false, why: 'no retry helps before the cause is settled', labels };
+    }
     if (state && misses >= MISSES_THAT_COUNT) {
       await lines.until(({ outcome }) => outcome === 'failed');
       const why = state.isRotationOn ? 'AWSPENDING was taken off the version' : 'the rotation was cancelled';
@@ -77,6 +81,11 @@ class Lines {
       this.#said.push(line);
       this.#journal.step(line);
     }
+  }
+
+  /** Whether a step has failed for a reason that only a person can settle. */
+  get isBeyondRetry(): boolean {
+    return this.#said.some(({ outcome, cause }) => outcome === 'failed' && cause?.retryHelps === false);
   }
 
   /** Waits a little for a line without which the story is not complete. */

@@ -9,7 +9,7 @@ export type Line = {
   step: string;
   outcome: string;
   durationMs: number;
-  cause?: { name: string };
+  cause?: { name: string; retryHelps?: boolean };
 };
 
 /** By how much this machine's clock may differ from the function's. Above that the SDK's calls are refused anyway. */

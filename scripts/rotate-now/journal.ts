@@ -59,6 +59,7 @@ export class Journal {
     } else {
       this.#lastCause = `${step}: ${cause?.name}: ${message}`;
       this.event(`${step}: failed, in ${durationMs} ms: ${cause?.name}: ${message}`);
+      if (cause?.retryHelps === false) return;
       this.once('While AWSPENDING is on the version, Secrets Manager tries again by itself, from createSecret on.');
     }
   }
@@ -86,13 +87,12 @@ export class Journal {
     const terminal = this.#terminal;
     const current = short(labels.get('AWSCURRENT'));
     const untouched = labels.get('AWSCURRENT') === before.get('AWSCURRENT');
-    this.#verdict('red', `✘ ${name} was not rotated: ${why}`);
+    const cause = this.#lastCause;
+    this.#verdict('red', `✘ ${name} was not rotated: ${cause ?? why}`);
     terminal.row('labels', shown(labels));
     terminal.row('AWSCURRENT', untouched ? `was not moved: ${current}, as before` : `was moved, to ${current}`);
-    terminal.row(
-      'last cause',
-      this.#lastCause ?? `none was seen. A step that never began, or that Lambda ended, logs none: see ${group}`,
-    );
+    if (cause !== undefined) terminal.row('ended', why);
+    else terminal.row('cause', `none was seen. A step that never began, or that Lambda ended, logs none: see ${group}`);
     terminal.row('what to do', 'docs/when-it-fails.md has each cause by its name');
   }
 

@@ -13,7 +13,7 @@ Options
   --time-limit N      how many seconds to follow the rotation (900); it goes on after that
   --help              this text
 
-Region, credentials and endpoints are found as by every AWS SDK: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on.
+Region, credentials and endpoints are found as by every AWS SDK: AWS_REGION (or AWS_DEFAULT_REGION), AWS_PROFILE, AWS_ENDPOINT_URL and so on.
 Times are counted from the start of the rotation to the moment at which this command saw what it says.
 
 It needs the rights
