@@ -22,6 +22,7 @@ export const mongodb: Engine<MongoSession> = {
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
+  rehearse: (session, _account, work) => session.rehearse(work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
   outlook,
   byAdmin: () => byAdmin,

@@ -47,6 +47,7 @@ export class MongoSession implements Session {
   keepsMarks = false;
   /** Why it does not, as the end of a sentence. */
   whyNoMarks = 'the pair was not looked at';
+  isRehearsing = false;
   readonly #client: MongoClient;
   readonly #connection: Connection;
   readonly #until: Deadline;
@@ -64,6 +65,16 @@ export class MongoSession implements Session {
    */
   exclusively<T>(_account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
     return work(async () => {});
+  }
+
+  /** Runs `work`, and sends no command that changes something. */
+  async rehearse(work: () => Promise<void>): Promise<void> {
+    this.isRehearsing = true;
+    try {
+      await work();
+    } finally {
+      this.isRehearsing = false;
+    }
   }
 
   get host(): string {
@@ -115,6 +126,7 @@ export class MongoSession implements Session {
    * change.
    */
   async change(command: Document, database: string, failure: Failure = statementFailure): Promise<void> {
+    if (this.isRehearsing) return;
     const ms = this.#until.serverLimit();
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }

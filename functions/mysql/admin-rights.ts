@@ -25,13 +25,16 @@ export function adminFailure(
 ): Failure {
   return (error, connection) => {
     const failure = failureOf(error, connection);
-    if (!(failure instanceof PrivilegeError)) return failure;
-    return new PrivilegeError(
-      `The admin "${admin.account.username}" at ${failure.host} may not ${what} (${failure.code}): let somebody who may, run ${cure}. ` +
-        'AWSCURRENT works, and has not changed.',
-      failure,
-    );
+    return failure instanceof PrivilegeError ? mayNot(admin, `${what} (${failure.code})`, cure, failure.code) : failure;
   };
+}
+
+/** See `adminFailure`. */
+export function mayNot({ account, host }: MySqlSession, what: string, cure: string, code?: string): PrivilegeError {
+  return new PrivilegeError(
+    `The admin "${account.username}" at ${host} may not ${what}: let somebody who may, run ${cure}. AWSCURRENT works, and has not changed.`,
+    { user: account.username, host, code },
+  );
 }
 
 /** For a statement of an admin that sets the password of `account`. */

@@ -7,6 +7,7 @@ import type { MySqlDifference } from './differences.ts';
 import { requireGrantable } from './grantable.ts';
 import { revoke } from './grants.ts';
 import { holderOf, quoted } from './names.ts';
+import { requireHeld } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 
 /** @throws {TwinRightsError} if the base holds something on what is gone; all else is settled then */
@@ -29,12 +30,14 @@ export async function apply(admin: MySqlSession, pair: Pair, difference: MySqlDi
 async function settle(admin: MySqlSession, pair: Pair, difference: MySqlDifference) {
   const { what, statements, withheld = [], cure, shutsOut, parts = [], ifGone } = difference;
   if (shutsOut) await requireGrantable(admin, pair);
-  const failure = adminFailure(admin, `settle ${what} of ${quoted(pair.twin)}`, cure(quoted(admin.account)));
+  const task = `settle ${what} of ${quoted(pair.twin)}`;
+  const failure = adminFailure(admin, task, cure(quoted(admin.account)));
   const run = async (all: readonly string[]) => {
     for (const statement of all) await admin.change(statement, failure);
   };
   const gone: { what: string; remedy: string }[] = [];
   try {
+    await requireHeld(admin, task, cure(quoted(admin.account)));
     await run(statements);
     await run(await stillToRevoke(admin, pair, withheld));
   } catch (error) {

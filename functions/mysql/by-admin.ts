@@ -7,6 +7,7 @@ import { marksAbout } from './mark.ts';
 import { quoted } from './names.ts';
 import { passwordClause } from './password.ts';
 import { powerOf } from './power.ts';
+import { requireAcceptable, requireCreateUser } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 
 export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
@@ -17,6 +18,8 @@ export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
  * does.
  */
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
+  await requireCreateUser(admin, `set the password of ${quoted(account)}`);
+  await requireAcceptable(admin, account.username, to);
   const failure: Failure = (error, connection) => passwordFailure(error, connection, admin, account.username);
   await admin.change(`ALTER USER ${quoted(account)} ${passwordClause(admin, to)}`, failure);
   if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);

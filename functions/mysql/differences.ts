@@ -296,7 +296,9 @@ function options({ base, twin, names }: Seen): MySqlDifference[] {
 function unread({ base, twin }: Seen): MySqlDifference[] {
   const of = ({ account, grants }: Description, kind: 'less' | 'more'): MySqlDifference[] => {
     const what = `${grants.unread} lines that this function cannot read in SHOW GRANTS FOR ${quoted(account)}`;
-    return grants.unread === 0 ? [] : [{ kind, what, remedies: [], statements: [], cure: createUser }];
+    return grants.unread === 0
+      ? []
+      : [{ kind, what, remedies: [], statements: [], isForPerson: true, cure: createUser }];
   };
   return [...of(base, 'less'), ...of(twin, 'more')];
 }

@@ -22,6 +22,7 @@ export const mysql: Engine<MySqlSession> = {
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
+  rehearse: (session, account, work) => session.rehearse(account, work),
   changeOwnPassword,
   outlook,
   byAdmin: () => byAdmin,

@@ -201,9 +201,12 @@ export function isConflict(error: unknown): boolean {
   return error instanceof RotationError && error.code === String(CONFLICT);
 }
 
+/** ER_NOT_VALID_PASSWORD */
+export const NOT_VALID = 1819;
+
 /** Why the server refuses the password itself. */
 const POLICY: Readonly<Record<number, string>> = {
-  1819: 'does not satisfy its password policy',
+  [NOT_VALID]: 'does not satisfy its password policy',
   3638: 'was used before (password_history, password_reuse_interval)',
 };
 
@@ -212,11 +215,29 @@ const POLICY: Readonly<Record<number, string>> = {
  * strict_password_validation and a validation plugin are on. Both servers say so of every change,
  * where they are read-only.
  */
-const OPTION_PREVENTS = 1290;
+export const OPTION_PREVENTS = 1290;
 const CANNOT_USER = 1396;
 /** The account's plugin stores passwords in another form. */
 const NO_SUCH_HASH = 1372;
 const NO_HASH = [OPTION_PREVENTS, CANNOT_USER, NO_SUCH_HASH];
+
+/** @param errno one of POLICY */
+export function policyRefusal(errno: number, user: string, host: string): PasswordPolicyError {
+  return new PasswordPolicyError(
+    `The password for user "${user}" at ${host} ${POLICY[errno]}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
+    { user, host, code: String(errno) },
+  );
+}
+
+/** For a MariaDB that takes no password hash. */
+export function hashRefusal(errno: number, user: string, host: string): PasswordPolicyError {
+  return new PasswordPolicyError(
+    `MariaDB at ${host} takes no password hash for user "${user}": strict_password_validation is on together with a password ` +
+      'validation plugin, or the account is gone, or authenticates by another plugin than mysql_native_password. A plain password would stand in ' +
+      'the general log, so it is not sent.',
+    { user, host, code: String(errno) },
+  );
+}
 
 /** @param user whose password the statement sets; the session's own user if there is none */
 export function passwordFailure(
@@ -226,20 +247,9 @@ export function passwordFailure(
   user = connection.username,
 ): RotationError {
   if (!isAnswer(error)) return statementFailure(error, connection);
-  const details = { ...about(error, connection), user };
-  const problem = POLICY[error.errno];
-  if (problem !== undefined)
-    return new PasswordPolicyError(
-      `The password for user "${user}" at ${connection.to.host} ${problem}: adapt PASSWORD_LENGTH and EXCLUDE_CHARACTERS to it.`,
-      details,
-    );
-  if (isMariaDb && NO_HASH.includes(error.errno))
-    return new PasswordPolicyError(
-      `MariaDB at ${connection.to.host} takes no password hash for user "${user}": strict_password_validation is on together with a password ` +
-        'validation plugin, or the account is gone, or authenticates by another plugin than mysql_native_password. A plain password would stand in ' +
-        'the general log, so it is not sent.',
-      details,
-    );
+  const { errno } = error;
+  if (errno in POLICY) return policyRefusal(errno, user, connection.to.host);
+  if (isMariaDb && NO_HASH.includes(errno)) return hashRefusal(errno, user, connection.to.host);
   return statementFailure(error, connection);
 }
 

@@ -179,3 +179,36 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
   );
   return onDatabase.length === 1 && onDatabase.every(holds);
 }
+
+/**
+ * Whether `own` may hold all of `wanted`, as far as SHOW GRANTS tells. Where grants on several patterns
+ * or partial revokes decide, the answer is yes.
+ */
+export function mayHold(own: Grants, wanted: Grants): boolean {
+  const anywhere = [...own.levels].filter(([level]) => level === EVERYWHERE);
+  const covering = (object: string) =>
+    [...own.levels].filter(
+      ([level]) =>
+        level === EVERYWHERE ||
+        level === object ||
+        (level.endsWith('.*') && databasesOf(level, 'is').test(databaseIn(object))),
+    );
+  const has = (levels: [string, Level][], privilege: string) =>
+    levels.some(
+      ([, { privileges }]) =>
+        privileges.has(EVERYTHING) || privileges.has(privilege) || privileges.has(privilege.replace(/ \(.*/s, '')),
+    );
+  // Whoever may write the grant tables may grant anything: https://dev.mysql.com/doc/refman/9.7/en/grant.html
+  if (wanted.unread > 0 || own.unread > 0 || has(covering('`mysql`.*'), 'UPDATE')) return true;
+  const holdsLevels = [...wanted.levels].every(([object, { privileges, grantable }]) => {
+    const levels = object === EVERYWHERE ? anywhere : covering(object);
+    // ALL PRIVILEGES may be held one by one.
+    const holds = [...privileges].every((name) => name === EVERYTHING || has(levels, name));
+    return holds && (!grantable || levels.some(([, level]) => level.grantable));
+  });
+  const holdsDynamic = [...wanted.dynamic].every(
+    ([name, grantable]) => own.dynamic.has(name) && (!grantable || own.dynamic.get(name) === true),
+  );
+  const holdsRoles = own.dynamic.has('ROLE_ADMIN') || [...wanted.roles.keys()].every((role) => own.roles.get(role));
+  return holdsLevels && holdsDynamic && holdsRoles;
+}

@@ -4,8 +4,11 @@ import type { Secret } from '../../shared/core/secret.ts';
 import type { Overlap } from '../../shared/database/engine.ts';
 import { PrivilegeError, RetainedPasswordError } from '../../shared/database/errors.ts';
 import { requireOneAccount } from './accounts.ts';
+import { grantsOf } from './description.ts';
 import { isConflict, passwordFailure } from './errors.ts';
+import { grantsIn, mayHold } from './grants.ts';
 import { quoted } from './names.ts';
+import { requireAcceptable } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 
 /**
@@ -28,6 +31,8 @@ async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): P
       { user: username },
     );
   await requireOneAccount(session, username);
+  if (session.isRehearsing) await requireMayKeep(session);
+  await requireAcceptable(session, username, to);
   const statement = `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(keep.reveal())} RETAIN CURRENT PASSWORD`;
   try {
     await session.change(statement, (error, connection) =>
@@ -38,6 +43,13 @@ async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): P
     if (isConflict(error)) return 'conflict';
     throw error;
   }
+}
+
+/** @throws {PrivilegeError} if the user clearly lacks the right to keep its old password */
+async function requireMayKeep(session: MySqlSession): Promise<void> {
+  const own = await grantsOf(session);
+  const rights = [MAY_KEEP, 'CREATE USER'].map((right) => `GRANT ${right} ON *.* TO ${quoted(session.account)}`);
+  if (!rights.some((right) => mayHold(own, grantsIn([right])))) throw mayNotKeep(session);
 }
 
 /**
@@ -51,15 +63,21 @@ async function reanchor(session: MySqlSession, keep: Secret): Promise<void> {
   );
 }
 
-function withRemedy(error: RotationError, { account }: MySqlSession): RotationError {
-  const user = `user "${account.username}" at ${error.host}`;
+const MAY_KEEP = 'APPLICATION_PASSWORD_ADMIN';
+
+function mayNotKeep({ account, host }: MySqlSession, code?: string): PrivilegeError {
+  return new PrivilegeError(
+    `The user "${account.username}" at ${host} may not keep its old password valid, as the strategy dual-password does: run ` +
+      `GRANT ${MAY_KEEP} ON *.* TO ${quoted(account)}. Nothing was changed.`,
+    { user: account.username, host, code },
+  );
+}
+
+function withRemedy(error: RotationError, session: MySqlSession): RotationError {
+  const user = `user "${session.account.username}" at ${error.host}`;
   switch (error.code) {
     case ACCESS_DENIED:
-      return new PrivilegeError(
-        `The ${user} may not keep its old password valid, as the strategy dual-password does: run ` +
-          `GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ${quoted(account)}. Nothing was changed.`,
-        error,
-      );
+      return mayNotKeep(session, error.code);
     case NOT_UNDERSTOOD:
       return new UnknownStrategyError(
         `The strategy dual-password cannot be had for ${user}: it takes MySQL 8.0.14 or newer, and this server does not know RETAIN CURRENT ` +

@@ -3,6 +3,7 @@ import type { Difference, Pair } from '../../shared/database/engine.ts';
 import { adminFailure } from './admin-rights.ts';
 import type { MySqlDifference } from './differences.ts';
 import { quoted } from './names.ts';
+import { requireHeld } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 
 /**
@@ -34,6 +35,8 @@ export async function withOwnWork(
 export async function giveToBase(admin: MySqlSession, { base }: Pair, difference: Difference): Promise<void> {
   const { what, toBase, cure } = difference as MySqlDifference;
   if (toBase === undefined) return;
-  const failure = adminFailure(admin, `give ${what} to ${quoted(base)}`, cure(quoted(admin.account)));
+  const by = cure(quoted(admin.account));
+  await requireHeld(admin, `give ${what} to ${quoted(base)}`, by);
+  const failure = adminFailure(admin, `give ${what} to ${quoted(base)}`, by);
   await admin.change(toBase.statement, failure);
 }

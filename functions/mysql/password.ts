@@ -4,6 +4,7 @@ import type { Secret } from '../../shared/core/secret.ts';
 import { requireOneAccount } from './accounts.ts';
 import { requireOneWay } from './description.ts';
 import { isConflict, passwordFailure } from './errors.ts';
+import { requireAcceptable } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 
 /**
@@ -15,6 +16,7 @@ import type { MySqlSession } from './session.ts';
 export async function changeOwnPassword(session: MySqlSession, from: Secret, to: Secret): Promise<'set' | 'conflict'> {
   await requireOneAccount(session, session.account.username);
   await requireOneWay(session);
+  await requireAcceptable(session, session.account.username, to);
   const statement = session.isMariaDb
     ? `SET PASSWORD = ${literal(nativeHash(to))}`
     : `ALTER USER USER() IDENTIFIED BY ${literal(to.reveal())} REPLACE ${literal(from.reveal())}`;

@@ -12,6 +12,7 @@ import { attributeOf } from './mark.ts';
 import { quoted } from './names.ts';
 import { giveToBase, withOwnWork } from './own-work.ts';
 import { passwordClause } from './password.ts';
+import { asIfMade, requireAcceptable, requireCreateUser } from './rehearsal.ts';
 import type { MySqlSession } from './session.ts';
 import { state } from './state.ts';
 
@@ -38,6 +39,7 @@ export const twins: Twins<MySqlSession> = {
   async create(admin, pair, to) {
     await requireGrantable(admin, pair);
     const twin = quoted(pair.twin);
+    await requireCreateUser(admin, `make the account ${twin}`);
     // Not the pending password: the server's password history would refuse it when the twin is
     // enabled. But on MariaDB, which has no mark, the pending password is what shows that the twin
     // is this secret's.
@@ -61,6 +63,7 @@ export const twins: Twins<MySqlSession> = {
   async adopt(admin, pair) {
     if (admin.isMariaDb) return;
     const twin = quoted(pair.twin);
+    await requireCreateUser(admin, `mark ${twin}`);
     const failure = adminFailure(admin, `mark ${twin}`, createUser(quoted(admin.account)));
     await admin.change(`ALTER USER ${twin} ${attributeOf(pair)}`, failure);
   },
@@ -74,7 +77,12 @@ export const twins: Twins<MySqlSession> = {
     const isOfPair = [pair.base, pair.twin].some(({ username }) => username === session.account.username);
     try {
       const { base, twin } = await describeBoth(session, pair);
-      const found = differencesIn(requireFound(base, pair.base), requireFound(twin, pair.twin), session.isMariaDb);
+      const isToCome = session.isRehearsing && base !== undefined && twin === undefined;
+      const found = differencesIn(
+        requireFound(base, pair.base),
+        isToCome ? asIfMade(pair.twin, base) : requireFound(twin, pair.twin),
+        session.isMariaDb,
+      );
       return await withOwnWork(session, pair, found);
     } catch (error) {
       if (!(error instanceof PrivilegeError)) throw error;
@@ -88,7 +96,10 @@ export const twins: Twins<MySqlSession> = {
 
   async enable(admin, pair, which, to) {
     const account = pair[which];
-    const failure = adminPasswordFailure(admin, account, `set the password of ${quoted(account)}`);
+    const what = `set the password of ${quoted(account)}`;
+    await requireCreateUser(admin, what);
+    await requireAcceptable(admin, account.username, to);
+    const failure = adminPasswordFailure(admin, account, what);
     const clause = await withPlugin(admin, pair, which, to);
     // Otherwise the account's second password, where dual password has left one, would stay valid.
     if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);

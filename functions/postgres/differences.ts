@@ -65,6 +65,7 @@ function membership(seen: Seen): PostgresDifference[] {
       kind: 'less',
       what: `membership in "${base}", which is itself a member of the admin and so cannot be granted by it`,
       remedies: [revoked(picture, picture.circle, base)],
+      isForPerson: true,
     });
   else if (!isMember)
     found.push({
@@ -304,6 +305,7 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
       what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
       remedies: remediesFor(kind, name(base), name(twin), place),
       ...(settlesIt && { holdingsIn: database }),
+      ...(kind in HOLDINGS && kind !== 'o' && kind !== 'a' && { isForPerson: true }),
       outsideTransaction: database !== '' && database !== picture.database,
     };
   });

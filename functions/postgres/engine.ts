@@ -19,6 +19,7 @@ export const postgres: Engine<PostgresSession> = {
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
+  rehearse: (session, account, work) => session.rehearse(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
   outlook,
   byAdmin: () => byAdmin,

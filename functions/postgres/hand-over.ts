@@ -21,6 +21,8 @@ export async function handOver(there: PostgresSession, pair: Pair, database: str
   const place = database === '' ? '' : ` in database "${database}"`;
   const giveBack = await borrowRights(there, pair, place);
   await reassign(there, pair, place);
+  // What follows, and REASSIGN OWNED itself, locks objects that the application may want to use.
+  if (there.isRehearsing) return;
   for (const { revoke, revoking } of await grantsTo(there, pair.twin.username, place))
     await there.change(revoke, adminFailure(revoking), LONGEST_WAIT);
   // The server only warns an admin that may not revoke a right, or that revokes a right somebody
@@ -78,7 +80,9 @@ async function reassign(there: PostgresSession, pair: Pair, place: string): Prom
         ? forSuperusers.join('; ')
         : `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
   };
-  await there.change(`REASSIGN OWNED BY ${twin} TO ${base}`, adminFailure(task), LONGEST_WAIT);
+  if (!there.isRehearsing)
+    return there.change(`REASSIGN OWNED BY ${twin} TO ${base}`, adminFailure(task), LONGEST_WAIT);
+  if (forSuperusers.length > 0) throw there.notAllowed(task);
 }
 
 /**

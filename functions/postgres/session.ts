@@ -65,6 +65,9 @@ const HELD_IN_ANOTHER_DATABASE =
   'SELECT EXISTS (SELECT FROM pg_locks mine JOIN pg_locks other USING (locktype, classid, objid, objsubid) ' +
   "WHERE locktype = 'advisory' AND mine.pid = pg_backend_pid() AND other.granted AND other.database <> mine.database) AS held";
 
+/** A part of three statements of a rehearsal. */
+const SAVEPOINT = 'SAVEPOINT rehearsed';
+
 /** The shortest pause before the next try to get the lock, in milliseconds. */
 const PAUSE = 100;
 
@@ -80,6 +83,9 @@ export class PostgresSession implements Session {
   readonly #until: Deadline;
   readonly #loginTo: (database: string) => Promise<LoginResult<PostgresSession>>;
   #opened: { role: string; version: number; iterations: number | null } | undefined;
+  #isRehearsing = false;
+  /** In a rehearsal's transaction: each message has a savepoint to go back to. */
+  #hasSavepoint = false;
 
   /** @param loginTo logs in to another database of the server as the same user */
   constructor(
@@ -127,6 +133,25 @@ export class PostgresSession implements Session {
       // Random, so that two sessions that saw each other's lock do not meet again.
       await sleep(PAUSE * (1 + Math.random()));
     }
+  }
+
+  /**
+   * Runs `work` as `exclusively` does, and rolls back. A statement that fails spoils no other one,
+   * because each has a savepoint. Nobody else sees anything of it. What `work` has changed is locked
+   * until the end: rows of roles, and no object of the application's (see hand-over.ts).
+   */
+  async rehearse(account: Account, work: () => Promise<void>): Promise<void> {
+    this.#isRehearsing = true;
+    try {
+      await this.exclusively(account, work);
+    } finally {
+      this.#isRehearsing = false;
+    }
+  }
+
+  /** Whether nothing that this session changes now will last. */
+  get isRehearsing(): boolean {
+    return this.#isRehearsing;
   }
 
   /**
@@ -184,17 +209,24 @@ export class PostgresSession implements Session {
     try {
       const results = await this.#query(
         `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${this.#settings}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
-          "SELECT current_user AS role, current_setting('server_version_num')::int AS version, " +
+          `${this.#isRehearsing ? `${SAVEPOINT}; ` : ''}SELECT current_user AS role, current_setting('server_version_num')::int AS version, ` +
           `current_setting('scram_iterations', true)::int AS iterations${selecting}`,
         openingFailure,
       );
       this.#opened = results.at(-1)?.rows[0];
+      this.#hasSavepoint = this.#isRehearsing;
       const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
+      this.#hasSavepoint = false;
+      if (this.#isRehearsing) {
+        await this.#run('ROLLBACK', statementFailure);
+        return result;
+      }
       // After a statement that failed, the server answers COMMIT with ROLLBACK, and does not call
       // that an error.
       if ((await this.#run('COMMIT', commitFailure)) !== 'COMMIT') throw rolledBack(this.#connection);
       return result;
     } catch (error) {
+      this.#hasSavepoint = false;
       // May fail: the end of the session ends the transaction, too.
       await this.#run('ROLLBACK', statementFailure).catch(() => {});
       throw error;
@@ -233,6 +265,7 @@ export class PostgresSession implements Session {
     const result = await this.#loginTo(database);
     if (result.is === 'barred') throw notAllowed(this.#connection, entering, result.why.code);
     if (result.is !== 'accepted') throw result.why;
+    result.session.#isRehearsing = this.#isRehearsing;
     try {
       await result.session.#transaction(ADMIN_ROLE, '', () => work(result.session));
     } finally {
@@ -283,6 +316,17 @@ export class PostgresSession implements Session {
   }
 
   async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
+    if (!this.#hasSavepoint) return this.#send(statements, failure);
+    try {
+      return await this.#send(`RELEASE ${SAVEPOINT}; ${SAVEPOINT}; ${statements}`, failure);
+    } catch (error) {
+      // May fail: the connection may be broken.
+      await this.#send(`ROLLBACK TO ${SAVEPOINT}`, statementFailure).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #send(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
     try {
       const results = await this.#until.spend('statements', nameOf(this.#connection), (signal) => {
         signal.addEventListener('abort', () => this.#connection.socket.destroy());

@@ -161,6 +161,50 @@ export class InternalError extends RotationError {
 }
 
 /**
+ * What a rehearsal finds. A rotation ends at its first failure, so a person would mend one fault after
+ * the other. A rehearsal goes on where it can.
+ */
+export class Findings {
+  readonly #found: RotationError[] = [];
+
+  /**
+   * Runs a check, and notes its failure.
+   * @returns what the check returns; undefined if it fails
+   */
+  async check<T>(check: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await check();
+    } catch (error) {
+      this.add(ownError(error));
+      return undefined;
+    }
+  }
+
+  /** Notes a failure, unless it is noted already: two checks may rest on the same fact. */
+  add(error: RotationError): void {
+    const isKnown = this.#found.some(({ name, message }) => name === error.name && message === error.message);
+    if (!isKnown) this.#found.push(error);
+  }
+
+  /** Whether a failure in this layer was noted. */
+  include(layer: Layer): boolean {
+    return this.#found.some((found) => found.layer === layer);
+  }
+
+  /**
+   * Throws the first failure, which is the one that a rotation would meet. If there are several, its
+   * message lists them all: `2 findings: (1) PairError: … (2) LoginRefusedError: …`.
+   */
+  throwAll(): void {
+    const [first] = this.#found;
+    if (first === undefined) return;
+    const listed = this.#found.map(({ name, message }, index) => `(${index + 1}) ${name}: ${message}`);
+    if (listed.length > 1) first.message = `${listed.length} findings: ${listed.join(' ')}`;
+    throw first;
+  }
+}
+
+/**
  * Returns our own errors as they are. Any other becomes an InternalError with its stack frames and
  * none of its text.
  */

@@ -10,6 +10,7 @@
  * Manager begins the next attempt at createSecret, with the same token. Two attempts may overlap.
  */
 
+import type { Findings } from './errors.ts';
 import type { Json, SecretText } from './secret-text.ts';
 import type { OtherVersions, Version } from './versions.ts';
 
@@ -105,10 +106,12 @@ export interface Strategy<V> {
    */
   successor(rotation: Rotation<V>): Promise<Successor>;
   /**
-   * For a testSecret that was called alone, when the pending version has no value. It checks that
-   * AWSCURRENT works and that `set` would have what it needs. It changes nothing.
+   * For a testSecret that was called alone, when the pending version has no value. Finds what would
+   * keep `successor` and `set` from succeeding, as far as that can be seen. Nothing that it does lasts.
+   * @param findings takes every failure, in the order in which a rotation would meet them. What is
+   *   thrown becomes one more.
    */
-  rehearse(rotation: Rotation<V>): Promise<void>;
+  rehearse(rotation: Rotation<V>, findings: Findings): Promise<void>;
   /**
    * Why `pending` is not the successor of `current`; undefined if it is.
    *

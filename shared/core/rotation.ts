@@ -2,6 +2,7 @@
 
 import type { Deadline } from './deadline.ts';
 import {
+  Findings,
   InvalidSecretError,
   PendingGivenUpError,
   PendingMismatchError,
@@ -127,15 +128,19 @@ async function testSecret<V>(step: Step<V>): Promise<Outcome> {
  * (RotateSecret with RotateImmediately false,
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the
  * read is stale, or an earlier attempt has finished and the version is no longer pending.
+ * @throws one error with everything that would keep the next rotation from succeeding
  */
 async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
-  const { versions, event } = step;
+  const { versions, event, kind } = step;
   const { description, current: version } = await versions.describeWithCurrent();
   if (version.id === event.token) return 'already';
   requireToken(description, event.token);
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
-  await strategy.rehearse(rotation(step, strategy, description, current));
+  const findings = new Findings();
+  await findings.check(() => kind.precheck(current.value));
+  await findings.check(() => strategy.rehearse(rotation(step, strategy, description, current), findings));
+  findings.throwAll();
   return 'checked AWSCURRENT only';
 }
 

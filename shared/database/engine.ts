@@ -129,6 +129,15 @@ export interface Engine<S extends Session = Session> {
   exclusively<T>(session: S, account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T>;
 
   /**
+   * As `exclusively`, but nothing that `work` does lasts. A server with transactions makes the changes
+   * and takes them back. On any other server, each change of `work` checks what the server tells
+   * beforehand (rights, rules for passwords), throws what the change would throw, and sends nothing.
+   *
+   * A change that fails spoils no other one: `work` may catch the error and go on.
+   */
+  rehearse(session: S, account: Account, work: () => Promise<void>): Promise<void>;
+
+  /**
    * Changes the password of the session's own user. Call it inside `exclusively`. Sends a verifier
    * (a hash, say) instead of the password if the server takes one.
    *
@@ -254,6 +263,8 @@ export type Difference = {
    * alone. While the twin is active, `giveToBase` settles the difference.
    */
   isOnOwnWork?: boolean;
+  /** `apply` does nothing about it: only a person can settle it. */
+  isForPerson?: boolean;
 };
 
 /** What the admin does to a twin. Call all but `differences` inside `exclusively` for the base. */

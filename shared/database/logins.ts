@@ -35,14 +35,26 @@ export class Logins<S extends Session> {
   readonly #at: Endpoint;
   /** Of all invocations in this process. */
   readonly #remembered: Refusals;
+  readonly #isRehearsal: boolean;
   #refusals = 0;
 
-  /** @param of the version to whose endpoint all logins go */
-  constructor(engine: Engine<S>, deadline: Deadline, of: SecretValue, remembered: Refusals) {
+  /**
+   * @param of the version to whose endpoint all logins go
+   * @param isRehearsal whether the pending version is not stored. Then no server knows its password, and
+   *   AWSCURRENT's own password has to be right.
+   */
+  constructor(
+    engine: Engine<S>,
+    deadline: Deadline,
+    of: SecretValue,
+    remembered: Refusals,
+    { isRehearsal = false }: { isRehearsal?: boolean } = {},
+  ) {
     this.#engine = engine;
     this.#deadline = deadline;
     this.#at = of.endpoint;
     this.#remembered = remembered;
+    this.#isRehearsal = isRehearsal;
   }
 
   /** One login. Never throws. The caller closes the session, if there is one. */
@@ -106,7 +118,8 @@ export class Logins<S extends Session> {
 
   /**
    * A session of AWSCURRENT's user with any password that the secret has for it. The order is:
-   * AWSCURRENT, the pending version, all other versions from the newest on.
+   * AWSCURRENT, the pending version, all other versions from the newest on. A rehearsal tries
+   * AWSCURRENT only: a rotation could go on from an older version, but applications read this one.
    *
    * Few passwords are tried in one attempt. The next attempt goes on with others, if it is in the same
    * process.
@@ -136,6 +149,7 @@ export class Logins<S extends Session> {
 
     const asCurrent = await found(current.value);
     if (asCurrent) return asCurrent;
+    if (this.#isRehearsal) throw currentRefused(current.value, why);
     const pending = await readPending();
     const asPending = pending && (await found(pending.value));
     if (asPending) return asPending;
@@ -190,7 +204,9 @@ export class Logins<S extends Session> {
       return result.is === 'barred' ? 'barred' : undefined;
     };
     const previous = await versions.labelled('AWSPREVIOUS');
-    const known = (await accepted(previous && this.#understood(previous))) ?? (await accepted(pending));
+    const known =
+      (await accepted(previous && this.#understood(previous))) ??
+      (await accepted(this.#isRehearsal ? undefined : pending));
     if (known !== undefined) return known;
     for (const id of await versions.newestFirst()) {
       if (this.#refusals >= MOST_REFUSALS) return undefined;
@@ -267,6 +283,20 @@ class Candidates {
   }
 }
 
+const SET_OR_CORRECT = 'Set AWSCURRENT’s password in the database, or put the right one into the secret.';
+
+/** @param why the server's answer */
+function currentRefused(
+  { username, endpoint: { host } }: SecretValue,
+  why: RotationError | undefined,
+): LoginRefusedError {
+  return new LoginRefusedError(`${why?.message} It is the password in AWSCURRENT. ${SET_OR_CORRECT}`, {
+    user: username,
+    host,
+    code: why?.code,
+  });
+}
+
 /** What a search among the passwords of a secret has come to. */
 type Search = Pick<Candidates, 'tried' | 'passed' | 'elsewhere'> & {
   untried: number;
@@ -286,8 +316,8 @@ function allRefused(
   const atOthers =
     elsewhere.size > 0 ? ` Versions that name another server were not tried: ${[...elsewhere].join(', ')}.` : '';
   return new LoginRefusedError(
-    `${why?.message} The same holds for the other passwords in the secret's versions (${tried} tried${before}${unread}${andNot}).${atOthers} Set ` +
-      'AWSCURRENT’s password in the database, or put the right one into the secret.',
+    `${why?.message} The same holds for the other passwords in the secret's versions (${tried} tried${before}${unread}${andNot}).${atOthers} ` +
+      SET_OR_CORRECT,
     { user: username, host, code: why?.code },
   );
 }

@@ -1,6 +1,7 @@
 /** What the strategies are given: the database of one secret, and a rotation of one of its accounts. */
 
 import type { Deadline } from '../core/deadline.ts';
+import { type Findings, ownError } from '../core/errors.ts';
 import type { Rotation } from '../core/kind.ts';
 import type { Secret } from '../core/secret.ts';
 import type { SecretVersions } from '../core/versions.ts';
@@ -37,9 +38,19 @@ export type Prover<S extends Session> = {
   secretArn: string;
 };
 
+/** What makes work a rehearsal: where its findings go, and the value that the pending version would have. */
+export type Rehearsal = { findings: Findings; pending: SecretValue };
+
 /** A rotation of a database account, with all that a strategy works with. */
 export type Work<S extends Session> = Omit<Rotation<SecretValue>, 'readyToChange'> &
   Prover<S> & {
+    /** Whether nothing of it may last: see `Engine.rehearse`. `release` is not called then. */
+    readonly isRehearsal: boolean;
+    /**
+     * Runs a check. A rotation ends at the first that fails. A rehearsal notes the failure and goes on.
+     * @returns what the check returns; undefined if it fails in a rehearsal
+     */
+    mustHold<T>(check: () => T | Promise<T>): Promise<T | undefined>;
     /**
      * Call this right before a change, inside `exclusively`: every strategy does. Nothing is changed
      * that could not be proven afterwards.
@@ -76,22 +87,29 @@ export class Database<S extends Session> {
   }
 
   /** Its logins go to AWSCURRENT's endpoint. */
-  work(rotation: Rotation<SecretValue>): Work<S> {
+  work(rotation: Rotation<SecretValue>, rehearsal?: Rehearsal): Work<S> {
     const { engine, versions, databases, deadline, settings, refusals, warnings } = this.#tools;
+    const isRehearsal = rehearsal !== undefined;
+    const mustHold = isRehearsal ? noting(rehearsal.findings) : ending;
     const { secretArn } = rotation;
     const current = rotation.current.value;
     const ofAdmin = { engine, versions, databases, deadline, settings, secretArn, current, refusals, warnings };
     return {
       ...rotation,
+      ...(isRehearsal && { pending: async () => ({ version: rotation.current.version, value: rehearsal.pending }) }),
+      isRehearsal,
+      mustHold,
       engine,
-      logins: new Logins(engine, deadline, current, refusals),
+      logins: new Logins(engine, deadline, current, refusals, { isRehearsal }),
       adminSecret: new AdminSecret(ofAdmin),
       async readyToChange(session, account) {
-        const { hasRoom, owners } = await requireProvable(engine, session, account, current.endpoint);
-        requireNoOtherSecret(owners, secretArn, account, current.endpoint);
+        const outlook = await engine.outlook(session, account, current.endpoint);
+        await mustHold(() => requireWriter(outlook, account, current.endpoint));
+        await mustHold(() => requireProvable(outlook, account, current.endpoint));
+        await mustHold(() => requireNoOtherSecret(outlook, secretArn, account, current.endpoint));
         // The labels are asked for last: they are the one thing that a person may change at any time.
-        await rotation.readyToChange();
-        return { hasRoom };
+        await mustHold(() => rotation.readyToChange());
+        return { hasRoom: outlook.hasRoom };
       },
       // A getter: a setting that cannot be used must stop only the strategies that read it.
       get adminMaySetPasswords() {
@@ -106,15 +124,42 @@ export class Database<S extends Session> {
     return { engine, logins: new Logins(engine, deadline, at, refusals), secretArn: secretId };
   }
 
+  /** Logs this sentence with the step. */
+  warn(sentence: string): void {
+    this.#tools.warnings.add(sentence);
+  }
+
   /** @throws {PasswordRulesError | ConfigurationError} */
   newPassword(): Secret {
     return newPassword(this.#tools.settings.passwords, this.engine.password);
   }
 }
 
+/** How a rotation makes its checks. */
+async function ending<T>(check: () => T | Promise<T>): Promise<T> {
+  return check();
+}
+
+/**
+ * How a rehearsal makes its checks. A failure of the connection ends it, too: every check that follows
+ * would meet the same.
+ */
+function noting(findings: Findings) {
+  return async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await check();
+    } catch (error) {
+      const failure = ownError(error);
+      if (failure.layer === 'TCP' || failure.layer === 'deadline') throw failure;
+      findings.add(failure);
+      return undefined;
+    }
+  };
+}
+
 /** @throws {ForeignUserError} if another secret rotates this account together with a second one */
 function requireNoOtherSecret(
-  owners: readonly string[] = [],
+  { owners = [] }: Outlook,
   secretArn: string,
   { username }: Account,
   { host }: Endpoint,
@@ -128,24 +173,20 @@ function requireNoOtherSecret(
   );
 }
 
-/** @throws {ReadOnlyServerError | LoginBarredError} if the server tells that no login could prove the change */
-async function requireProvable<S extends Session>(
-  engine: Engine<S>,
-  session: S,
-  account: Account,
-  to: Endpoint,
-): Promise<Outlook> {
-  const outlook = await engine.outlook(session, account, to);
-  const details = { user: account.username, host: to.host };
-  if (outlook.readOnly !== undefined)
-    throw new ReadOnlyServerError(
-      `The server at ${to.host} ${outlook.readOnly}. No password was set: give the writer's endpoint in the secret.`,
-      details,
-    );
-  if (outlook.unprovable !== undefined)
-    throw new LoginBarredError(
-      `The user "${account.username}" at ${to.host} ${outlook.unprovable}. No login from here could prove a new password, so none was set.`,
-      details,
-    );
-  return outlook;
+/** @throws {ReadOnlyServerError} if nothing may be written at this server */
+function requireWriter({ readOnly }: Outlook, { username }: Account, { host }: Endpoint): void {
+  if (readOnly === undefined) return;
+  throw new ReadOnlyServerError(
+    `The server at ${host} ${readOnly}. No password was set: give the writer's endpoint in the secret.`,
+    { user: username, host },
+  );
+}
+
+/** @throws {LoginBarredError} if the server tells that no login could prove the change */
+function requireProvable({ unprovable }: Outlook, { username }: Account, { host }: Endpoint): void {
+  if (unprovable === undefined) return;
+  throw new LoginBarredError(
+    `The user "${username}" at ${host} ${unprovable}. No login from here could prove a new password, so none was set.`,
+    { user: username, host },
+  );
 }

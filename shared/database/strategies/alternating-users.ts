@@ -11,7 +11,7 @@ import type { Check, Database, Work } from '../work.ts';
 import { prepareDormantUser } from './dormant-user.ts';
 import { requireStillWanted } from './overtaken.ts';
 import { giveUpTaken } from './refused-password.ts';
-import { proveCurrent } from './rehearsal.ts';
+import { rehearseTwoUsers } from './rehearsal.ts';
 import { onceReplicated } from './replication.ts';
 import { proveWithRights, requireEqualRights } from './twin-rights.ts';
 import { changeOrFindOut } from './uncertain-change.ts';
@@ -40,12 +40,7 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
       };
     },
 
-    async rehearse(rotation) {
-      const work = database.work(rotation);
-      await proveCurrent(work);
-      const { admin } = await guardedPair(work);
-      await (await admin.login()).close();
-    },
+    rehearse: (rotation, findings) => rehearseTwoUsers(database, rotation, findings, guardedPair),
 
     fits(current, pending) {
       const added = (key: string) => key === 'username' || (isName(key) && current[key] === undefined);

@@ -24,45 +24,53 @@ export async function prepareDormantUser<S extends Session>(
   begin: (pending: SecretValue) => void,
 ): Promise<SecretValue> {
   const { work, twins, session, pair } = given;
+  const { mustHold } = work;
   const { value: pending } = await work.pending();
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
   const state = await twins.state(session, pair);
-  requireUsableBase(given, state);
-  requireNoOtherOwner(given, state, pending);
+  requireBase(given, state);
+  await mustHold(() => requireUsableBase(given, state));
+  await mustHold(() => requireNoOtherOwner(given, state, pending));
   const bearsMark = state.twin?.owner === pair.owner;
-  if (!bearsMark) await requireOurs(given, state, pending);
+  if (!bearsMark) await mustHold(() => requireOurs(given, state, pending));
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
-  const forBase = dormant === 'base' && state.twin !== undefined ? await requireNothingMore(given) : [];
+  const isToCheck = dormant === 'base' && state.twin !== undefined;
+  const forBase = (isToCheck && (await mustHold(() => requireNothingMore(given)))) || [];
   // The base in both cases: a twin is given what the base has to meet at its login.
-  await work.readyToChange(session, pair.base);
-  for (const difference of forBase) await twins.giveToBase?.(session, pair, difference);
+  await mustHold(() => work.readyToChange(session, pair.base));
+  for (const difference of forBase) await mustHold(() => twins.giveToBase?.(session, pair, difference));
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
     await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });
     // This may have taken a while. If AWSCURRENT was moved back to the twin meanwhile, the next
     // statement would replace the password in AWSCURRENT.
-    await work.requireLabels();
+    await mustHold(() => work.requireLabels());
   }
   begin(pending);
-  await enable(given, dormant, pending);
+  await mustHold(() => enable(given, dormant, pending));
   return pending;
 }
 
-/** @throws {DormantUserError} if the base does not exist, or may not log in */
-function requireUsableBase<S extends Session>({ work, pair }: PairWork<S>, { base }: PairState): void {
+/** @throws {DormantUserError} if the base does not exist */
+function requireBase<S extends Session>({ work, pair }: PairWork<S>, { base }: PairState): void {
+  if (base !== undefined) return;
   const { username } = pair.base;
   const { host } = work.current.value.endpoint;
-  const details = { user: username, host };
-  if (base === undefined)
-    throw new DormantUserError(
-      `There is no base user "${username}" at ${host}; AWSCURRENT works. Make it again.`,
-      details,
-    );
-  if (base.barred !== undefined)
-    throw new DormantUserError(
-      `The base user "${username}" at ${host} ${base.barred}, so it is not made active; AWSCURRENT works, and nothing was changed.`,
-      details,
-    );
+  throw new DormantUserError(`There is no base user "${username}" at ${host}; AWSCURRENT works. Make it again.`, {
+    user: username,
+    host,
+  });
+}
+
+/** @throws {DormantUserError} if the base may not log in */
+function requireUsableBase<S extends Session>({ work, pair }: PairWork<S>, { base }: PairState): void {
+  if (base?.barred === undefined) return;
+  const { username } = pair.base;
+  const { host } = work.current.value.endpoint;
+  throw new DormantUserError(
+    `The base user "${username}" at ${host} ${base.barred}, so it is not made active; AWSCURRENT works, and nothing was changed.`,
+    { user: username, host },
+  );
 }
 
 async function createTwin<S extends Session>(
@@ -87,6 +95,7 @@ async function enable<S extends Session>(
   dormant: 'base' | 'twin',
   pending: SecretValue,
 ): Promise<void> {
+  if (work.isRehearsal) return twins.enable(session, pair, dormant, pending.password);
   try {
     await twins.enable(session, pair, dormant, pending.password);
     work.logins.passwordChanged(pending.username);

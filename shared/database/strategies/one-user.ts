@@ -6,7 +6,7 @@ import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Database } from '../work.ts';
 import type { Means } from './changer.ts';
 import type { StrategyName } from './facts.ts';
-import { proveCurrent } from './rehearsal.ts';
+import { rehearseOneUser } from './rehearsal.ts';
 import { setPassword } from './set-password.ts';
 import { withdrawPassword } from './withdraw-password.ts';
 
@@ -34,11 +34,7 @@ export function oneUser<S extends Session>(
       return { keys: { password: database.newPassword().reveal() } };
     },
 
-    async rehearse(rotation) {
-      const work = database.work(rotation);
-      await proveCurrent(work);
-      await (await (await means.guard(work))?.login())?.close();
-    },
+    rehearse: (rotation, findings) => rehearseOneUser(database, rotation, findings, means),
 
     fits(current, pending) {
       const keys = differingKeys(current, pending);

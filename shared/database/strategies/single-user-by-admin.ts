@@ -27,7 +27,7 @@ export function singleUserByAdmin<S extends Session>(database: Database<S>): Str
       const admin = await guardedAdmin(work);
       const own = await logins.logInUnlessRefused(current.value);
       await own?.close();
-      if (own === undefined) {
+      if (own === undefined && !work.isRehearsal) {
         const earlier = await logins.logInUnlessRefused((await work.pending()).value);
         await earlier?.close();
         if (earlier !== undefined) return 'done before';
@@ -70,20 +70,20 @@ async function changerOf<S extends Session>(
     const details = { user: username, host: endpoint.host };
     if (facts === undefined)
       throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);
-    if (facts.privileged !== undefined)
-      throw new PrivilegeError(
-        `The user "${username}" ${facts.privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
-        details,
-      );
-    // No login could prove a new password, and the present one may be right.
-    if (facts.barred !== undefined)
-      throw new LoginBarredError(
-        `The user "${username}" at ${endpoint.host} ${facts.barred}; no password was set.`,
-        details,
-      );
-    const other = facts.owners.find((owner) => owner !== secretArn);
-    if (other !== undefined)
-      throw new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details);
+    const { privileged, barred, owners } = facts;
+    const other = owners.find((owner) => owner !== secretArn);
+    const obstacles = [
+      privileged &&
+        new PrivilegeError(
+          `The user "${username}" ${privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
+          details,
+        ),
+      // No login could prove a new password, and the present one may be right.
+      barred &&
+        new LoginBarredError(`The user "${username}" at ${endpoint.host} ${barred}; no password was set.`, details),
+      other && new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details),
+    ];
+    for (const obstacle of obstacles) await work.mustHold(() => ending(obstacle));
     const change = async (_from: Secret, to: Secret) => {
       await byAdmin.setPassword(session, facts.account, to);
       return 'set' as const;
@@ -93,4 +93,9 @@ async function changerOf<S extends Session>(
     await session.close();
     throw error;
   }
+}
+
+/** @throws the error, if there is one */
+function ending(error: Error | '' | undefined): void {
+  if (error) throw error;
 }

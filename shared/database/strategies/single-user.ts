@@ -19,7 +19,7 @@ export async function findItself<S extends Session>(work: Work<S>): Promise<Chan
   };
   const found = await logins.logInWithAny(current, readPending, versions);
   if (found.with !== pending?.value) {
-    if (found.with === current.value) await requireOneAccount(work).catch(closing(found.session));
+    if (found.with === current.value) await work.mustHold(() => requireOneAccount(work)).catch(closing(found.session));
     return itself(work, found.session, found.with);
   }
   await found.session.close();

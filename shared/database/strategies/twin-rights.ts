@@ -34,22 +34,33 @@ const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
  * @throws {TwinRightsError} if differences are left
  */
 export async function bringInLine<S extends Session>(given: PairWork<S>, { adopt }: { adopt: boolean }): Promise<void> {
-  const { twins, session, pair } = given;
+  const { twins, session, pair, work } = given;
+  const { mustHold } = work;
   const found = await visibleDifferences(given);
   const apply = async (which: (difference: Difference) => boolean) => {
-    for (const difference of found.filter(which)) await twins.apply(session, pair, difference);
+    for (const difference of found.filter(which)) await mustHold(() => twins.apply(session, pair, difference));
   };
+  await mustHold(() =>
+    requireNoneLeft(
+      pair,
+      found.filter(({ isForPerson }) => isForPerson),
+    ),
+  );
   await apply(({ outsideTransaction }) => outsideTransaction === true);
-  if (adopt) await twins.adopt(session, pair);
+  if (adopt) await mustHold(() => twins.adopt(session, pair));
   for (const kind of ORDER) await apply((difference) => difference.kind === kind && !difference.outsideTransaction);
-  // Some servers answer that all is well, and have done nothing.
-  const left = found.length === 0 ? [] : await visibleDifferences(given);
-  if (left.length > 0)
-    throw new TwinRightsError(
-      `The twin "${pair.twin.username}" cannot be brought in line with the base "${pair.base.username}" by this admin: ` +
-        `${listed(left)}. AWSCURRENT works, and has not changed.`,
-      { user: pair.twin.username },
-    );
+  // Some servers answer that all is well, and have done nothing. After a rehearsal, differences are left.
+  if (found.length > 0 && !work.isRehearsal) requireNoneLeft(pair, await visibleDifferences(given));
+}
+
+/** @throws {TwinRightsError} if `apply` has not settled these differences, or cannot */
+function requireNoneLeft({ base, twin }: Pair, left: readonly Difference[]): void {
+  if (left.length === 0) return;
+  throw new TwinRightsError(
+    `The twin "${twin.username}" cannot be brought in line with the base "${base.username}" by this admin: ` +
+      `${listed(left)}. AWSCURRENT works, and has not changed.`,
+    { user: twin.username },
+  );
 }
 
 /** @throws {PrivilegeError} if the admin may not see enough to compare */

@@ -126,6 +126,8 @@ class World {
       secretArn: 'arn',
       adminSecret: {} as AdminSecret<Session>,
       adminMaySetPasswords: false,
+      isRehearsal: false,
+      mustHold: async (check) => check(),
       token,
       current,
       pending: async () =>

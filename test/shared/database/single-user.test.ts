@@ -43,6 +43,8 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
     secretArn: 'arn',
     adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
+    isRehearsal: false,
+    mustHold: async (check) => check(),
     token: 'pending',
     current,
     pending: async () => version('pending', 'new'),

@@ -79,6 +79,8 @@ export function toyEngine(database: ToyDatabase): Engine {
     login: (to, as) => login(as, to.host),
     // Nothing is undone if the work fails: in this database every change takes effect at once.
     exclusively: (_, { username }, work) => database.inTurn(username, () => work(async () => {})),
+    // Says nothing beforehand about a change.
+    rehearse: async () => {},
     changeOwnPassword: ({ account }, from, to) =>
       database.call((users) => {
         const own = users.get(account.username);
