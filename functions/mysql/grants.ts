@@ -180,35 +180,50 @@ export function isHeld({ levels, restrictions }: Grants, object: string, privile
   return onDatabase.length === 1 && onDatabase.every(holds);
 }
 
+/** What ALL PRIVILEGES on a table is made of, and what it is made of on a database beside that. */
+const OF_TABLES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'REFERENCES', 'INDEX', 'ALTER'];
+const OF_VIEWS = ['CREATE VIEW', 'SHOW VIEW', 'TRIGGER'];
+const OF_DATABASES = ['CREATE TEMPORARY TABLES', 'LOCK TABLES', 'CREATE ROUTINE', 'ALTER ROUTINE', 'EXECUTE', 'EVENT'];
+/** On MariaDB also this one, of rows in tables with system versioning. */
+const OF_HISTORY = 'DELETE HISTORY';
+
 /**
  * Whether `own` may hold all of `wanted`, as far as SHOW GRANTS tells. Where grants on several patterns
  * or partial revokes decide, the answer is yes.
  */
-export function mayHold(own: Grants, wanted: Grants): boolean {
-  const anywhere = [...own.levels].filter(([level]) => level === EVERYWHERE);
-  const covering = (object: string) =>
-    [...own.levels].filter(
-      ([level]) =>
-        level === EVERYWHERE ||
-        level === object ||
-        (level.endsWith('.*') && databasesOf(level, 'is').test(databaseIn(object))),
-    );
-  const has = (levels: [string, Level][], privilege: string) =>
-    levels.some(
-      ([, { privileges }]) =>
-        privileges.has(EVERYTHING) || privileges.has(privilege) || privileges.has(privilege.replace(/ \(.*/s, '')),
-    );
-  // Whoever may write the grant tables may grant anything: https://dev.mysql.com/doc/refman/9.7/en/grant.html
-  if (wanted.unread > 0 || own.unread > 0 || has(covering('`mysql`.*'), 'UPDATE')) return true;
+export function mayHold(own: Grants, wanted: Grants, isMariaDb: boolean): boolean {
+  if (wanted.unread > 0 || own.unread > 0) return true;
+  // On MySQL, whoever may write the grant tables may grant more than it holds:
+  // https://dev.mysql.com/doc/refman/9.7/en/grant.html
+  const writesTables = !isMariaDb && isHeld(own, '`mysql`.*', 'UPDATE');
   const holdsLevels = [...wanted.levels].every(([object, { privileges, grantable }]) => {
-    const levels = object === EVERYWHERE ? anywhere : covering(object);
-    // ALL PRIVILEGES may be held one by one.
-    const holds = [...privileges].every((name) => name === EVERYTHING || has(levels, name));
-    return holds && (!grantable || levels.some(([, level]) => level.grantable));
+    const covering = [...own.levels].filter(([level]) => covers(level, object)).map(([, level]) => level);
+    const holds = (privilege: string) =>
+      [privilege, privilege.replace(/ \(.*/s, ''), EVERYTHING].some((name) =>
+        covering.some((level) => level.privileges.has(name)),
+      );
+    const all = [...privileges].flatMap((name) => (name === EVERYTHING ? partsOfAll(object, isMariaDb) : [name]));
+    return (
+      (writesTables && grantable) || (all.every(holds) && (!grantable || covering.some((level) => level.grantable)))
+    );
   });
   const holdsDynamic = [...wanted.dynamic].every(
     ([name, grantable]) => own.dynamic.has(name) && (!grantable || own.dynamic.get(name) === true),
   );
   const holdsRoles = own.dynamic.has('ROLE_ADMIN') || [...wanted.roles.keys()].every((role) => own.roles.get(role));
   return holdsLevels && holdsDynamic && holdsRoles;
+}
+
+/** Whether a grant on `level` may be one on `object`, too. */
+function covers(level: string, object: string): boolean {
+  if (level === EVERYWHERE || level === object) return true;
+  return object !== EVERYWHERE && level.endsWith('.*') && databasesOf(level, 'is').test(databaseIn(object));
+}
+
+function partsOfAll(object: string, isMariaDb: boolean): readonly string[] {
+  // MySQL lists them on *.*, where there are too many for MariaDB.
+  if (object === EVERYWHERE) return [EVERYTHING];
+  if (isRoutine(object)) return ['ALTER ROUTINE', 'EXECUTE'];
+  const more = [...(object.endsWith('.*') ? OF_DATABASES : []), ...(isMariaDb ? [OF_HISTORY] : [])];
+  return [...OF_TABLES, ...OF_VIEWS, ...more];
 }

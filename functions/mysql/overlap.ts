@@ -49,7 +49,7 @@ async function changeKeeping(session: MySqlSession, keep: Secret, to: Secret): P
 async function requireMayKeep(session: MySqlSession): Promise<void> {
   const own = await grantsOf(session);
   const rights = [MAY_KEEP, 'CREATE USER'].map((right) => `GRANT ${right} ON *.* TO ${quoted(session.account)}`);
-  if (!rights.some((right) => mayHold(own, grantsIn([right])))) throw mayNotKeep(session);
+  if (!rights.some((right) => mayHold(own, grantsIn([right]), session.isMariaDb))) throw mayNotKeep(session);
 }
 
 /**

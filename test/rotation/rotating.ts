@@ -54,6 +54,9 @@ export type RotatingOptions = {
   listen?: () => (output: string) => void;
 };
 
+/** What a testSecret that was called alone has found. */
+export type Finding = { errorType: string; message: string };
+
 export class Rotating implements AsyncDisposable {
   readonly user: string;
   readonly admin: string;
@@ -151,6 +154,44 @@ export class Rotating implements AsyncDisposable {
       rotationToken: ROTATION_TOKEN,
       ...options,
     });
+  }
+
+  /**
+   * testSecret alone, as `RotateImmediately: false` runs it. Nothing has changed: neither what the server keeps of this test's users, nor the
+   * secret's versions.
+   * @returns the findings, the first of which gave the step's error its class
+   */
+  async preflight(): Promise<Finding[]> {
+    const [before, versions, callsBefore] = [await this.stored(), this.#versions, this.calls.length];
+
+    const { attempts } = await this.rotate({ rotateImmediately: false });
+
+    expect(await this.stored()).toEqual(before);
+    expect(this.#versions).toEqual(versions);
+    expect(this.calls.slice(callsBefore).filter((call) => !/^(Get|Describe|List)/.test(call))).toEqual([]);
+    expect(attempts.flatMap(({ steps }) => steps.map(({ step }) => step))).toEqual(['testSecret']);
+    const error = attempts[0]?.steps[0]?.error;
+    if (error === undefined) return [];
+    const { errorType = '', errorMessage = '' } = error;
+    const numbered = errorMessage.replace(/^\d+ findings: /, '').split(/ ?\(\d+\) (?=[A-Z]\w+Error: )/);
+    const findings =
+      numbered.length === 1
+        ? [{ errorType, message: errorMessage }]
+        : numbered.slice(1).map((text) => {
+            const [, name = '', message = ''] = /^(\w+): (.*)$/s.exec(text) ?? [];
+            return { errorType: name, message };
+          });
+    expect(findings[0]?.errorType).toBe(errorType);
+    return findings;
+  }
+
+  /** Every version of the secret with its labels and its value. */
+  get #versions(): Json[] {
+    const { Versions = [] } = this.manager.store.listSecretVersionIds({ SecretId: 'app', IncludeDeprecated: true });
+    return Versions.map(({ VersionId = '', VersionStages: labels }) => ({
+      labels,
+      ...this.manager.store.getSecretValue({ SecretId: 'app', VersionId }),
+    }));
   }
 
   /** Another secret, of the same user unless `changes` say otherwise. */

@@ -76,7 +76,7 @@ export function mongodbUsers(server: Address): Users {
     },
 
     async stored(part: string) {
-      const all = async (more = {}): Promise<Document[]> => (await command({ usersInfo: 1, ...more }))['users'];
+      const all = async (more = {}): Promise<Document[]> => (await command({ usersInfo: 1, ...more }))['users'] ?? [];
       const users = await all({ showCredentials: true }).catch((error) => {
         if (isOneOf(CODES.badValue, CODES.typeMismatch)(error)) return all();
         throw error;

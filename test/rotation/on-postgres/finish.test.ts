@@ -150,7 +150,10 @@ describeOneServer('testSecret', (server) => {
     expect(rotating.logged).toContainEqual(expect.objectContaining({ outcome: 'checked AWSCURRENT only' }));
     await rotating.setPassword('known to nobody');
     expect((await rotating.rotate({ rotateImmediately: false })).error).toMatch(
-      /PendingMismatchError: The pending version has no value yet/,
+      /LoginRefusedError: .*It is the password in AWSCURRENT\. Set AWSCURRENT’s password in the database, or put/,
+    );
+    expect(rotating.logged).toContainEqual(
+      expect.objectContaining({ cause: expect.objectContaining({ name: 'LoginRefusedError', retryHelps: false }) }),
     );
   });
 });

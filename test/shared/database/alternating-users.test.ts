@@ -196,6 +196,8 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       engine,
       logins,
       adminSecret,
+      isRehearsal: false,
+      mustHold: async (check: () => unknown) => check(),
       secretArn: 'arn',
       current: { value: parse({ ...GOOD, username: 'app' }) },
       pending: async () => pending,
