@@ -193,9 +193,6 @@ const OF_HISTORY = 'DELETE HISTORY';
  */
 export function mayHold(own: Grants, wanted: Grants, isMariaDb: boolean): boolean {
   if (wanted.unread > 0 || own.unread > 0) return true;
-  // On MySQL, whoever may write the grant tables may grant more than it holds:
-  // https://dev.mysql.com/doc/refman/9.7/en/grant.html
-  const writesTables = !isMariaDb && isHeld(own, '`mysql`.*', 'UPDATE');
   const holdsLevels = [...wanted.levels].every(([object, { privileges, grantable }]) => {
     const covering = [...own.levels].filter(([level]) => covers(level, object)).map(([, level]) => level);
     const holds = (privilege: string) =>
@@ -203,12 +200,14 @@ export function mayHold(own: Grants, wanted: Grants, isMariaDb: boolean): boolea
         covering.some((level) => level.privileges.has(name)),
       );
     const all = [...privileges].flatMap((name) => (name === EVERYTHING ? partsOfAll(object, isMariaDb) : [name]));
-    return (
-      (writesTables && grantable) || (all.every(holds) && (!grantable || covering.some((level) => level.grantable)))
-    );
+    return all.every(holds) && (!grantable || covering.some((level) => level.grantable));
   });
+  // Whoever may write the grant tables may grant dynamic privileges that it does not hold:
+  // https://dev.mysql.com/doc/refman/9.7/en/grant.html
   const holdsDynamic = [...wanted.dynamic].every(
-    ([name, grantable]) => own.dynamic.has(name) && (!grantable || own.dynamic.get(name) === true),
+    ([name, grantable]) =>
+      (grantable && isHeld(own, '`mysql`.*', 'UPDATE')) ||
+      (own.dynamic.has(name) && (!grantable || own.dynamic.get(name) === true)),
   );
   const holdsRoles = own.dynamic.has('ROLE_ADMIN') || [...wanted.roles.keys()].every((role) => own.roles.get(role));
   return holdsLevels && holdsDynamic && holdsRoles;
