@@ -84,7 +84,7 @@ const FAULTS: readonly Fault[] = [
     strategies: ['single-user', 'dual-password'],
     options: inSecret({ port: 1 }),
     errorType: 'ConnectionError',
-    words: /look at security groups/,
+    words: /Nothing listens at /,
   },
   {
     what: 'a server without TLS',
