@@ -156,26 +156,11 @@ export class Logins<S extends Session> {
     const others = (await versions.newestFirst()).filter(
       (id) => id !== current.version.id && id !== pending?.version.id,
     );
-    let untried = others.length;
-    // Refused a short while ago. Tried last, as somebody may have set such a password since.
-    const postponed: SecretValue[] = [];
     const unreadable: SecretsManagerError[] = [];
-    for (const id of others) {
-      if (this.#refusals >= MOST_REFUSALS) break;
-      untried--;
-      const value = await this.#byId(versions, id, unreadable);
-      if (value === undefined) continue;
-      if (this.#remembered.has(this.#at, value)) postponed.push(value);
-      const asOther = postponed.includes(value) ? undefined : await found(value);
-      if (asOther) return asOther;
-    }
-    for (const value of postponed) {
-      const asOther = this.#refusals >= MOST_REFUSALS ? undefined : await found(value);
-      if (asOther) return asOther;
-      candidates.pass(value);
-    }
-    const { tried, passed, elsewhere } = candidates;
-    throw allRefused(current.value, why, { tried, passed, elsewhere, untried, unreadable });
+    const { first, untried, passed } = await this.#search(others, versions, found, unreadable);
+    if (first) return first;
+    for (const value of passed) candidates.pass(value);
+    throw allRefused(current.value, why, { ...candidates.counts, untried, unreadable });
   }
 
   /**
@@ -185,15 +170,15 @@ export class Logins<S extends Session> {
    *
    * Example: AWSCURRENT names `app`, and the pending version `app_clone`. A login of `app_clone` with
    * the password in AWSPREVIOUS shows that an earlier rotation has set that password.
-   * @returns the account; `barred` if the password is right and the account may not log in; undefined
-   *   if no password is accepted
+   * @returns `known`: the account; `barred` if the password is right and the account may not log in;
+   *   undefined if no password is accepted. `untried`: how many versions are left for the next attempts.
    * @throws if a login shows nothing about its password
    */
   async acceptsKnownPassword(
     pending: SecretValue,
     current: Readable,
     versions: OtherVersions,
-  ): Promise<Account | 'barred' | undefined> {
+  ): Promise<{ known: Account | 'barred' | undefined; untried: number }> {
     const candidates = new Candidates(pending);
     const accepted = async (value: SecretValue | undefined): Promise<Account | 'barred' | undefined> => {
       if (value === undefined || !candidates.take(value)) return undefined;
@@ -207,14 +192,42 @@ export class Logins<S extends Session> {
     const known =
       (await accepted(previous && this.#understood(previous))) ??
       (await accepted(this.#isRehearsal ? undefined : pending));
-    if (known !== undefined) return known;
-    for (const id of await versions.newestFirst()) {
-      if (this.#refusals >= MOST_REFUSALS) return undefined;
-      const value = id === current.version.id ? undefined : await this.#byId(versions, id);
-      const found = await accepted(value);
-      if (found !== undefined) return found;
+    if (known !== undefined) return { known, untried: 0 };
+    const others = (await versions.newestFirst()).filter((id) => id !== current.version.id);
+    const { first, untried } = await this.#search(others, versions, accepted);
+    return { known: first, untried };
+  }
+
+  /**
+   * Goes through versions until one is found. Passwords that the server has refused a short while ago
+   * come last: somebody may have set such a password since.
+   * @param found tries a version; undefined if it is not what is searched for
+   * @returns `passed`: versions that were refused a short while ago, and were not tried again. `untried`:
+   *   how many others were not tried, as the server has refused enough logins
+   */
+  async #search<T>(
+    ids: readonly string[],
+    versions: OtherVersions,
+    found: (value: SecretValue) => Promise<T | undefined>,
+    unreadable: SecretsManagerError[] = [],
+  ): Promise<{ first?: T; untried: number; passed: SecretValue[] }> {
+    let untried = ids.length;
+    const passed: SecretValue[] = [];
+    for (const id of ids) {
+      if (this.#refusals >= MOST_REFUSALS) break;
+      untried--;
+      const value = await this.#byId(versions, id, unreadable);
+      if (value === undefined) continue;
+      const isPassed = this.#remembered.has(this.#at, value);
+      if (isPassed) passed.push(value);
+      const first = isPassed ? undefined : await found(value);
+      if (first !== undefined) return { first, untried, passed: [] };
     }
-    return undefined;
+    while (passed.length > 0 && this.#refusals < MOST_REFUSALS) {
+      const first = await found(passed.shift() as SecretValue);
+      if (first !== undefined) return { first, untried, passed };
+    }
+    return { untried, passed };
   }
 
   /**
@@ -251,11 +264,11 @@ class Candidates {
   readonly #target: SecretValue;
   readonly #taken: SecretValue[] = [];
   /** Hosts of versions for the same user that were not tried, as they name another server. */
-  readonly elsewhere = new Set<string>();
+  readonly #elsewhere = new Set<string>();
   /** How many passwords were tried. */
-  tried = 0;
+  #tried = 0;
   /** How many were not, as the server has refused them a short while ago. */
-  passed = 0;
+  #passed = 0;
 
   constructor(target: SecretValue) {
     this.#target = target;
@@ -264,18 +277,22 @@ class Candidates {
   /** False if this value names another user or server, or if its password was taken before. */
   take(value: SecretValue): boolean {
     if (!this.#isNew(value)) return false;
-    this.tried++;
+    this.#tried++;
     return true;
+  }
+
+  get counts() {
+    return { tried: this.#tried, passed: this.#passed, elsewhere: this.#elsewhere };
   }
 
   /** Counts the password without a login. */
   pass(value: SecretValue): void {
-    if (this.#isNew(value)) this.passed++;
+    if (this.#isNew(value)) this.#passed++;
   }
 
   #isNew(value: SecretValue): boolean {
     if (value.username === this.#target.username && !sameTarget(value, this.#target))
-      this.elsewhere.add(value.endpoint.host);
+      this.#elsewhere.add(value.endpoint.host);
     const isTaken = this.#taken.some(({ password }) => password.equals(value.password));
     if (isTaken || !sameTarget(value, this.#target)) return false;
     this.#taken.push(value);
@@ -298,7 +315,7 @@ function currentRefused(
 }
 
 /** What a search among the passwords of a secret has come to. */
-type Search = Pick<Candidates, 'tried' | 'passed' | 'elsewhere'> & {
+type Search = Candidates['counts'] & {
   untried: number;
   unreadable: readonly SecretsManagerError[];
 };

@@ -49,13 +49,15 @@ export async function requireOurs<S extends Session>(
 ): Promise<void> {
   const { work, twins, session, pair } = given;
   const isEmptyTwin = pending.username === pair.twin.username && (twin === undefined || twin.inert);
-  if (isEmptyTwin || (await work.logins.acceptsKnownPassword(pending, work.current, work.versions))) return;
+  if (isEmptyTwin) return;
+  const { known, untried } = await work.logins.acceptsKnownPassword(pending, work.current, work.versions);
+  if (known !== undefined) return;
   const adoption = twins.adoption(session, pair);
   const isByStatement = typeof adoption === 'string';
   if (!isByStatement && work.adminMaySetPasswords) return requireHarmless(given, pending);
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
-      `password, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
+      `password${untried > 0 ? ` (${untried} are left for the next attempts, so that no account is locked)` : ''}, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
       `"${pair.base.username}" and "${pair.twin.username}" and nobody else uses them, ` +
       (isByStatement
         ? `run: ${adoption}`
@@ -97,7 +99,7 @@ export async function proveOwnUser<S extends Session>(work: Work<S>, { base }: N
     if (!(error instanceof LoginRefusedError)) throw error;
     const { value: pending } = await work.pending();
     if (pending.username !== base) throw error;
-    const known = await work.logins.acceptsKnownPassword(pending, work.current, work.versions);
+    const { known } = await work.logins.acceptsKnownPassword(pending, work.current, work.versions);
     if (known === undefined || known === 'barred') throw error;
     return known;
   }
