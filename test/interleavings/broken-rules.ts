@@ -189,4 +189,18 @@ export const brokenRules: BrokenRule[] = [
     caughtBy: 'cancel@after-setSecret',
     saying: 'LOCK-OUT',
   },
+  {
+    rule: 'a search among old passwords goes on where the last attempt has stopped',
+    edits: [
+      {
+        file: 'shared/database/logins.ts',
+        find: 'const isPassed = this.#remembered.has(this.#at, value);',
+        replace: 'const isPassed = false as boolean;',
+      },
+    ],
+    engine: 'mariadb',
+    strategy: 'alternating-users',
+    caughtBy: 'to-twin/give-up-thrice@setSecret/db2/→Quit#1',
+    saying: 'refused without a reason',
+  },
 ];

@@ -66,7 +66,8 @@ const CAUSES: Readonly<Record<string, (world: World, touched: ReadonlySet<Touche
   },
   LoginBarredError: (_, touched) => touched.has('account'),
   PrivilegeError: (_, touched) => touched.has('strategy') || touched.has('twin') || touched.has('username'),
-  ForeignUserError: (_, touched) => touched.has('twin'),
+  ForeignUserError: async (world, touched) =>
+    touched.has('twin') || (!world.hasMarks && (await hasUserOfNoVersion(world))),
   TwinRightsError: async (world, touched) =>
     touched.has('twin') || (touched.has('labels') && (await isActiveTwinOutOfLine(world))),
   DormantUserError: (_, touched) => touched.has('account'),
@@ -86,11 +87,22 @@ async function isActiveTwinOutOfLine(world: World): Promise<boolean> {
 
 /** No version that names AWSCURRENT's user has a password that the server accepts. */
 async function isUnknownToAllVersions(world: World): Promise<boolean> {
-  const { secret } = world;
-  const username = secret.current.value?.['username'];
-  for (const version of secret.versions)
-    if (version.value?.['username'] === username && (await world.verdictOn(version)) === 'accepted') return false;
-  return true;
+  const username = String(world.secret.current.value?.['username']);
+  return !(await world.kept()).has(username) || !(await isKnownToAVersion(world, username));
+}
+
+/** Without a mark only a password shows whose user it is, and no version has that of one of the two. */
+async function hasUserOfNoVersion(world: World): Promise<boolean> {
+  const { base, twin } = world.names;
+  const known = await Promise.all([base, twin].map((username) => isKnownToAVersion(world, username)));
+  return known.includes(false);
+}
+
+async function isKnownToAVersion(world: World, username: string): Promise<boolean> {
+  if (!(await world.kept()).has(username)) return true;
+  for (const version of world.secret.versions)
+    if (version.value?.['username'] === username && (await world.verdictOn(version)) === 'accepted') return true;
+  return false;
 }
 
 function leaks({ answers, secret }: World): string[] {

@@ -79,7 +79,7 @@ export class World implements AsyncDisposable {
   #promotes = false;
   /** The pending version when the call under way was made. */
   #pendingBefore: Version | undefined;
-  /** The version that AWSPENDING was taken from by the PutSecretValue of a rotation that was given up. */
+  /** AWSPENDING's version, if the last call of a rotation that was given up has passed over it. */
   #passedOver: Version | undefined;
   /** Invocations. */
   #underWay = 0;
@@ -165,9 +165,8 @@ export class World implements AsyncDisposable {
 
   #counting(): Version[] {
     const { current, pending } = this.secret;
-    return [current, pending, this.#passedOver].filter(
-      (version) => version === current || (version !== undefined && this.#hasWindow),
-    ) as Version[];
+    const inWindow = this.#hasWindow && pending ? [pending] : [];
+    return [current, ...inWindow, ...(this.#passedOver ? [this.#passedOver] : [])];
   }
 
   /** By a strategy that a person chose, too. */
@@ -194,7 +193,10 @@ export class World implements AsyncDisposable {
   async #hearCall({ direction, name, about, isError }: Called): Promise<void> {
     const { pending } = this.secret;
     if (direction === '→') {
-      this.#promotes = about.includes('VersionStage=AWSCURRENT MoveToVersionId=');
+      const promoted = /VersionStage=AWSCURRENT MoveToVersionId=(\S+)/.exec(about)?.[1];
+      this.#promotes = promoted !== undefined;
+      // It was given up, and another rotation has begun since.
+      if (this.#promotes && pending && pending.id !== promoted) this.#passedOver = pending;
       this.#pendingBefore = pending;
     } else if (/^(Put|Update)/.test(name) && !isError) {
       if (name === 'PutSecretValue' && pending?.id !== this.#pendingBefore?.id) this.#passedOver = this.#pendingBefore;
@@ -400,10 +402,14 @@ export class World implements AsyncDisposable {
     return new Secret(this.store, ARN);
   }
 
+  /** The server has a place for what says whose a twin is. */
+  get hasMarks(): boolean {
+    return this.bench.abilities.marksTwins === 'supported';
+  }
+
   /** Something on the server says whose this user is. */
   async isMarked(): Promise<boolean> {
-    const { marksTwins } = this.bench.abilities;
-    if (this.strategy !== 'alternating-users' || marksTwins !== 'supported') return false;
+    if (this.strategy !== 'alternating-users' || !this.hasMarks) return false;
     return (await this.kept()).has(this.names.twin);
   }
 

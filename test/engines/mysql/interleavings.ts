@@ -70,12 +70,13 @@ const mariadb: Hands<Statements> = {
   passwords: {
     async read(connection, { base }) {
       const accounts = await connection.run<{ name: string; password: string }>(
-        `SELECT User AS name, HEX(Priv) AS password FROM mysql.global_priv WHERE LEFT(User, ${base.length}) = '${base}'`,
+        `SELECT User AS name, COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') AS password
+          FROM mysql.global_priv WHERE LEFT(User, ${base.length}) = '${base}'`,
       );
       return new Map(accounts.map(({ name, password }) => [name, password]));
     },
     putBack: (username, kept) =>
-      `UPDATE mysql.global_priv SET Priv = UNHEX('${kept}') WHERE User = '${username}'; FLUSH PRIVILEGES`,
+      `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.authentication_string', '${kept}') WHERE User = '${username}'; FLUSH PRIVILEGES`,
   },
 
   explicit: (value) => ({ ...value, port: String(value['port']), ssl: 'false' }),
