@@ -284,8 +284,12 @@ const HOLDINGS: Readonly<Record<string, string>> = {
   om: 'user mappings',
   a: 'grants',
   ad: 'grants in default privileges',
+  i: 'initial privileges of extensions',
   r: 'row security policies',
 };
+
+/** What `handOver` settles. REASSIGN OWNED also puts the base in the twin's place in initial privileges. */
+const HANDED_OVER = new Set(['o', 'a', 'i']);
 
 /**
  * The twin's sessions act as the base, so they could not use what the twin itself owns or was
@@ -298,14 +302,15 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
     const place = database === '' ? '' : ` in database "${database}"`;
     const known = examples.filter((example) => example !== null);
     const shown = known.length === 0 ? '' : `: ${known.join(', ')}${count > known.length ? ', …' : ''}`;
-    const settlesIt = (kind === 'o' || kind === 'a') && !settled.has(database);
+    const isHandedOver = HANDED_OVER.has(kind);
+    const settlesIt = isHandedOver && !settled.has(database);
     if (settlesIt) settled.add(database);
     return {
       kind: 'more',
       what: `${count} ${HOLDINGS[kind] ?? 'dependencies'} of its own${place}${shown}`,
       remedies: remediesFor(kind, name(base), name(twin), place),
       ...(settlesIt && { holdingsIn: database }),
-      ...(kind in HOLDINGS && kind !== 'o' && kind !== 'a' && { isForPerson: true }),
+      ...(kind in HOLDINGS && !isHandedOver && { isForPerson: true }),
       outsideTransaction: database !== '' && database !== picture.database,
     };
   });
@@ -314,6 +319,7 @@ function holdings({ picture, base, twin }: Seen): PostgresDifference[] {
 function remediesFor(kind: string, base: string, twin: string, place: string): string[] {
   switch (kind) {
     case 'o':
+    case 'i':
       return [`REASSIGN OWNED BY ${twin} TO ${base}${place}`];
     case 'od':
       return [

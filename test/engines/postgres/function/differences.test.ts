@@ -431,6 +431,7 @@ describe('what the twin has of its own', () => {
         what: '1 row security policies of its own in database "db"',
         remedies: ['ALTER POLICY … TO "app" in database "db"'],
         outsideTransaction: true,
+        isForPerson: true,
       },
       { kind: 'more', what: '1 dependencies of its own in database "db"', remedies: [], outsideTransaction: true },
     ]);

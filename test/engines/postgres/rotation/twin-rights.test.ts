@@ -212,4 +212,38 @@ describeServers('postgres', 'the rights of base and twin', (server) => {
     );
     expect(differing(ofBase, await privileges(rotating, server, furnished.database)).length).toBeGreaterThan(20);
   });
+
+  const isSince18 = Number.parseInt(server.version, 10) >= 18;
+  testUnless(isSince18 ? undefined : 'an extension of one’s own takes extension_control_path, since PostgreSQL 18')(
+    'what an extension’s script has granted to the twin is the base’s afterwards',
+    async () => {
+      await using rotating = await Rotating.on(server, { admin: { madeTheUser: true } });
+      await rotating.expectRotated(rotating.twin);
+      await rotating.expectRotated(rotating.user);
+      const extension = `ext_${randomBytes(6).toString('hex')}`;
+      const folder = `/tmp/${extension}/extension`;
+      const table = `public.${extension}_table`;
+      await using there = await connect(server);
+      const write = (name: string, text: string) =>
+        there.query(`COPY (SELECT ${there.escapeLiteral(text)}) TO '${folder}/${extension}${name}'`);
+      await there.query(`COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir -p ${folder}'`);
+      await write('.control', "default_version = '1'");
+      await write(
+        '--1.sql',
+        `CREATE TABLE ${table} (); ALTER TABLE ${table} OWNER TO ${rotating.user}; GRANT SELECT ON ${table} TO ${rotating.twin};`,
+      );
+      await there.query(`SET extension_control_path = '/tmp/${extension}:$system'; CREATE EXTENSION ${extension}`);
+
+      // What is left is only that an extension once granted it.
+      await there.query(`REVOKE ALL ON ${table} FROM ${rotating.twin}`);
+
+      await rotating.expectRotated(rotating.twin);
+
+      const { rows } = await there.query(
+        `SELECT initprivs::text FROM pg_init_privs WHERE objoid = '${table}'::regclass`,
+      );
+      expect(rows).toEqual([{ initprivs: expect.not.stringContaining(rotating.twin) }]);
+      await there.query(`DROP EXTENSION ${extension}`);
+    },
+  );
 });
