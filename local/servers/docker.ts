@@ -13,6 +13,9 @@ import type { Row } from './row.ts';
 import type { Settings, Started, Unavailable } from './source.ts';
 import { whenItHasStarted } from './waiting.ts';
 
+// Testcontainers' own cleaner is an image that no variable here names. `removeContainers` does its work.
+process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
+
 const LABEL = 'secret-rotation-functions';
 const OWNER_LABEL = 'secret-rotation-functions.owner';
 

@@ -13,7 +13,19 @@ export type Row = {
   /** Replaces the official image. */
   imageVariable: string;
   image: string;
+  /** Names a version that npm has, as `14.23.0-beta.17`, in place of every other source. */
+  npmVariable?: string;
 };
+
+/** Whether the environment names the server itself: then any version of the product will do. */
+export function isNamed({ addressVariable, imageVariable, npmVariable = '' }: Row): boolean {
+  return [addressVariable, imageVariable, npmVariable].some((variable) => process.env[variable]);
+}
+
+/** Whether a server that says this of itself is one of the row's product, or of what stands in for it. */
+export function isOfProduct({ product, standIn }: Row, found: { product: string }): boolean {
+  return [product, standIn?.product].includes(found.product);
+}
 
 /** Whether a server that says this of itself belongs to the row: of version `9.7.4` to the row of 9.7, `9.70.1` not. */
 export function isOfRow({ standIn, ...wanted }: Row, found: { product: string; version: string }): boolean {

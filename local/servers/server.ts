@@ -7,7 +7,7 @@ import { givenServer } from './address.ts';
 import { containerFile, containerLog, serverInDocker } from './docker.ts';
 import type { Identity, Source } from './engine.ts';
 import { prepareRun } from './leftovers.ts';
-import { isOfRow } from './row.ts';
+import { isNamed, isOfProduct, isOfRow } from './row.ts';
 import type { Address, LogPlace, Settings, Started } from './source.ts';
 import { whenItAnswers } from './waiting.ts';
 
@@ -61,7 +61,8 @@ export async function startServer(row: RowName, options: ServerOptions = {}): Pr
     ...engine.programs,
   };
   const remedies: string[] = [];
-  for (const name of from) {
+  const { npmVariable = '' } = rows[row];
+  for (const name of process.env[npmVariable] ? (['embedded'] as const) : from) {
     const found = (await sources[name]?.(engine, rows[row], settings)) ?? {};
     if ('address' in found) return ready(row, found, settings);
     if (found.remedy) remedies.push(found.remedy);
@@ -76,7 +77,7 @@ async function ready(row: RowName, started: Started, settings: Settings): Promis
   const engine = serversOf(row);
   const identity = await whenItAnswers(engine, address, isRunning);
   const wanted = rows[row];
-  if (!isOfRow(wanted, identity)) {
+  if (!(isNamed(wanted) ? isOfProduct : isOfRow)(wanted, identity)) {
     const found = `${identity.product} ${identity.version}`;
     throw new Error(`The server for ${row} has to be ${wanted.product} ${wanted.version}, but ${source} is ${found}.`);
   }

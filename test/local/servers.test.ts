@@ -129,16 +129,20 @@ for (const engine of engineNames)
     });
 
     const others = rowsOf(engine).filter((row) => row !== server.row);
-    for (const row of others)
-      test(`is not taken for ${row}`, async () => {
-        const { product, version, addressVariable } = rows[row];
+    for (const row of others) {
+      const { product, version, addressVariable } = rows[row];
+      const isProduct = product === server.product;
+      test(`given by its address is ${isProduct ? '' : 'not '}taken for ${row}, and says what it is`, async () => {
         await using _ = setVariable(addressVariable, urlOf(server));
+        const start = startServer(row);
 
+        if (isProduct) return expect(await start).toMatchObject({ row, product, version: server.version });
         const found = `${server.product} ${server.version}`;
-        await expect(startServer(row)).rejects.toThrow(
+        await expect(start).rejects.toThrow(
           `The server for ${row} has to be ${product} ${version}, but ${addressVariable} is ${found}.`,
         );
       });
+    }
 
     test('given by its address does not get settings, another source does', async () => {
       await using _ = setVariable(rows[server.row].addressVariable, `${engine}://127.0.0.1:1/`);

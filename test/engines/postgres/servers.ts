@@ -25,6 +25,7 @@ export const postgresServers = {
       addressVariable: 'POSTGRES_OLD_URL',
       imageVariable: 'POSTGRES_OLD_IMAGE',
       image: 'postgres:15.15',
+      npmVariable: 'POSTGRES_OLD_NPM',
     },
   },
 
