@@ -267,7 +267,9 @@ describeServers('postgres', 'setSecret', (server) => {
     between.on('connection', (socket) => cut && socket.destroy());
     await using rotating = await Rotating.on(server, { secret: between.endpoint });
     const { error } = await rotating.rotate();
-    expect(error).toMatch(/setSecret: error, ConnectionError: The connection to 127\.0\.0\.1:\d+ .*was closed before the login was over/);
+    expect(error).toMatch(
+      /setSecret: error, ConnectionError: The connection to 127\.0\.0\.1:\d+ .*was closed before the login was over/,
+    );
     expect(await rotating.logsIn(rotating.password())).toBe(true);
     cut = false;
     const { succeeded, token } = await rotating.rotate();
