@@ -1,8 +1,8 @@
 /** Jest's reporter that writes the README's support matrix after a whole run: see jest.config.js. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type RowName, rowNames } from '../engines/servers.ts';
+import { type RowName, rowNames, rows } from '../engines/servers.ts';
 import { borrow } from '../global-setup.ts';
-import { linesOf, type Result, rendered, replacedIn } from './support-matrix.ts';
+import { linesOf, merged, type Result, readFrom, rendered, replacedIn } from './support-matrix.ts';
 
 const README = new URL('../../README.md', import.meta.url);
 
@@ -25,8 +25,11 @@ export default class SupportMatrixReporter {
       );
       const broken = testResults.find(({ testExecError }) => testExecError);
       if (broken) throw new Error(`No support matrix is written: ${broken.testFilePath} did not run`);
-      const lines = linesOf(results, await servers());
-      writeFileSync(README, replacedIn(readFileSync(README, 'utf8'), rendered(lines, today())));
+      // With a server of another version in a row's place, it is about that one.
+      const named = rowNames.filter((row) => process.env[rows[row].npmVariable ?? '']);
+      const seen = linesOf(results, await servers(), today(), named.length > 0 ? named : rowNames);
+      const readme = readFileSync(README, 'utf8');
+      writeFileSync(README, replacedIn(readme, rendered(merged(readFrom(readme), seen))));
     } catch (error) {
       this.#error = error as Error;
     }

@@ -1,6 +1,7 @@
 /** The README's table of what was seen to work where: made of the results of a whole run of the conformance suite, never by hand. */
+import { isOfRow } from '../../local/servers/row.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
-import { type RowName, rowNames } from '../engines/servers.ts';
+import { type RowName, rowNames, rows } from '../engines/servers.ts';
 import { DUTIES } from './duty-names.ts';
 import { WIRES, type Wire } from './wires.ts';
 
@@ -13,24 +14,31 @@ const WIRE_NAMES: Record<Wire, string> = { TLS: 'verified', 'clear text': 'off' 
 
 /** Seen, or why it cannot be. */
 export type Cell = 'yes' | { none: string };
-export type Line = { server: string; wire: Wire; cells: Record<StrategyName, Cell> };
+/** `server` is the product and its version; `date` when it was seen. */
+export type Line = { server: string; wire: Wire; cells: Record<StrategyName, Cell>; date: string };
 
 /** One test of a run, by the titles of its groups and its own. */
 export type Result = { titles: readonly string[]; status: string };
 
 /**
  * @param servers by row, as they call themselves: product and version
- * @throws when not every row, wire and strategy was run, or something failed or was skipped
+ * @param wanted the rows that have to be there
+ * @throws when not every wire and strategy of these rows was run, or something failed or was skipped
  */
-export function linesOf(all: readonly Result[], servers: Partial<Record<RowName, string>>): Line[] {
+export function linesOf(
+  all: readonly Result[],
+  servers: Partial<Record<RowName, string>>,
+  date: string,
+  wanted: readonly RowName[] = rowNames,
+): Line[] {
   const results = all.filter(({ titles: [first] }) => rowNames.some((row) => row === first));
   const bad = results.find(({ status }) => status !== 'passed');
   if (bad) throw new Error(`No support matrix is written: ${bad.status}: ${bad.titles.join(' › ')}`);
-  return rowNames.flatMap((row) =>
+  return wanted.flatMap((row) =>
     WIRES.map((wire) => {
       for (const duty of DUTIES) requireRun(results, [row, duty, wire]);
       const cells = STRATEGY_NAMES.map((strategy) => [strategy, cellOf(results, row, wire, strategy)]);
-      return { server: servers[row] ?? '', wire, cells: Object.fromEntries(cells) };
+      return { server: servers[row] ?? '', wire, cells: Object.fromEntries(cells), date };
     }),
   );
 }
@@ -51,8 +59,37 @@ function requireRun(results: readonly Result[], group: readonly string[]): strin
   return found.map(({ titles }) => titles.at(-1) ?? '');
 }
 
+/** What the README says already, with the lines of the same products and major versions replaced; by product, the newest first. */
+export function merged(known: readonly Line[], seen: readonly Line[]): Line[] {
+  const majors = new Set(seen.map(({ server }) => majorOf(server)));
+  const lines = [...known.filter(({ server }) => !majors.has(majorOf(server))), ...seen];
+  const products = [...new Set(lines.map(({ server }) => server.split(' ')[0]))];
+  return products.flatMap((product) =>
+    lines
+      .filter(({ server }) => server.split(' ')[0] === product)
+      .sort((one, other) => versionOf(other.server) - versionOf(one.server)),
+  );
+}
+
+/** `MariaDB 10.11.18` is of `MariaDB 10.11`, `PostgreSQL 15.18` of `PostgreSQL 15`. */
+function majorOf(server: string): string {
+  const row = rowNames.find((name) => isOfRow(rows[name], described(server)));
+  const { product, version } = described(server);
+  return row ?? `${product} ${version.split('.')[0]}`;
+}
+
+function versionOf(server: string): number {
+  const [major = 0, minor = 0] = described(server).version.split('.').map(Number);
+  return major * 1000 + minor;
+}
+
+function described(server: string) {
+  const [product = '', version = ''] = server.split(' ');
+  return { product, version };
+}
+
 /** In Markdown. Reasons are numbered below the table. */
-export function rendered(lines: readonly Line[], date: string): string {
+export function rendered(lines: readonly Line[]): string {
   const reasons: string[] = [];
   const text = (cell: Cell) => {
     if (cell === 'yes') return 'yes';
@@ -60,12 +97,13 @@ export function rendered(lines: readonly Line[], date: string): string {
     return `no (${reasons.indexOf(cell.none) + 1})`;
   };
   const table = [
-    ['server', 'TLS', ...columns],
-    ['---', '---', ...STRATEGY_NAMES.map(() => '---')],
-    ...lines.map(({ server, wire, cells }) => [
+    ['server', 'TLS', ...columns, 'seen'],
+    ['---', '---', ...STRATEGY_NAMES.map(() => '---'), '---'],
+    ...lines.map(({ server, wire, cells, date }) => [
       server,
       WIRE_NAMES[wire],
       ...STRATEGY_NAMES.map((strategy) => text(cells[strategy])),
+      date,
     ]),
   ];
   return [
@@ -74,7 +112,7 @@ export function rendered(lines: readonly Line[], date: string): string {
     '',
     ...reasons.map((reason, index) => `${index + 1}. ${reason}`),
     '',
-    `Seen on ${date}, on servers in containers, by the conformance suite.`,
+    'On servers in containers, and on PostgreSQL from npm, by the conformance suite.',
     END,
   ].join('\n');
 }
@@ -86,20 +124,27 @@ export function replacedIn(readme: string, matrix: string): string {
   return readme.slice(0, begin) + matrix + readme.slice(end + END.length);
 }
 
-export type Read = { columns: string[]; lines: { server: string; wire: string; cells: string[] }[]; reasons: string[] };
-
 /** What stands in the README. */
-export function readFrom(readme: string): Read {
+export function readFrom(readme: string): Line[] {
   const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   const own = begin < 0 || end < begin ? [] : readme.slice(begin, end).split('\n');
+  const reasons = own.flatMap((line) => line.match(/^\d+\. (.*)$/)?.slice(1) ?? []);
   const [head = [], , ...lines] = own
     .filter((line) => line.startsWith('| '))
     .map((line) => line.slice(2, -2).split(' | '));
-  return {
-    columns: head.slice(2),
-    lines: lines.map(([server = '', wire = '', ...cells]) => ({ server, wire, cells })),
-    reasons: own.filter((line) => /^\d+\. /.test(line)),
-  };
+  if (head.join() !== ['server', 'TLS', ...columns, 'seen'].join())
+    throw new Error('The support matrix in README.md has other columns');
+  return lines.map(([server = '', wireName = '', ...rest]) => {
+    const wire = WIRES.find((each) => WIRE_NAMES[each] === wireName);
+    if (wire === undefined) throw new Error(`The support matrix in README.md has no wire ${wireName}`);
+    const cells = STRATEGY_NAMES.map((strategy, index) => [strategy, cellIn(rest[index] ?? '', reasons)]);
+    return { server, wire, cells: Object.fromEntries(cells), date: rest.at(-1) ?? '' };
+  });
 }
 
-export const wireNames: readonly string[] = WIRES.map((wire) => WIRE_NAMES[wire]);
+function cellIn(text: string, reasons: readonly string[]): Cell {
+  if (text === 'yes') return 'yes';
+  const none = reasons[Number(text.match(/^no \((\d+)\)$/)?.[1]) - 1];
+  if (none === undefined) throw new Error(`The support matrix in README.md says "${text}" without a reason`);
+  return { none };
+}
