@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { postgres as engine } from '../../../../functions/postgres/engine.ts';
+import { eventually } from '../../../conformance/eventually.ts';
 import { says } from '../../../conformance/relay.ts';
 import type { Held, State, Subject } from '../../../conformance/subject.ts';
 import { unique } from '../../../conformance/unique.ts';
@@ -148,8 +149,9 @@ export function subject(server: SharedServer): Subject {
       return sessions.map(({ state }) => (state === 'active' ? 'at work' : 'idle'));
     },
     async endSessionsOf(username) {
-      // Waits until they are gone.
-      await run('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1', [username]);
+      const sessions = () =>
+        run('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [username]);
+      await eventually(async () => (await sessions()).length === 0);
     },
 
     isReserved: (username) => /^(pg_|(public|none|postgres)$)/.test(username),

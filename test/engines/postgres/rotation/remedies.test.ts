@@ -46,21 +46,25 @@ describeServers('postgres', 'what an error says is to be run', (server) => {
       await expectBothTurns(rotating);
     });
 
-    test('whose name the server takes no more', async () => {
-      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-      await rotating.sql(named(`ALTER ROLE "$base"${where} SET "auto_explain.gone" = '1'`, rotating));
-      await rotating.sql(named(`ALTER ROLE "$admin" SET session_preload_libraries = 'auto_explain'`, rotating));
+    testUnless(major < 15 ? 'before 15 no prefix of names is an extension’s own' : undefined)(
+      'whose name the server takes no more',
+      async () => {
+        await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+        await rotating.sql(named(`ALTER ROLE "$base"${where} SET "auto_explain.gone" = '1'`, rotating));
+        await rotating.sql(named(`ALTER ROLE "$admin" SET session_preload_libraries = 'auto_explain'`, rotating));
 
-      await expectCured(rotating, 'TwinRightsError', `ALTER ROLE "$base"${where} RESET ALL`);
-      await expectBothTurns(rotating);
-    });
+        await expectCured(rotating, 'TwinRightsError', `ALTER ROLE "$base"${where} RESET ALL`);
+        await expectBothTurns(rotating);
+      },
+    );
 
     test('that the admin may not give', async () => {
       await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
       const parameter = `p${randomBytes(6).toString('hex')}.gone`;
       await rotating.sql(named(`ALTER ROLE "$base"${where} SET "${parameter}" = '1'`, rotating));
 
-      await expectCured(rotating, 'PrivilegeError', `GRANT SET ON PARAMETER "${parameter}" TO "$admin"`);
+      const cure = major < 15 ? 'ALTER ROLE "$admin" SUPERUSER' : `GRANT SET ON PARAMETER "${parameter}" TO "$admin"`;
+      await expectCured(rotating, 'PrivilegeError', cure);
       await expectBothTurns(rotating);
     });
   });

@@ -44,9 +44,9 @@ async function furnish(rotating: Rotating, server: SharedServer): Promise<{ data
   const [{ user, admin }, some] = [rotating, randomBytes(6).toString('hex')];
   const [database, third] = [`db_${some}`, `third_${some}`];
   await rotating.sql(
-    `CREATE ROLE ${third}; GRANT ${third} TO ${user} WITH ADMIN OPTION; GRANT pg_read_all_stats TO ${user};
-     GRANT SET ON PARAMETER log_duration TO ${user}`,
+    `CREATE ROLE ${third}; GRANT ${third} TO ${user} WITH ADMIN OPTION; GRANT pg_read_all_stats TO ${user}`,
   );
+  if (Number.parseInt(server.version, 10) >= 15) await rotating.sql(`GRANT SET ON PARAMETER log_duration TO ${user}`);
   await rotating.sql(`CREATE DATABASE ${database}`);
   await rotating.sql(
     `SET ROLE ${admin}; ALTER ROLE ${user} CREATEDB CONNECTION LIMIT 20 VALID UNTIL '2101-02-03 04:05:06Z'`,
