@@ -30,6 +30,8 @@ export type Connection = {
   hasAnswered: boolean;
   /** The login is over. */
   isLoggedIn: boolean;
+  /** The last command's name: `updateUser`. */
+  sent: string;
 };
 
 type Unsuccessful = Exclude<LoginResult<never>, { is: 'accepted' }>;
@@ -203,7 +205,7 @@ function serverFailure(code: number, connection: Connection): RotationError {
     );
   if (code === CODES.unauthorized)
     return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${code}).`, details);
-  return new DatabaseError(`${server} answered ${user} with error ${code}.`, details);
+  return new DatabaseError(`${server} answered ${connection.sent} of ${user} with error ${code}.`, details);
 }
 
 function networkFailure(error: unknown, connection: Connection): RotationError {

@@ -9,7 +9,13 @@ import { type Connection, impossible, loginFailure, NotPrimary, unproven } from 
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
 export async function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<MongoSession>> {
-  const connection: Connection = { to, username: as.username, hasAnswered: false, isLoggedIn: false };
+  const connection: Connection = {
+    to,
+    username: as.username,
+    hasAnswered: false,
+    isLoggedIn: false,
+    sent: 'the login',
+  };
   const client = clientOf(to, as, until);
   try {
     await until.spend('connecting', nameOf(connection), () => opened(client, connection));

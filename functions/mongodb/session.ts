@@ -136,6 +136,7 @@ export class MongoSession implements Session {
   }
 
   async #run(command: Document, database: string, failure: Failure): Promise<Document> {
+    [this.#connection.sent] = Object.keys(command) as [string];
     try {
       const reply = await this.#until.spend('statements', nameOf(this.#connection), async (signal) => {
         signal.addEventListener('abort', () => void disconnect(this.#client));

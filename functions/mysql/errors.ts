@@ -33,6 +33,8 @@ export type Connection = {
   tls(): TLSSocket | undefined;
   /** The login is over. */
   isLoggedIn: boolean;
+  /** The words with which the last statement began: `ALTER USER`. */
+  sent: string;
   /** The error with which the connection broke, even if no statement was under way. */
   brokeWith: Error | undefined;
   /** The way to authenticate for which the server asked last. */
@@ -324,7 +326,7 @@ function serverFailure(errno: number, connection: Connection): RotationError {
   }
   if (PRIVILEGE.has(errno))
     return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${errno}).`, details);
-  return new DatabaseError(`${server} answered ${user} with error ${errno}.`, details);
+  return new DatabaseError(`${server} answered ${connection.sent} of ${user} with error ${errno}.`, details);
 }
 
 function networkFailure(error: unknown, connection: Connection): RotationError {

@@ -20,6 +20,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     socket,
     tls: () => tlsOf(client),
     isLoggedIn: false,
+    sent: 'the login',
     brokeWith: undefined,
     plugin: undefined,
   };

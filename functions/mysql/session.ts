@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Connection as Client, escape as literal, type QueryResult } from 'mysql2';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import type { Account, Session } from '../../shared/database/engine.ts';
+import { commandIn } from '../../shared/database/statement.ts';
 import {
   type Connection,
   type Failure,
@@ -168,6 +169,7 @@ export class MySqlSession implements Session {
   }
 
   async #query(sql: string, failure: Failure): Promise<QueryResult> {
+    this.#connection.sent = commandIn(sql);
     try {
       return await this.#until.spend('statements', nameOf(this.#connection), (signal) => {
         signal.addEventListener('abort', () => this.#connection.socket.destroy());

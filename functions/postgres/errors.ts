@@ -40,6 +40,8 @@ export type Connection = {
   isLoggedIn: boolean;
   /** What the server says of itself at login: `18.4`. */
   version: string | undefined;
+  /** The words with which the last statement began: `ALTER ROLE`. */
+  sent: string;
   /** The error with which the connection broke, even if no statement was under way. */
   brokeWith: Error | undefined;
 };
@@ -273,7 +275,7 @@ function serverFailure(error: Answer, connection: Connection): RotationError {
       `${server} is starting, stopping or not reachable (${error.code}) for ${user}.`,
       details,
     );
-  return new DatabaseError(`${server} answered ${user} with error ${error.code}.`, details);
+  return new DatabaseError(`${server} answered ${connection.sent} of ${user} with error ${error.code}.`, details);
 }
 
 function networkFailure(error: unknown, connection: Connection): RotationError {

@@ -23,6 +23,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     askedForPassword: false,
     authenticated: false,
     isLoggedIn: false,
+    sent: 'the login',
     version: undefined,
     brokeWith: undefined,
   };

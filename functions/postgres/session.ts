@@ -4,6 +4,7 @@ import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import { RotationError } from '../../shared/core/errors.ts';
 import type { Account, LoginResult, Session } from '../../shared/database/engine.ts';
 import type { PrivilegeError } from '../../shared/database/errors.ts';
+import { commandIn } from '../../shared/database/statement.ts';
 import {
   type AdminTask,
   type Connection,
@@ -212,6 +213,7 @@ export class PostgresSession implements Session {
           `${this.#isRehearsing ? `${SAVEPOINT}; ` : ''}SELECT current_user AS role, current_setting('server_version_num')::int AS version, ` +
           `current_setting('scram_iterations', true)::int AS iterations${selecting}`,
         openingFailure,
+        'BEGIN',
       );
       this.#opened = results.at(-1)?.rows[0];
       this.#hasSavepoint = this.#isRehearsing;
@@ -238,7 +240,7 @@ export class PostgresSession implements Session {
    * @param before statements that go before it in the same message, each with a semicolon
    */
   async rows<Row>(query: string, before = ''): Promise<Row[]> {
-    const results = await this.#query(`${before}${this.#settings}; ${query}`, statementFailure);
+    const results = await this.#query(`${before}${this.#settings}; ${query}`, statementFailure, query);
     return (results.at(-1)?.rows ?? []) as Row[];
   }
 
@@ -248,7 +250,7 @@ export class PostgresSession implements Session {
    * @param longestWait for a lock, in milliseconds; without it, nearly all the time that is left
    */
   async change(statement: string, failure: Failure, longestWait?: number): Promise<void> {
-    await this.#run(`${this.#limits(longestWait)}; ${statement}`, failure);
+    await this.#run(`${this.#limits(longestWait)}; ${statement}`, failure, statement);
   }
 
   /**
@@ -311,11 +313,13 @@ export class PostgresSession implements Session {
   }
 
   /** @returns the last statement's command tag: `COMMIT` */
-  async #run(statements: string, failure: Failure): Promise<string | undefined> {
-    return (await this.#query(statements, failure)).at(-1)?.command;
+  async #run(statements: string, failure: Failure, main = statements): Promise<string | undefined> {
+    return (await this.#query(statements, failure, main)).at(-1)?.command;
   }
 
-  async #query(statements: string, failure: Failure): Promise<pg.QueryResult[]> {
+  /** @param main the statement that an error is about: the others only go before it */
+  async #query(statements: string, failure: Failure, main: string): Promise<pg.QueryResult[]> {
+    this.#connection.sent = commandIn(main);
     if (!this.#hasSavepoint) return this.#send(statements, failure);
     try {
       return await this.#send(`RELEASE ${SAVEPOINT}; ${SAVEPOINT}; ${statements}`, failure);
