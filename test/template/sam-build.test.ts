@@ -11,19 +11,21 @@ import { engineNames } from '../engines/servers.ts';
 import { Rotating } from '../rotation/rotating.ts';
 import { describeServers } from '../servers.ts';
 import { describeTool, run } from '../tools.ts';
-import { capitalised, environmentOf, root } from './template.ts';
+import { MiniStack } from './ministack.ts';
+import { capitalised, environmentOf, root, template } from './template.ts';
 
 const MINUTES = 60_000;
 
 describeTool('sam', 'sam build in a clean clone', () => {
   const cleanUp = new AsyncDisposableStack();
+  let folder: string;
   let built: string;
 
   beforeAll(async () => {
-    const { path } = cleanUp.use(await temporaryDirectory());
-    await clone(path);
-    await run('sam', ['build'], path);
-    built = join(path, '.aws-sam', 'build');
+    folder = cleanUp.use(await temporaryDirectory()).path;
+    await clone(folder);
+    await run('sam', ['build'], folder);
+    built = join(folder, '.aws-sam', 'build');
   }, 10 * MINUTES);
   afterAll(() => cleanUp.disposeAsync());
 
@@ -47,6 +49,52 @@ describeTool('sam', 'sam build in a clean clone', () => {
       expect((await stat(join(built, 'template.yaml'))).size).toBeLessThan(51_200);
     },
   );
+
+  describeTool('ministack', 'and sam deploy, to an AWS on this machine', () => {
+    let aws: MiniStack;
+    beforeAll(async () => {
+      aws = cleanUp.use(await MiniStack.start());
+    }, MINUTES);
+
+    test(
+      'from samconfig.toml: the function’s environment is the template’s',
+      async () => {
+        await aws.sam(['deploy', '--config-env', 'postgres', '--no-confirm-changeset'], folder);
+        // MiniStack takes an empty list for one that is not, so this one is asked for below, with admins.
+        const { MASTER_SECRET_ARNS: _, ...environment } = environmentOf();
+        const { PostgresFunction } = await aws.environments('secret-rotation-postgres');
+        expect(PostgresFunction).toMatchObject(environment);
+        expect(Object.keys(PostgresFunction as object).sort()).toEqual(Object.keys(environmentOf()).sort());
+      },
+      2 * MINUTES,
+    );
+
+    test(
+      'asked by --guided, and once more from what that has saved: the environment is what was typed in',
+      async () => {
+        const admins = ['one', 'two'].map(
+          (name) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`,
+        );
+        const given: Readonly<Record<string, string>> = {
+          masterSecretArn: admins.join(),
+          excludeCharacters: `/@"'%`,
+          passwordLength: '40',
+        };
+        const asked = Object.keys(template.Parameters).map((name) => given[name] ?? '');
+        const answers = ['guided', 'us-east-1', ...asked, 'no', 'yes', 'no', 'yes', '', 'guided'];
+        const saved = ['--config-env', 'guided'];
+        const changed = { MASTER_SECRET_ARNS: admins.join(), EXCLUDE_CHARACTERS: `/@"'%`, PASSWORD_LENGTH: '40' };
+        const typed = { ...environmentOf(), ...changed };
+
+        await aws.sam(['deploy', '--guided', ...saved], folder, answers);
+        expect(await aws.environments('guided')).toMatchObject({ PostgresFunction: typed });
+
+        await aws.sam(['deploy', ...saved, '--no-fail-on-empty-changeset'], folder);
+        expect(await aws.environments('guided')).toMatchObject({ PostgresFunction: typed });
+      },
+      4 * MINUTES,
+    );
+  });
 
   for (const engine of engineNames)
     describeServers(engine, 'its files', (server) => {
