@@ -26,7 +26,7 @@ export async function usersCalled(
   const users = new Map<string, User>();
   const found = await connection.run<Document>([{ usersInfo: 1 }]);
   for (const { user, db, roles, mechanisms = [], customData = {} } of found) {
-    if (!user.startsWith(beginning)) continue;
+    if (!user?.startsWith(beginning)) continue; // FerretDB may list one that is being dropped without its name
     const query = { usersInfo: { user, db }, showCredentials: true, showAuthenticationRestrictions: true };
     const [more = {}] = isMongod ? await connection.run<Document>([query]) : [];
     users.set(user, {
