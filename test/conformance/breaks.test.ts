@@ -65,9 +65,10 @@ async function statuses(broken: Break, row: RowName): Promise<string[]> {
   const suite = 'duty' in tests ? `test/engines/${engine}/conformance/${row.replace(' ', '-')}.test.ts` : tests.file;
   const group = 'duty' in tests ? `^${escaped(`${row} ${tests.duty} `)}.*` : '';
   const report = join(folder.path, 'report.json');
-  const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', suite, '--json', '--outputFile', report];
-  const pattern = ['--testNamePattern', `${group}${escaped(caughtBy)}$`];
-  const ended = run(process.execPath, [...jest, ...pattern], { cwd: copy, env: environment });
+  // What is broken may leave connections open, which would keep Jest from ending.
+  const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', suite, '--forceExit', '--json'];
+  const options = ['--outputFile', report, '--testNamePattern', `${group}${escaped(caughtBy)}$`];
+  const ended = run(process.execPath, [...jest, ...options], { cwd: copy, env: environment });
   const { stderr } = await ended.catch((error) => error); // Jest's exit code tells that a test has failed
 
   const { testResults }: Report = JSON.parse(await readFile(report, 'utf8'));
