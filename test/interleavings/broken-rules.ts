@@ -203,4 +203,18 @@ export const brokenRules: BrokenRule[] = [
     caughtBy: 'to-twin/give-up-thrice@setSecret/db2/→Quit#1',
     saying: 'refused without a reason',
   },
+  {
+    rule: 'an admin logs in only after AWSCURRENT has',
+    edits: [
+      {
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'const { realm } = await proveOwnUser(work, names);\n  const pair = ',
+        replace: "const realm = ''; void proveOwnUser;\n  const pair = ",
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'edit-somebody-else@createSecret/sm/→DescribeSecret#1',
+    saying: 'who is somebody else’s',
+  },
 ];

@@ -195,8 +195,8 @@ export class World implements AsyncDisposable {
     if (direction === '→') {
       const promoted = /VersionStage=AWSCURRENT MoveToVersionId=(\S+)/.exec(about)?.[1];
       this.#promotes = promoted !== undefined;
-      // It was given up, and another rotation has begun since.
-      if (this.#promotes && pending && pending.id !== promoted) this.#passedOver = pending;
+      // What is promoted was given up, if another rotation has begun since.
+      if (this.#promotes) this.#passedOver = pending?.id === promoted ? undefined : pending;
       this.#pendingBefore = pending;
     } else if (/^(Put|Update)/.test(name) && !isError) {
       if (name === 'PutSecretValue' && pending?.id !== this.#pendingBefore?.id) this.#passedOver = this.#pendingBefore;
