@@ -30,14 +30,14 @@ export async function apply(admin: MySqlSession, pair: Pair, difference: MySqlDi
 async function settle(admin: MySqlSession, pair: Pair, difference: MySqlDifference) {
   const { what, statements, withheld = [], cure, shutsOut, parts = [], ifGone } = difference;
   if (shutsOut) await requireGrantable(admin, pair);
-  const task = `settle ${what} of ${quoted(pair.twin)}`;
-  const failure = adminFailure(admin, task, cure(quoted(admin.account)));
+  const task = [`settle ${what} of ${quoted(pair.twin)}`, cure(quoted(admin.account))] as const;
+  const failure = adminFailure(admin, ...task);
   const run = async (all: readonly string[]) => {
     for (const statement of all) await admin.change(statement, failure);
   };
   const gone: { what: string; remedy: string }[] = [];
   try {
-    await requireHeld(admin, task, cure(quoted(admin.account)));
+    await requireHeld(admin, ...task);
     await run(statements);
     await run(await stillToRevoke(admin, pair, withheld));
   } catch (error) {

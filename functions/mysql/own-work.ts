@@ -35,8 +35,7 @@ export async function withOwnWork(
 export async function giveToBase(admin: MySqlSession, { base }: Pair, difference: Difference): Promise<void> {
   const { what, toBase, cure } = difference as MySqlDifference;
   if (toBase === undefined) return;
-  const by = cure(quoted(admin.account));
-  await requireHeld(admin, `give ${what} to ${quoted(base)}`, by);
-  const failure = adminFailure(admin, `give ${what} to ${quoted(base)}`, by);
-  await admin.change(toBase.statement, failure);
+  const task = [`give ${what} to ${quoted(base)}`, cure(quoted(admin.account))] as const;
+  await requireHeld(admin, ...task);
+  await admin.change(toBase.statement, adminFailure(admin, ...task));
 }

@@ -92,9 +92,10 @@ export function loginFailure(error: unknown, connection: Connection): Unsuccessf
     const message = `${server} refuses the password of ${user} (or there is no such user, or it has expired).`;
     return { is: 'refused', why: new LoginRefusedError(message, details) };
   }
-  const names = [connection.username, connection.to.database ?? DEFAULT_DATABASE].map(name);
+  const [role, database] = [name(connection.username), name(connection.to.database ?? DEFAULT_DATABASE)];
+  const reason = BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code];
   const barred =
-    (BARRED[`${error.code} ${error.routine}`] ?? BARRED[error.code])?.(...(names as [string, string])) ??
+    reason?.(role, database) ??
     (connection.authenticated && !NOT_ABOUT_THE_USER.test(error.code)
       ? `a login trigger (CREATE EVENT TRIGGER … ON login), or something else that the server does at login, failed with error ${error.code}.`
       : undefined);

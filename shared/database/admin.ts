@@ -119,7 +119,7 @@ export class AdminSecret<S extends Session> {
 
   async #login(read: Readable, users: readonly string[]): Promise<S> {
     const { engine, deadline, refusals } = this.#given;
-    const logins = new Logins(engine, deadline, read.value, refusals);
+    const logins = new Logins(engine, deadline, read.value.endpoint, refusals);
     const candidates = [
       async () => read.value,
       () => this.#readAgain(read, 'AWSCURRENT', users),

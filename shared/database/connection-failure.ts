@@ -45,8 +45,7 @@ const NO_WAY = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
  * @param code the code of Node or OpenSSL; undefined if the error has none
  */
 export function connectionFailure(error: unknown, code: string | undefined, broken: Broken): RotationError {
-  const { to, username, product, offersTls, isInHandshake, isMisunderstood, ways } = broken;
-  const { isConnected, isLoggedIn } = broken;
+  const { to, username, product, offersTls, isInHandshake, isConnected, isLoggedIn, isMisunderstood, ways } = broken;
   const details = { user: username, host: to.host, code };
   // The deadline knows neither user nor host.
   if (error instanceof DeadlineError)

@@ -39,20 +39,20 @@ export class Logins<S extends Session> {
   #refusals = 0;
 
   /**
-   * @param of the version to whose endpoint all logins go
+   * @param at where all logins go, whatever a version says
    * @param isRehearsal whether the pending version is not stored. Then no server knows its password, and
    *   AWSCURRENT's own password has to be right.
    */
   constructor(
     engine: Engine<S>,
     deadline: Deadline,
-    of: SecretValue,
+    at: Endpoint,
     remembered: Refusals,
     { isRehearsal = false }: { isRehearsal?: boolean } = {},
   ) {
     this.#engine = engine;
     this.#deadline = deadline;
-    this.#at = of.endpoint;
+    this.#at = at;
     this.#remembered = remembered;
     this.#isRehearsal = isRehearsal;
   }

@@ -100,7 +100,7 @@ export class Database<S extends Session> {
       isRehearsal,
       mustHold,
       engine,
-      logins: new Logins(engine, deadline, current, refusals, { isRehearsal }),
+      logins: new Logins(engine, deadline, current.endpoint, refusals, { isRehearsal }),
       adminSecret: new AdminSecret(ofAdmin),
       async readyToChange(session, account) {
         const outlook = await engine.outlook(session, account, current.endpoint);
@@ -121,7 +121,7 @@ export class Database<S extends Session> {
   /** @param at the version to whose endpoint the logins go */
   proverAt(at: SecretValue): Prover<S> {
     const { engine, deadline, refusals, secretId } = this.#tools;
-    return { engine, logins: new Logins(engine, deadline, at, refusals), secretArn: secretId };
+    return { engine, logins: new Logins(engine, deadline, at.endpoint, refusals), secretArn: secretId };
   }
 
   /** Logs this sentence with the step. */

@@ -1,6 +1,6 @@
 /** The strategy single-user-by-admin: an admin sets the user's password. */
 
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError, type RotationError } from '../../core/errors.ts';
 import type { Strategy } from '../../core/kind.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Admin } from '../admin.ts';
@@ -70,20 +70,28 @@ async function changerOf<S extends Session>(
     const details = { user: username, host: endpoint.host };
     if (facts === undefined)
       throw new LoginRefusedError(`There is no user "${username}" at ${endpoint.host}: make it first.`, details);
-    const { privileged, barred, owners } = facts;
-    const other = owners.find((owner) => owner !== secretArn);
-    const obstacles = [
-      privileged &&
+    const requireNot = (reason: string | undefined, error: (reason: string) => RotationError) =>
+      work.mustHold(() => {
+        if (reason !== undefined) throw error(reason);
+      });
+    await requireNot(
+      facts.privileged,
+      (reason) =>
         new PrivilegeError(
-          `The user "${username}" ${privileged}, so no admin sets its password for a secret: use the strategy single-user.`,
+          `The user "${username}" ${reason}, so no admin sets its password for a secret: use the strategy single-user.`,
           details,
         ),
-      // No login could prove a new password, and the present one may be right.
-      barred &&
-        new LoginBarredError(`The user "${username}" at ${endpoint.host} ${barred}; no password was set.`, details),
-      other && new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details),
-    ];
-    for (const obstacle of obstacles) await work.mustHold(() => ending(obstacle));
+    );
+    // No login could prove a new password, and the present one may be right.
+    await requireNot(
+      facts.barred,
+      (reason) =>
+        new LoginBarredError(`The user "${username}" at ${endpoint.host} ${reason}; no password was set.`, details),
+    );
+    await requireNot(
+      facts.owners.find((owner) => owner !== secretArn),
+      (other) => new ForeignUserError(`The user "${username}" is in the hands of another secret, ${other}.`, details),
+    );
     const change = async (_from: Secret, to: Secret) => {
       await byAdmin.setPassword(session, facts.account, to);
       return 'set' as const;
@@ -93,9 +101,4 @@ async function changerOf<S extends Session>(
     await session.close();
     throw error;
   }
-}
-
-/** @throws the error, if there is one */
-function ending(error: Error | '' | undefined): void {
-  if (error) throw error;
 }

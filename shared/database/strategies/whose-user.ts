@@ -54,10 +54,11 @@ export async function requireOurs<S extends Session>(
   if (known !== undefined) return;
   const adoption = twins.adoption(session, pair);
   const isByStatement = typeof adoption === 'string';
+  const left = untried > 0 ? ` (${untried} are left for the next attempts, so that no account is locked)` : '';
   if (!isByStatement && work.adminMaySetPasswords) return requireHarmless(given, pending);
   throw new ForeignUserError(
     `The user "${pending.username}" is there already, and nothing shows that it is this secret's: no version of the secret has its ` +
-      `password${untried > 0 ? ` (${untried} are left for the next attempts, so that no account is locked)` : ''}, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
+      `password${left}, and ${isByStatement ? `"${pair.twin.username}" bears no mark that counts` : adoption.unsupported}. Nothing was changed. If the pair is to be ` +
       `"${pair.base.username}" and "${pair.twin.username}" and nobody else uses them, ` +
       (isByStatement
         ? `run: ${adoption}`

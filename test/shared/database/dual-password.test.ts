@@ -122,7 +122,7 @@ class World {
         newestFirst: async () => [...this.versions.keys()].reverse(),
         byId: async (id: string) => this.#readable(id).version,
       } as unknown as OtherVersions,
-      logins: new Logins(this.#engine, new Deadline(60_000), current.value, new Refusals()),
+      logins: new Logins(this.#engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
       secretArn: 'arn',
       adminSecret: {} as AdminSecret<Session>,
       adminMaySetPasswords: false,

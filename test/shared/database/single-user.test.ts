@@ -39,7 +39,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
       newestFirst: async () => others.map(({ version }) => version.id),
       byId: async (id: string) => others.find(({ version }) => version.id === id)?.version,
     } as unknown as OtherVersions,
-    logins: new Logins(engine, new Deadline(60_000), current.value, new Refusals()),
+    logins: new Logins(engine, new Deadline(60_000), current.value.endpoint, new Refusals()),
     secretArn: 'arn',
     adminSecret: {} as AdminSecret<Session>,
     adminMaySetPasswords: false,
