@@ -41,7 +41,7 @@ export function describeServers(engine: EngineName, name: string, tests: (server
   }
 }
 
-/** Like describeServers, for what no server changes, a rule of the core for one: on one server, the newest that runs everywhere. */
+/** Like describeServers, on one server only: for a rule of the core, which is the same on all. */
 export function describeOneServer(name: string, tests: (server: SharedServer) => void): void {
   const [row] = rowsOf('postgres');
   const server = servers[row];

@@ -24,8 +24,8 @@ export interface Users {
   dropUser(username: string): Promise<void>;
 
   /**
-   * Everything that the server shows of the users in whose name `part` is, and that a rotation could change: passwords as the server has them, too,
-   * where it shows them.
+   * What the server shows of the users in whose name `part` is, as far as a rotation could change it.
+   * Passwords are in it as the server keeps them, where it shows that.
    */
   stored(part: string): Promise<Record<string, unknown>[]>;
 

@@ -59,7 +59,10 @@ function requireRun(results: readonly Result[], group: readonly string[]): strin
   return found.map(({ titles }) => titles.at(-1) ?? '');
 }
 
-/** What the README says already, with the lines of the same products and major versions replaced; by product, the newest first. */
+/**
+ * What the README says already. Lines of the same product and major version are replaced. Products keep their
+ * order, and the newest version of each comes first.
+ */
 export function merged(known: readonly Line[], seen: readonly Line[]): Line[] {
   const majors = new Set(seen.map(({ server }) => majorOf(server)));
   const lines = [...known.filter(({ server }) => !majors.has(majorOf(server))), ...seen];

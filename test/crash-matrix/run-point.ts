@@ -208,7 +208,10 @@ class Run implements AsyncDisposable {
     if (invocation.outcome === 'success') await this.#strikeGap(step);
   }
 
-  /** A message that is held for longer than an attempt goes on only when the server should have ended its session by itself. */
+  /**
+   * A message may be held for longer than an attempt. It goes on only when the server's own limit for its
+   * session has passed.
+   */
   async #endAttempt(): Promise<void> {
     const { holdsSince } = this.#wire;
     if (holdsSince !== undefined && this.#functions.attempt > 1) {

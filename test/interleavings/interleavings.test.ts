@@ -1,6 +1,6 @@
 /**
- * The interleavings can fail: each rule that is broken on purpose is noticed at its point, and the point is survived without that. INTERLEAVINGS=sample
- * plays a sample of all points besides.
+ * The interleavings can fail: each rule that is broken on purpose is noticed at its point. With the rule,
+ * the point is survived. INTERLEAVINGS=sample also plays a sample of all points.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';

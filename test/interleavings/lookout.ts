@@ -11,8 +11,8 @@ import type { Json, Version } from './secret.ts';
 /** What the lookout is at. */
 export type Watched = {
   /**
-   * Versions of which one has to log in: AWSCURRENT; if the strategy has a window, AWSPENDING; and a version that the last call of a
-   * rotation that was given up has passed over.
+   * Versions of which one has to log in: AWSCURRENT, and AWSPENDING if the strategy has a window. A rotation
+   * that was given up may pass over a newer one's version with its last call: that version counts, too.
    */
   counting(): Version[];
   /** What the server keeps of a user's password; something else after each change where it does not show that. */

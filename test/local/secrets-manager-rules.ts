@@ -26,7 +26,7 @@ import { FUNCTION_ARN } from '../../local/secrets-manager/server.ts';
 import { id } from './secrets-manager-client.ts';
 
 export type Rule = {
-  /** The rule makes its secret itself. Any other finds a secret whose version "first" is AWSCURRENT and has the value "1". */
+  /** The rule makes its secret itself. Any other finds one: version "first" is AWSCURRENT, its value "1". */
   isNew?: true;
   /** What is called, and what of the answers matters. */
   calls(s: SecretOnServer): Promise<unknown>;

@@ -1,6 +1,6 @@
 /**
- * What goes wrong around a login, and what the function then says: the class, the sentence, the remedy, and whether a retry helps. Each
- * failure is a real server's or a real socket's, and each answer comes within the function's deadline.
+ * What goes wrong around a login, and what the function then says: class, sentence, remedy, and whether a
+ * retry helps. Each failure is a real server's or a real socket's. Each answer comes within the deadline.
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -85,7 +85,7 @@ const WAYS: Record<
   },
 };
 
-/** Of the account or the server, by the names of the states in which the conformance suite puts them; false where a retry does not help. */
+/** What the account or the server is like, by the names that the conformance suite has for it. */
 const STATES: Partial<Record<StateName, Partial<Record<EngineName, Said>>>> = {
   locked: {
     postgres: said('LoginBarredError', false, /the role has no LOGIN\. To let it in: ALTER ROLE "\w+" LOGIN\.$/),

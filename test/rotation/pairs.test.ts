@@ -158,7 +158,7 @@ for (const engine of enginesWithTwins) {
       await rotating.dropUser(victim);
     });
 
-    // Whoever looks for the twin in testSecret, when the one password has changed, would leave AWSCURRENT without a login for good.
+    // If testSecret found this out, one password would have changed, and AWSCURRENT would be locked out for good.
     test('gone back to a single user, with its names left in the secret: is rotated, although the twin is no more', async () => {
       await using rotating = await Rotating.on(server, PAIR);
       await rotating.expectRotated(rotating.twin);

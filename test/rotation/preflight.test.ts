@@ -1,4 +1,4 @@
-/** testSecret called alone finds what would keep a rotation from succeeding, and changes nothing. On real servers with the built function. */
+/** testSecret called alone finds what would keep a rotation from succeeding, and changes nothing. */
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

@@ -157,8 +157,8 @@ export class Rotating implements AsyncDisposable {
   }
 
   /**
-   * testSecret alone, as `RotateImmediately: false` runs it. Nothing has changed: neither what the server keeps of this test's users, nor the
-   * secret's versions.
+   * testSecret alone, as `RotateImmediately: false` runs it. Neither the server's users nor the secret's
+   * versions have changed afterwards.
    * @returns the findings, the first of which gave the step's error its class
    */
   async preflight(): Promise<Finding[]> {

@@ -1,4 +1,4 @@
-/** What stands at a service's address and is not the service: played over HTTP, as a web proxy or a captive portal would. */
+/** What may stand at a service's address and is not the service, such as a web proxy or a captive portal. */
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';

@@ -1,4 +1,4 @@
-/** What testSecret called alone finds on MySQL and MariaDB, where it sends no change. On real servers with the built function. */
+/** What testSecret called alone finds on MySQL and MariaDB, where it sends no change. */
 
 import { expect, test } from '@jest/globals';
 import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';

@@ -77,7 +77,7 @@ describeServers('postgres', 'alternating users', (server) => {
         read(readsBetween);
         expect(active(rotating)).toBe(n % 2 === 1 ? rotating.twin : rotating.user);
         const made = rotating.calls.slice(calls);
-        // Labels that were read more than a second ago are read once more before the value is stored and before the change.
+        // Labels older than a second are read once more: before the value is stored, and before the change.
         const isSlow = attempts[0]?.steps.some(({ ms }) => ms > 1000);
         const looks = made.filter((call) => call === 'DescribeSecret').length;
         expect(made.length - looks).toBe(10);

@@ -1,4 +1,4 @@
-/** What testSecret called alone finds on PostgreSQL, where it makes the whole change and rolls it back. On real servers with the built function. */
+/** What testSecret called alone finds on PostgreSQL, where it makes the whole change and rolls it back. */
 
 import { expect, test } from '@jest/globals';
 import { type Finding, Rotating } from '../../../rotation/rotating.ts';
