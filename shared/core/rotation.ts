@@ -9,6 +9,7 @@ import {
   RotationDisabledError,
   RotationError,
   SecretsManagerError,
+  StaleReadError,
   TokenNotPendingError,
 } from './errors.ts';
 import type { RotationEvent } from './event.ts';
@@ -128,6 +129,7 @@ async function testSecret<V>(step: Step<V>): Promise<Outcome> {
  * (RotateSecret with RotateImmediately false,
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html), or the
  * read is stale, or an earlier attempt has finished and the version is no longer pending.
+ * @throws {StaleReadError} if setSecret has seen the value
  * @throws one error with everything that would keep the next rotation from succeeding
  */
 async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
@@ -135,8 +137,9 @@ async function testWithoutPending<V>(step: Step<V>): Promise<Outcome> {
   const { description, current: version } = await versions.describeWithCurrent();
   if (version.id === event.token) return 'already';
   requireToken(description, event.token);
-  // The read is stale: setSecret has seen the value, and its proof stands. AWSCURRENT may be refused by now.
-  if (proven.of(event) !== undefined) return 'done';
+  // setSecret in this process has seen the value: a rehearsal would prove something else in its place.
+  if (proven.of(event) !== undefined)
+    throw new StaleReadError('Secrets Manager does not show the pending value, which setSecret has seen.');
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
   const findings = new Findings();

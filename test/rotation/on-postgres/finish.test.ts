@@ -142,6 +142,28 @@ describeOneServer('testSecret', (server) => {
     expect(rotating.labels[token]).toEqual(['AWSPENDING']);
   });
 
+  test('proves nothing else if the pending value is not shown any more; the next attempt goes on', async () => {
+    await using rotating = await Rotating.on(server);
+    const { succeeded, attempts } = await rotating.rotate({
+      attempts: 2,
+      onStep: {
+        before: (step, attempt) => {
+          const isHidden = step === 'testSecret' && attempt === 1;
+          rotating.manager.hooks = isHidden
+            ? {
+                before: ({ request }) =>
+                  request['VersionStage'] === 'AWSPENDING'
+                    ? new ServiceError('ResourceNotFoundException', 'not yet')
+                    : undefined,
+              }
+            : {};
+        },
+      },
+    });
+    expect(attempts[0]?.steps.at(-1)).toMatchObject({ step: 'testSecret', error: { errorType: 'StaleReadError' } });
+    expect(succeeded).toBe(true);
+  });
+
   test('alone (RotateImmediately false) checks AWSCURRENT', async () => {
     await using rotating = await Rotating.on(server);
     const before = rotating.value();
