@@ -1,12 +1,25 @@
-/** An AWS on this machine: MiniStack, an emulator that is not ours. */
+/** An AWS on this machine: MiniStack, an emulator that is not ours. It runs functions in processes of the `node` on PATH. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { temporaryDirectory } from '../../local/owner.ts';
+import { STEPS, stepEvent } from '../../local/secrets-manager/rotation.ts';
 import { withFreePort } from '../../local/servers/free-port.ts';
+import type { Login } from '../../local/servers/users.ts';
 import { fileOf, run } from '../tools.ts';
 
 export class MiniStack implements AsyncDisposable {
+  readonly #secretsManager: SecretsManagerClient;
+  readonly #lambda: LambdaClient;
   readonly #variables: Readonly<Record<string, string>>;
   readonly #cleanUp: AsyncDisposableStack;
 
@@ -28,6 +41,9 @@ export class MiniStack implements AsyncDisposable {
   private constructor(endpoint: string, cleanUp: AsyncDisposableStack) {
     this.#cleanUp = cleanUp;
     this.#variables = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+    const client = { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+    this.#secretsManager = new SecretsManagerClient(client);
+    this.#lambda = new LambdaClient(client);
   }
 
   /** @param answers what is typed in at prompts, a line each */
@@ -47,12 +63,51 @@ export class MiniStack implements AsyncDisposable {
     return found;
   }
 
+  /** @returns its ARN */
+  async createSecret(value: Readonly<Record<string, unknown>>): Promise<string> {
+    const secret = { Name: randomUUID(), SecretString: JSON.stringify(value) };
+    const { ARN = '' } = await this.#secretsManager.send(new CreateSecretCommand(secret));
+    return ARN;
+  }
+
+  /** What the version with this label says; undefined if it has no value. */
+  async value(SecretId: string, VersionStage = 'AWSCURRENT'): Promise<(Login & { version: string }) | undefined> {
+    const command = new GetSecretValueCommand({ SecretId, VersionStage });
+    const { SecretString, VersionId } = await this.#secretsManager.send(command);
+    return SecretString === undefined ? undefined : { ...JSON.parse(SecretString), version: VersionId };
+  }
+
+  /**
+   * One attempt of the function that is deployed under this name. MiniStack's own RotateSecret calls no function: it turns rotation on, and
+   * makes a copy of AWSCURRENT the next AWSCURRENT. So the pending version, which has no value yet, and the steps are made here.
+   * @returns what the error says of the step that failed, if one did; MiniStack gives all errors one class
+   */
+  async rotate(SecretId: string, FunctionName: string): Promise<{ token: string; error?: string }> {
+    const token = randomUUID();
+    const RotationRules = { AutomaticallyAfterDays: 30 };
+    await this.#secretsManager.send(
+      new RotateSecretCommand({ SecretId, ClientRequestToken: randomUUID(), RotationRules }),
+    );
+    await this.#secretsManager.send(
+      new PutSecretValueCommand({ SecretId, ClientRequestToken: token, VersionStages: ['AWSPENDING'] }),
+    );
+    for (const step of STEPS) {
+      const Payload = JSON.stringify(stepEvent(step, SecretId, token));
+      const answer = await this.#lambda.send(new InvokeCommand({ FunctionName, Payload }));
+      if (answer.FunctionError !== undefined)
+        return { token, error: JSON.parse(answer.Payload?.transformToString() ?? '{}').errorMessage };
+    }
+    return { token };
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: each call has an answer of its own
   async #aws(...args: string[]): Promise<any> {
     return JSON.parse(await run('aws', [...args, '--output', 'json'], process.cwd(), this.#variables));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#secretsManager.destroy();
+    this.#lambda.destroy();
     return this.#cleanUp.disposeAsync();
   }
 }

@@ -1,15 +1,17 @@
 /** What `sam build` makes of a clean clone, with SAM, make and Node alone; and that it rotates. */
 import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { cp, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { temporaryDirectory } from '../../local/owner.ts';
+import type { Login } from '../../local/servers/users.ts';
 import { ENGINES } from '../../scripts/build.ts';
-import { engineNames } from '../engines/servers.ts';
+import { engineNames, usersOf } from '../engines/servers.ts';
 import { Rotating } from '../rotation/rotating.ts';
-import { describeServers } from '../servers.ts';
+import { describeOneServer, describeServers } from '../servers.ts';
 import { describeTool, run } from '../tools.ts';
 import { MiniStack } from './ministack.ts';
 import { capitalised, environmentOf, root, template } from './template.ts';
@@ -94,6 +96,55 @@ describeTool('sam', 'sam build in a clean clone', () => {
       },
       4 * MINUTES,
     );
+
+    describeOneServer('with two admins in one stack', (server) => {
+      const users = usersOf(server);
+
+      /** A user and the admin who made it, each with a secret. */
+      async function userWithAdmin(): Promise<{ username: string; masterarn: string; arn: string }> {
+        const some = randomBytes(6).toString('hex');
+        const [admin, user] = [login(`admin_${some}`), login(`app_${some}`)];
+        await users.createAdmin(admin);
+        await users.createUser(user, admin.username);
+        cleanUp.defer(async () => {
+          for (const name of [`app_${some}_clone`, user.username, admin.username]) await users.dropUser(name);
+        });
+        const endpoint = { engine: 'postgres', host: server.host, port: server.port, ssl: false };
+        const masterarn = await aws.createSecret({ ...endpoint, ...admin });
+        const arn = await aws.createSecret({ ...endpoint, ...user, masterarn });
+        return { username: user.username, masterarn, arn };
+      }
+
+      test(
+        'each rotates its own users; a secret with a third admin is refused, and nothing is changed',
+        async () => {
+          const [one, two, third] = [await userWithAdmin(), await userWithAdmin(), await userWithAdmin()];
+          const name = 'two-admins';
+          const masters = `${one.masterarn},${two.masterarn}`;
+          const parameters = ['engine=postgres', `functionName=${name}`, `masterSecretArn=${masters}`];
+          const stack = ['--stack-name', name, '--parameter-overrides', ...parameters];
+          await aws.sam(['deploy', '--config-env', 'postgres', '--no-confirm-changeset', ...stack], folder);
+
+          for (const { username, arn } of [one, two])
+            for (const next of [`${username}_clone`, username]) {
+              const { token, error } = await aws.rotate(arn, name);
+              expect(error).toBeUndefined();
+              const current = await aws.value(arn);
+              expect(current).toMatchObject({ version: token, username: next });
+              expect(await users.logIn(current as Login)).toBe('accepted');
+            }
+
+          const { version: _, ...value } = (await aws.value(third.arn)) ?? {};
+          const stored = await users.stored(third.username);
+          const { error } = await aws.rotate(third.arn, name);
+          expect(error).toContain("the function's stack (MASTER_SECRET_ARNS) does not name it");
+          expect(await aws.value(third.arn)).toMatchObject(value);
+          expect(await aws.value(third.arn, 'AWSPENDING')).toBeUndefined();
+          expect(await users.stored(third.username)).toEqual(stored);
+        },
+        4 * MINUTES,
+      );
+    });
   });
 
   for (const engine of engineNames)
@@ -110,6 +161,10 @@ describeTool('sam', 'sam build in a clean clone', () => {
       });
     });
 });
+
+function login(username: string): Login {
+  return { username, password: randomUUID() };
+}
 
 /** What is under version control, or would be with the next commit. */
 async function clone(to: string): Promise<void> {
