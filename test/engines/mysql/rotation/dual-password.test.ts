@@ -266,6 +266,35 @@ function onMySql(server: SharedServer): void {
     expect(await rotating.logsIn(rotating.password())).toBe(true);
   });
 
+  test('a new password that the server takes and then refuses: nothing is put back, AWSPENDING is taken off, and the next rotation is whole', async () => {
+    const changes: string[] = [];
+    await using between = await proxy(server, (from, bytes) => {
+      const at = from === 'client' ? bytes.indexOf('ALTER USER USER()') : -1;
+      if (at < 0) return;
+      const first = bytes.indexOf("IDENTIFIED BY '") + "IDENTIFIED BY '".length;
+      // The server is told another password than the function has sent.
+      if (changes.length === 0) bytes.write(bytes.toString('latin1', first, first + 1) === 'x' ? 'y' : 'x', first);
+      changes.push(bytes.includes('REPLACE') ? 'change' : 'reanchor');
+    });
+    await using rotating = await dual(server, { secret: between.endpoint });
+    const stored: string[] = [];
+
+    const { error, token } = await rotating.rotate({
+      onStep: { after: (step) => step === 'createSecret' && stored.push(rotating.password('AWSPENDING')) },
+    });
+
+    expect(error).toMatch(
+      /setSecret: error, LoginRefusedError: The server took the new password and then refused it, and AWSCURRENT still works: .* AWSPENDING was taken off/,
+    );
+    expect(changes).toEqual(['change']);
+    expect(rotating.labels).not.toHaveProperty(token);
+    expect(Object.values(rotating.labels).flat()).not.toContain('AWSPENDING');
+    expect(await rotating.logsIn(rotating.password())).toBe(true);
+    await rotating.expectRotated();
+    expect(changes).toEqual(['change', 'change', 'reanchor', 'change']);
+    await expectRightTwo(rotating, stored);
+  });
+
   testWithLog(server)(
     'a server that does not know RETAIN, as MySQL before 8.0.14: says so, and changes nothing',
     async () => {
