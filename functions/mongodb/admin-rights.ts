@@ -30,7 +30,7 @@ export function adminFailure(
     const { username, realm } = admin.account;
     return new PrivilegeError(
       `The admin "${username}" at ${failure.host} may not ${what}: let somebody who may, run ${shell(realm, 'grantRolesToUser', username, needs)}. ` +
-        'AWSCURRENT works, and has not changed.',
+        'AWSCURRENT has not changed.',
       failure,
     );
   };

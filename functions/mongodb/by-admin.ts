@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import type { AccountFacts, ByAdmin, Endpoint } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
-import { mayNotSee } from './admin-rights.ts';
+import { adminFailure, mayNotSee } from './admin-rights.ts';
 import { passwordFailure, unlessUnknown } from './errors.ts';
 import { hasCustomData, marksAbout } from './mark.ts';
 import { mechanismsOf, setPassword } from './password.ts';
@@ -12,11 +12,13 @@ export const byAdmin: ByAdmin<MongoSession> = {
   facts,
 
   async setPassword(admin, account, to) {
-    const { username } = account;
+    const { username, realm } = account;
+    const needs = [{ role: 'userAdmin', db: realm }];
     const mechanisms = await mechanismsOf(admin, account);
-    await setPassword(admin, account, to, mechanisms, (error, connection) =>
+    const failure = adminFailure(admin, `set the password of "${username}"`, needs, (error, connection) =>
       passwordFailure(error, connection, username),
     );
+    await setPassword(admin, account, to, mechanisms, failure);
   },
 };
 

@@ -5,6 +5,7 @@ import { login } from './login.ts';
 import { UNRESOLVED_HINT, usernameProblem } from './names.ts';
 import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
+import { mayRunIn } from './rehearsal.ts';
 import { type MongoSession, USERS_DATABASE } from './session.ts';
 import { twins } from './twins.ts';
 
@@ -22,7 +23,7 @@ export const mongodb: Engine<MongoSession> = {
   usernameProblem,
   login,
   exclusively: (session, account, work) => session.exclusively(account, work),
-  rehearse: (session, _account, work) => session.rehearse(work),
+  rehearse: async (session, _account, work) => session.rehearse(await mayRunIn(session), work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
   outlook,
   byAdmin: () => byAdmin,

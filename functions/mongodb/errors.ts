@@ -175,6 +175,15 @@ export function mayNotChangeOwn(failure: RotationError, { to, username }: Connec
   );
 }
 
+/** For a command that the server does not let the user run. */
+export function denied(connection: Connection): PrivilegeError {
+  const code = String(CODES.unauthorized);
+  return new PrivilegeError(
+    `The server at ${connection.to.host} denies user "${connection.username}" a right that the rotation needs (${code}).`,
+    { ...about(undefined, connection), code },
+  );
+}
+
 /** NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary */
 const NOT_PRIMARY = new Set([10_107, 13_435, 13_436]);
 /** MaxTimeMSExpired, ExceededTimeLimit */
@@ -203,8 +212,7 @@ function serverFailure(code: number, connection: Connection): RotationError {
       `${server} is stopping or changes its role: it ended a command of ${user} (${code}), which may have happened.`,
       details,
     );
-  if (code === CODES.unauthorized)
-    return new PrivilegeError(`${server} denies ${user} a right that the rotation needs (${code}).`, details);
+  if (code === CODES.unauthorized) return denied(connection);
   return new DatabaseError(`${server} answered ${connection.sent} of ${user} with error ${code}.`, details);
 }
 

@@ -44,7 +44,7 @@ export async function mayMarkItself(session: MongoSession, { username, realm }: 
 
 /**
  * Whether users have customData here, the place for a mark. Two commands try it on a user that does
- * not exist. The first sets customData to a document: DocumentDB and FerretDB refuse the field. The
+ * not exist, so that nothing changes, and a rehearsal may send them, too. The first sets customData to a document: DocumentDB and FerretDB refuse the field. The
  * second sets it to a text: a server that does not object to a text ignores the field, and would
  * keep no mark.
  * @throws {PrivilegeError} if this session may not change users
@@ -53,7 +53,7 @@ export async function hasCustomData(session: MongoSession, realm: string): Promi
   const username = `secret-rotation-${randomUUID()}`;
   const takes = async (customData: unknown): Promise<boolean> => {
     try {
-      await session.change({ updateUser: username, customData }, realm);
+      await session.read({ updateUser: username, customData }, realm);
       return true;
     } catch (error) {
       const code = error instanceof RotationError ? error.code : undefined;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Document, MongoClient, Timestamp } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import type { Account, Endpoint, Session } from '../../shared/database/engine.ts';
-import { type Connection, type Failure, notDurable, statementFailure } from './errors.ts';
+import { type Connection, denied, type Failure, notDurable, statementFailure } from './errors.ts';
 
 /**
  * The database in which users are, unless the secret's `authSource` names another. DocumentDB has
@@ -38,6 +38,9 @@ export async function disconnect(client: MongoClient): Promise<void> {
 type LastWrite = { opTime: OpTime; majorityOpTime: OpTime };
 type OpTime = { ts: Timestamp; t: number };
 
+/** Whether the server would let this session's user run a command in this database. */
+export type MayRun = (command: Document, database: string) => boolean;
+
 /** Between two questions for the last write, in milliseconds. */
 const PAUSE = 50;
 
@@ -47,10 +50,11 @@ export class MongoSession implements Session {
   keepsMarks = false;
   /** Why it does not, as the end of a sentence. */
   whyNoMarks = 'the pair was not looked at';
-  isRehearsing = false;
   readonly #client: MongoClient;
   readonly #connection: Connection;
   readonly #until: Deadline;
+  /** In a rehearsal only. */
+  #mayRun: MayRun | undefined;
 
   constructor(client: MongoClient, connection: Connection, until: Deadline) {
     this.account = { username: connection.username, realm: realmOf(connection.to) };
@@ -67,14 +71,18 @@ export class MongoSession implements Session {
     return work(async () => {});
   }
 
-  /** Runs `work`, and sends no command that changes something. */
-  async rehearse(work: () => Promise<void>): Promise<void> {
-    this.isRehearsing = true;
+  /** Runs `work`, and sends no command that changes something: `mayRun` tells whether it would be denied. */
+  async rehearse(mayRun: MayRun, work: () => Promise<void>): Promise<void> {
+    this.#mayRun = mayRun;
     try {
       await work();
     } finally {
-      this.isRehearsing = false;
+      this.#mayRun = undefined;
     }
+  }
+
+  get isRehearsing(): boolean {
+    return this.#mayRun !== undefined;
   }
 
   get host(): string {
@@ -126,7 +134,8 @@ export class MongoSession implements Session {
    * change.
    */
   async change(command: Document, database: string, failure: Failure = statementFailure): Promise<void> {
-    if (this.isRehearsing) return;
+    if (this.#mayRun?.(command, database)) return;
+    if (this.isRehearsing) throw failure(denied(this.#connection), this.#connection);
     const ms = this.#until.serverLimit();
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }

@@ -3,55 +3,25 @@ import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import type { Document } from 'mongodb';
 import { mongodb } from '../../../../functions/mongodb/engine.ts';
-import type { MongoSession } from '../../../../functions/mongodb/session.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import type { RotationError } from '../../../../shared/core/errors.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
-import { type LoginResult, type Pair, type Session, supported } from '../../../../shared/database/engine.ts';
+import { type LoginResult, type Session, supported } from '../../../../shared/database/engine.ts';
 import { failure, trusting } from '../../../conformance/bench.ts';
 import { eventually } from '../../../conformance/eventually.ts';
-import { fakeServer, type Listening } from '../../../conformance/relay.ts';
+import { fakeServer } from '../../../conformance/relay.ts';
 import { newPassword } from '../../../conformance/unique.ts';
 import { tls } from '../../../fixtures/tls/tls.ts';
-import { type As, error, isHello, lettingIn, PRIMARY, SECONDARY } from '../fake.ts';
+import { error, isHello, lettingIn, PRIMARY, SECONDARY } from '../fake.ts';
+import { AS, denies, login, PAIR, played, session } from './support.ts';
 
 const twins = supported(mongodb.twins('mongo'));
 const byAdmin = supported(mongodb.byAdmin('mongo'));
-
-const AS: As = { username: 'app', password: 'correct' };
-
-type Answer = Parameters<typeof lettingIn>[1];
-
-/** A fake's address, and how many connections it has. */
-async function played(answer: Answer): Promise<Listening & { open(): number }> {
-  let open = 0;
-  const server = await fakeServer((socket) => {
-    open++;
-    socket.on('close', () => open--);
-    lettingIn(AS, answer)(socket);
-  });
-  return { ...server, open: () => open };
-}
-
-function login({ host, port }: { host: string; port: number }, password = AS.password, ms = 9000) {
-  const as = { username: AS.username, password: new Secret(password) };
-  return mongodb.login({ host, port, tls: 'off', options: {} }, as, new Deadline(ms));
-}
-
-async function session(server: Listening): Promise<MongoSession & AsyncDisposable> {
-  const result = await login(server);
-  if (result.is !== 'accepted') throw result.why;
-  return Object.assign(result.session, { [Symbol.asyncDispose]: () => result.session.close() });
-}
 
 function why(result: LoginResult<Session>): RotationError {
   if (result.is === 'accepted') throw new Error('the login was accepted');
   return result.why;
 }
-
-const denies = (command: string, code: number, codeName: string): Answer => {
-  return (heard) => (command in heard ? error(code, codeName, 'played') : undefined);
-};
 
 describe('a login at a played MongoDB', () => {
   test('is accepted, and both connections end with it', async () => {
@@ -239,11 +209,6 @@ describe('a change at a played MongoDB', () => {
   });
 });
 
-const PAIR: Pair = {
-  base: { username: 'app', realm: 'admin' },
-  twin: { username: 'app_clone', realm: 'admin' },
-  owner: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf',
-};
 const base = { user: 'app', db: 'admin', roles: [{ role: 'read', db: 'app' }], mechanisms: ['SCRAM-SHA-256'] };
 const UNKNOWN_FIELDS = [
   [2, 'BadValue'],
