@@ -39,7 +39,7 @@ const run = promisify(execFile);
 /** This repository but for that one line, with the function of this engine built. */
 async function brokenCopy(folder: string, { file, find, replace }: Break, engine: EngineName): Promise<string> {
   const copy = join(folder, 'copy');
-  const left = ['.git', 'node_modules', 'dist', '.venv'];
+  const left = ['.git', 'node_modules', 'dist', '.venv', '.venv-aws'];
   await cp(root, copy, { recursive: true, filter: (path) => !left.includes(basename(path)) });
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
   const source = await readFile(join(copy, file), 'utf8');

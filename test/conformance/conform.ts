@@ -14,6 +14,7 @@ import { logins } from './duties/logins.ts';
 import { names } from './duties/names.ts';
 import { overlap } from './duties/overlap.ts';
 import { passwords } from './duties/passwords.ts';
+import { rehearsal } from './duties/rehearsal.ts';
 import { sessions } from './duties/sessions.ts';
 import { silence } from './duties/silence.ts';
 import { strategies } from './duties/strategies.ts';
@@ -33,6 +34,7 @@ const duties: Record<DutyName, Duty> = {
   'names and passwords': names,
   twins,
   overlap,
+  rehearsal,
   TLS: tlsVerified,
   deadlines,
   sessions,

@@ -6,6 +6,7 @@ export const DUTIES = [
   'names and passwords',
   'twins',
   'overlap',
+  'rehearsal',
   'TLS',
   'deadlines',
   'sessions',
