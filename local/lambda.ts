@@ -5,15 +5,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, parse, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FunctionError, Reply, Request } from './lambda-runtime.ts';
 import type { Invocation, RunningFunction } from './secrets-manager/rotation.ts';
 
+/** What runs a function's file, and speaks to this host as local/lambda-runtime.ts does. */
+export type Runtime = {
+  command: string;
+  program: string;
+  /** What the function's file exports. */
+  handler: string;
+  /** A process reads what an earlier one has compiled. On Lambda there is no such cache. */
+  keepsCompiled?: true;
+};
+
 export type LambdaOptions = {
   /** The built file. Nothing outside its directory can be loaded. */
   bundle: string;
+  /** Node, which keeps what it has compiled, unless given. */
+  runtime?: Runtime;
   /** The function's own variables; `NODE_OPTIONS: '--enable-source-maps'` for readable stack traces. */
   environment?: Readonly<Record<string, string>>;
   /** After this an invocation's process is killed. 60 000 unless given. */
@@ -25,7 +37,13 @@ export type LambdaOptions = {
   onOutput?: (text: string) => void;
 };
 
-const RUNTIME = fileURLToPath(new URL('./lambda-runtime.ts', import.meta.url));
+/** As cold as on Lambda. */
+export const NODE: Runtime = {
+  command: process.execPath,
+  program: fileURLToPath(new URL('./lambda-runtime.ts', import.meta.url)),
+  handler: 'handler',
+};
+
 const REGION = 'us-east-1';
 const CREDENTIALS = {
   accessKeyId: 'ASIALOCALLAMBDAHOST1',
@@ -46,14 +64,15 @@ export class Lambda implements RunningFunction, AsyncDisposable {
   /** Rejects, with what the process printed, if the bundle does not load. */
   static async start(options: LambdaOptions): Promise<Lambda> {
     const bundle = resolve(options.bundle);
+    const { runtime = { ...NODE, keepsCompiled: true } } = options;
     const variables = {
       ...options.environment,
       ...lambdaEnvironment(functionName(bundle), dirname(bundle), options.credentials ?? CREDENTIALS),
-      _HANDLER: `${basename(bundle, '.mjs')}.handler`,
+      _HANDLER: `${parse(bundle).name}.${runtime.handler}`,
     };
     const left = options.warm?.take(bundle);
     await using cleanUp = new AsyncDisposableStack();
-    const lambda = cleanUp.use(new Lambda(options, left ?? new Sandbox(bundle, variables)));
+    const lambda = cleanUp.use(new Lambda(options, left ?? new Sandbox(runtime, bundle, variables)));
     const ready = await lambda.#sandbox.answer(left && { variables });
     if (ready === undefined) throw new Error(`${options.bundle} does not load:\n${lambda.output}`);
     cleanUp.move();
@@ -164,13 +183,13 @@ class Sandbox implements AsyncDisposable {
   readonly #child: ChildProcess;
   #read = 0;
 
-  constructor(bundle: string, variables: Readonly<Record<string, string>>) {
+  constructor(runtime: Runtime, bundle: string, variables: Readonly<Record<string, string>>) {
     const taskRoot = dirname(bundle);
     this.bundle = bundle;
-    this.#child = spawn(process.execPath, [RUNTIME], {
+    this.#child = spawn(runtime.command, [runtime.program], {
       cwd: taskRoot,
-      // The compile cache is for the next process; the function does not see the variable.
-      env: { NODE_COMPILE_CACHE: join(taskRoot, '.compile-cache'), ...variables },
+      // The function does not see the variable of the compile cache.
+      env: { ...(runtime.keepsCompiled && { NODE_COMPILE_CACHE: join(taskRoot, '.compile-cache') }), ...variables },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.pid = this.#child.pid ?? 0;

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { HttpService } from '../http-service.ts';
 import { ServiceError } from './errors.ts';
 import { type FaultKind, Faults } from './faults.ts';
+import { randomPassword } from './random-password.ts';
 import { type RotationOptions, type RotationResult, RotationService } from './rotation.ts';
 import { SecretStore, type StoreOptions, type View } from './store.ts';
 
@@ -193,6 +194,7 @@ function operations(store: SecretStore, rotateSecret: Operation): Record<string,
   return {
     CreateSecret: (request) => store.createSecret(request),
     DescribeSecret: (request, view) => store.describeSecret(request, view),
+    GetRandomPassword: randomPassword,
     GetSecretValue: (request, view) => store.getSecretValue(request, view),
     PutSecretValue: (request) => store.putSecretValue(request),
     UpdateSecret: (request) => store.updateSecret(request),

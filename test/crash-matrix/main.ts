@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../../local/owner.ts';
 import { introduction, NoServer } from '../../local/servers/server.ts';
 import { buildFunction } from '../../scripts/build.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../shared/database/strategies/facts.ts';
-import { engineKeys, type RowName, rowNames, rows } from '../engines/servers.ts';
+import { chooseRow, engineKeys, type RowName, rowNames, rows } from '../engines/servers.ts';
 import { findCuts, findPoints, openBenches, runPoints } from './benches.ts';
 import type { Engine } from './engine.ts';
 import { engineOf, unsupported } from './engines.ts';
@@ -73,16 +73,6 @@ function readOptions(): Options {
     throw new Error('--writes, --tenth, --twentieth, --point and --window exclude each other');
   const selection = point === undefined ? (chosen[0] ?? 'full') : { point };
   return { row, strategy, workers: selection === 'window' || point !== undefined ? 1 : workers, selection };
-}
-
-/** @throws if there is none */
-function chooseRow(server: string | undefined, engine: string | undefined): RowName {
-  if (engine !== undefined && !(engineKeys as readonly string[]).includes(engine))
-    throw new Error(`--engine is none of ${engineKeys.join(', ')}`);
-  const ofEngine = rowNames.filter((name) => engine === undefined || rows[name].engineKey === engine);
-  const row = server === undefined ? ofEngine[0] : ofEngine.find((name) => name === server);
-  if (row === undefined) throw new Error(`--server is none of ${ofEngine.join(', ')}`);
-  return row;
 }
 
 /** @returns whether every promise was kept */

@@ -278,6 +278,12 @@ export class Subject implements AsyncDisposable {
       .Versions.flatMap(({ VersionId }) => this.version(VersionId) ?? []);
   }
 
+  /** Of the admin's secret, where there is one. */
+  get adminArn(): string | undefined {
+    const { masterarn } = this.#keys;
+    return typeof masterarn === 'string' ? masterarn : undefined;
+  }
+
   /** All that must not be seen. */
   get passwords(): string[] {
     return [...this.#adminPasswords, ...this.versions.map(({ password }) => password)];

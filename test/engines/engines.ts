@@ -1,6 +1,7 @@
-/** What the demo, the tests of rotations, the conformance suite, the crash matrix and the interleavings know of each engine: a line for each. */
+/** What the demo, the tests of rotations, the conformance suite, the crash matrix, the interleavings and the benchmark know of each engine: a line for each. */
 import type { DemoEngine } from '../../local/demo/engine.ts';
 import type { Engine } from '../../shared/database/engine.ts';
+import type { BenchmarkEngine } from '../benchmark/engine.ts';
 import type { Subject } from '../conformance/subject.ts';
 import type { Engine as MatrixEngine } from '../crash-matrix/engine.ts';
 import type { Hands } from '../interleavings/hands.ts';
@@ -21,6 +22,7 @@ type TestedEngine = {
   /** Servers of different products may differ, and an engine's name in a secret tells them apart. */
   matrix(engineKey: EngineKey): MatrixEngine;
   hands(engineKey: EngineKey): Hands;
+  benchmark: BenchmarkEngine;
 };
 
 export const engines: Readonly<Record<EngineName, TestedEngine>> = {

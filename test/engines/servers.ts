@@ -47,3 +47,16 @@ export function serversOf(row: RowName): ServerEngine {
 export function usersOf(server: Address & { row: RowName }): Users {
   return serversOf(server.row).users(server);
 }
+
+/**
+ * By the options `--server` and `--engine`.
+ * @throws if there is none
+ */
+export function chooseRow(server: string | undefined, engine: string | undefined): RowName {
+  if (engine !== undefined && !(engineKeys as readonly string[]).includes(engine))
+    throw new Error(`--engine is none of ${engineKeys.join(', ')}`);
+  const ofEngine = rowNames.filter((name) => engine === undefined || rows[name].engineKey === engine);
+  const row = server === undefined ? ofEngine[0] : ofEngine.find((name) => name === server);
+  if (row === undefined) throw new Error(`--server is none of ${ofEngine.join(', ')}`);
+  return row;
+}

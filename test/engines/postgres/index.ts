@@ -1,8 +1,9 @@
 import { postgres as rotates } from '../../../functions/postgres/engine.ts';
+import { benchmark } from './benchmark.ts';
 import { subject } from './conformance/subject.ts';
 import { matrix } from './crash-matrix/engine.ts';
 import { demo } from './demo.ts';
 import { hands } from './interleavings.ts';
 import { rotation } from './rotation/engine.ts';
 
-export const postgres = { rotates, demo, rotation, subject, hands: () => hands, matrix: () => matrix };
+export const postgres = { rotates, demo, rotation, subject, benchmark, hands: () => hands, matrix: () => matrix };

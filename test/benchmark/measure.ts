@@ -1,0 +1,300 @@
+/** One case of the benchmark: a server, a strategy, with TLS or without, and how long Secrets Manager takes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Lambda } from '../../local/lambda.ts';
+import { type OnStep, STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
+import type { StrategyName } from '../../shared/database/strategies/facts.ts';
+import type { Stand } from '../crash-matrix/administrator.ts';
+import { environmentFor } from '../crash-matrix/strategies.ts';
+import { type Route, Subject } from '../crash-matrix/subject.ts';
+import { tls as certificates } from '../fixtures/tls/tls.ts';
+import { countLogins } from '../rotation/logins.ts';
+import type { Candidate } from './candidates.ts';
+import { type Memory, memoryOf, processorTime } from './process-figures.ts';
+import { FUNCTION_CREDENTIALS } from './recording.ts';
+import { RoundTrips, type Waits } from './round-trips.ts';
+
+/** How much is measured. */
+export type Effort = {
+  /** Turns: in each, a new process of every candidate. */
+  runs: number;
+  /** In one process, for its memory. */
+  rotations: number;
+};
+
+export type Case = {
+  stand: Stand;
+  strategy: StrategyName;
+  tls: boolean;
+  /** Milliseconds that Secrets Manager takes for each answer, beside its own. */
+  latency: number;
+};
+
+/** Milliseconds; one figure for each run, or for each rotation. */
+export type Figures = {
+  /** From the start of the process until the function's code is loaded. */
+  start: number[];
+  /** The first createSecret in a new process. */
+  firstStep: number[];
+  /** The first rotation in a new process, the four steps together. */
+  firstRotation: number[];
+  /** Rotations after the first one in a process. */
+  steps: Record<Step, number[]>;
+  rotation: number[];
+  /** Processor time: until the code is loaded, of the first rotation, and of a later one. */
+  processorOfStart: number[];
+  processorOfFirst: number[];
+  processor: number[];
+};
+
+export type Counts = {
+  /** Of the first rotation in a process. */
+  roundTrips: Record<Step, Waits>;
+  calls: Record<Step, number>;
+  logins: { accepted: number; failed: number };
+};
+
+export type Measured = {
+  name: string;
+  figures: Figures;
+  /** By the number of rotations after which the process was looked at. */
+  memory: ReadonlyMap<number, Memory>;
+  counts: Counts;
+};
+
+export type Result = {
+  /** From the start of a process with nothing in it, until it could be invoked. Milliseconds. */
+  bareNode: number[];
+  /** Ours is the first. */
+  candidates: Measured[];
+  /** Peers that failed, and how. */
+  failed: { name: string; why: string }[];
+};
+
+/** When memory is looked at. */
+export const LOOKS = [1, 20, 60, 300];
+/** In each run, after the first. An even number: with two users the turns are alike. */
+const WARM_ROTATIONS = 2;
+
+/** By turns: what slows the machine down for a while slows all candidates down. */
+export async function measure(
+  { stand, strategy, tls, latency }: Case,
+  candidates: readonly Candidate[],
+  bare: Omit<Candidate, 'name'>,
+  { runs, rotations }: Effort,
+): Promise<Result> {
+  await using resources = new AsyncDisposableStack();
+  const failed: Result['failed'] = [];
+  const { host, port } = stand.server;
+  // The certificate is for this address alone.
+  const place =
+    host === HERE ? { host, port } : await resources.use(new RoundTrips()).relay('database', { host, port });
+  const entrants: Entrant[] = [];
+  for (const candidate of candidates) {
+    const subject = resources.use(await Subject.create(stand, strategy));
+    await subject.establish(routeTo(place, tls));
+    entrants.push(new Entrant(candidate, subject, subject.emulator.endpoint));
+  }
+  /** @returns those that are still there */
+  const each = async (work: (entrant: Entrant) => Promise<void>): Promise<void> => {
+    for (const entrant of [...entrants])
+      try {
+        await work(entrant);
+      } catch (error) {
+        if (entrant === entrants[0]) throw error;
+        entrants.splice(entrants.indexOf(entrant), 1);
+        failed.push({ name: entrant.name, why: error instanceof Error ? error.message : String(error) });
+      }
+  };
+  // The first rotation makes a twin, and is like no other; the second is the first that sees one.
+  await each((entrant) => entrant.warmUp());
+  for (const { subject } of entrants) subject.emulator.hooks = { after: () => answerAfter(latency) };
+  const bareStarts: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    bareStarts.push(await startOf(bare));
+    await each((entrant) => entrant.run());
+  }
+  await each((entrant) => entrant.startLong());
+  for (let rotation = 1; rotation <= rotations; rotation++) await each((entrant) => entrant.rotateLong(rotation));
+  await each((entrant) => entrant.endLong());
+  const counted = new Map<Entrant, Counts>();
+  await each(async (entrant) => void counted.set(entrant, await count(stand, strategy, tls, entrant.candidate)));
+  return {
+    bareNode: bareStarts,
+    candidates: entrants.map((entrant) => ({
+      name: entrant.name,
+      figures: entrant.figures,
+      memory: entrant.memory,
+      counts: counted.get(entrant) as Counts,
+    })),
+    failed,
+  };
+}
+
+const HERE = '127.0.0.1';
+
+function routeTo(place: { host: string; port: number }, tls: boolean): Route {
+  return { ...place, ...(tls ? { ssl: true, sslca: certificates.ca } : { ssl: false }) };
+}
+
+async function answerAfter(latency: number): Promise<undefined> {
+  if (latency > 0) await sleep(latency);
+  return undefined;
+}
+
+async function startOf(candidate: Omit<Candidate, 'name'>): Promise<number> {
+  const began = performance.now();
+  await using _ = await Lambda.start({ bundle: candidate.bundle, runtime: candidate.runtime });
+  return performance.now() - began;
+}
+
+/** A candidate, and a secret of its own. */
+class Entrant {
+  readonly candidate: Candidate;
+  readonly subject: Subject;
+  readonly figures: Figures = {
+    ...{ start: [], firstStep: [], firstRotation: [], rotation: [] },
+    ...{ processorOfStart: [], processorOfFirst: [], processor: [] },
+    steps: { createSecret: [], setSecret: [], testSecret: [], finishSecret: [] },
+  };
+  readonly memory = new Map<number, Memory>();
+  readonly #endpoint: string;
+  #rotations = 0;
+  #long: Lambda | undefined;
+
+  /** @param endpoint where it finds Secrets Manager */
+  constructor(candidate: Candidate, subject: Subject, endpoint: string) {
+    this.candidate = candidate;
+    this.subject = subject;
+    this.#endpoint = endpoint;
+  }
+
+  get name(): string {
+    return this.candidate.name;
+  }
+
+  start(): Promise<Lambda> {
+    const { bundle, runtime, environment } = this.candidate;
+    return Lambda.start({
+      bundle,
+      runtime,
+      credentials: FUNCTION_CREDENTIALS,
+      environment: {
+        SECRETS_MANAGER_ENDPOINT: this.#endpoint,
+        ...environmentFor(this.subject.strategy),
+        ...environment(this.#rotations),
+      },
+    });
+  }
+
+  /**
+   * @returns milliseconds by step
+   * @throws if the rotation fails
+   */
+  async rotate(lambda: Lambda, onStep: OnStep = {}): Promise<Record<Step, number>> {
+    this.#rotations++;
+    const { succeeded, error, attempts } = await this.subject.emulator.rotate(Subject.secretId, {
+      start: async () => ({ invoke: (event) => lambda.invoke(event), stop: async () => {} }),
+      attempts: 1,
+      onStep,
+    });
+    if (!succeeded) throw new Error(`A rotation by ${this.name} fails: ${error}`);
+    const steps = attempts[0]?.steps.map(({ step, ms }) => [step, ms] as const) ?? [];
+    return Object.fromEntries(steps) as Record<Step, number>;
+  }
+
+  async warmUp(): Promise<void> {
+    await using lambda = await this.start();
+    for (let rotation = 0; rotation < 2; rotation++) await this.rotate(lambda);
+  }
+
+  /** One turn. */
+  async run(): Promise<void> {
+    const { figures } = this;
+    const began = performance.now();
+    await using lambda = await this.start();
+    figures.start.push(performance.now() - began);
+    const processorOfStart = processorTime(lambda.pid);
+    const first = await this.rotate(lambda);
+    const processorOfFirst = processorTime(lambda.pid);
+    figures.firstStep.push(first.createSecret);
+    figures.firstRotation.push(sum(first));
+    if (processorOfStart !== undefined && processorOfFirst !== undefined) {
+      figures.processorOfStart.push(processorOfStart);
+      figures.processorOfFirst.push(processorOfFirst - processorOfStart);
+    }
+    for (let rotation = 0; rotation < WARM_ROTATIONS; rotation++) {
+      const before = processorTime(lambda.pid);
+      const warm = await this.rotate(lambda);
+      const after = processorTime(lambda.pid);
+      for (const step of STEPS) figures.steps[step].push(warm[step]);
+      figures.rotation.push(sum(warm));
+      if (before !== undefined && after !== undefined) figures.processor.push(after - before);
+    }
+  }
+
+  /** The process whose memory is looked at. */
+  async startLong(): Promise<void> {
+    this.#long = await this.start();
+  }
+
+  async rotateLong(rotation: number): Promise<void> {
+    if (this.#long === undefined) return;
+    await this.rotate(this.#long);
+    const memory = LOOKS.includes(rotation) ? memoryOf(this.#long.pid) : undefined;
+    if (memory) this.memory.set(rotation, memory);
+  }
+
+  async endLong(): Promise<void> {
+    await this.#long?.stop();
+    this.#long = undefined;
+  }
+}
+
+function sum(steps: Record<Step, number>): number {
+  return STEPS.reduce((total, step) => total + steps[step], 0);
+}
+
+/** Milliseconds: far more than what happens at the same time lies apart. */
+const DELAY = 25;
+
+/** What a rotation in a new process asks for, and how often it waits for the answer: of a secret that has been rotated before. */
+export async function count(stand: Stand, strategy: StrategyName, tls: boolean, candidate: Candidate): Promise<Counts> {
+  await using trips = new RoundTrips();
+  await using logins = await countLogins(stand.server);
+  await using subject = await Subject.create(stand, strategy);
+  const { emulator } = subject;
+  await subject.establish(routeTo(await trips.relay('database', logins.endpoint), tls));
+  const { hostname, port } = new URL(emulator.endpoint);
+  const manager = await trips.relay('Secrets Manager', { host: hostname, port: Number(port) });
+  const entrant = new Entrant(candidate, subject, `http://${manager.host}:${manager.port}`);
+  await entrant.warmUp();
+
+  const loggedIn = async () => {
+    const { username, twin } = subject;
+    const all = await Promise.all([username, twin, `${username}_admin`].map((user) => logins.of(user)));
+    const total = (key: 'accepted' | 'failed') => all.reduce((sum, each) => sum + each[key], 0);
+    return { accepted: total('accepted'), failed: total('failed') };
+  };
+  const before = await loggedIn();
+  const roundTrips = {} as Counts['roundTrips'];
+  const calls = {} as Counts['calls'];
+  await using lambda = await entrant.start();
+  trips.delay = DELAY;
+  await entrant.rotate(lambda, {
+    before: () => {
+      emulator.calls.length = 0;
+      trips.begin();
+    },
+    after: (step) => {
+      roundTrips[step] = trips.waits;
+      calls[step] = emulator.calls.filter(({ by }) => by === 'function').length;
+    },
+  });
+  trips.delay = 0;
+  const after = await loggedIn();
+  return {
+    roundTrips,
+    calls,
+    logins: { accepted: after.accepted - before.accepted, failed: after.failed - before.failed },
+  };
+}

@@ -1,0 +1,25 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { EJSON } from 'bson';
+import { MongoClient } from 'mongodb';
+import type { FloorDriver } from '../../benchmark/engine.ts';
+
+let trust: SecureContext | undefined;
+
+export const floorDriver: FloorDriver = {
+  async logIn({ host, port, ssl, sslca }, auth) {
+    const client = new MongoClient(`mongodb://${host}:${port}/`, {
+      ...{ auth, authSource: 'admin', directConnection: true, maxPoolSize: 1, serverMonitoringMode: 'poll' },
+      ...{ retryReads: false, retryWrites: false },
+      ...(ssl && { tls: true, secureContext: (trust ??= createSecureContext({ ca: sslca })) }),
+    });
+    await client.connect();
+    return {
+      run: (statement) => {
+        const { $db, ...command } = EJSON.parse(statement);
+        return client.db($db).command(command);
+      },
+      close: () => client.close(),
+    };
+  },
+  derived: [],
+};

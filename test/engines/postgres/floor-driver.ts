@@ -1,0 +1,24 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
+import pg from 'pg';
+import { scramVerifier } from '../../../functions/postgres/scram.ts';
+import { Secret } from '../../../shared/core/secret.ts';
+import type { FloorDriver } from '../../benchmark/engine.ts';
+
+let trust: SecureContext | undefined;
+
+export const floorDriver: FloorDriver = {
+  async logIn({ host, port, dbname, ssl, sslca }, { username, password }) {
+    const client = new pg.Client({
+      ...{ host, port, database: dbname, user: username, password },
+      ssl: ssl && { secureContext: (trust ??= createSecureContext({ ca: sslca })) },
+    });
+    await client.connect();
+    return { run: (statement) => client.query(statement), close: () => client.end() };
+  },
+  derived: [
+    {
+      form: /SCRAM-SHA-256\$(\d+):[^']+/,
+      from: (password, [, iterations]) => scramVerifier(new Secret(password), Number(iterations)),
+    },
+  ],
+};
