@@ -10,7 +10,7 @@ import { UsageError } from '../../scripts/usage.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Stand } from '../crash-matrix/administrator.ts';
 import { engines } from '../engines/engines.ts';
-import { type EngineName, rows } from '../engines/servers.ts';
+import type { EngineName } from '../engines/servers.ts';
 import { record } from './recording.ts';
 
 export type Candidate = {
@@ -29,25 +29,32 @@ export type Peer = Pick<Candidate, 'name' | 'bundle' | 'runtime'> & {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Files. */
+type Built = { ours: string; floor: string };
+
+export async function build(engine: EngineName, folder: string): Promise<Built> {
+  const [ours, floor] = ['ours', 'floor'].map((name) => join(folder, name, 'index.mjs')) as [string, string];
+  await buildFunction(engine, { outfile: ours });
+  await buildFunction(engine, { outfile: floor, plugins: [asFloor(engine)] });
+  return { ours, floor };
+}
+
 /** Ours comes first. */
 export async function candidatesOf(
   stand: Stand,
   strategy: StrategyName,
+  { ours, floor }: Built,
   folder: string,
   peers: readonly Peer[],
-): Promise<[Candidate, ...Candidate[]]> {
-  const { engine } = rows[stand.server.row];
-  const inFolder = (name: string) => join(folder, engine, strategy, name, 'index.mjs');
-  const ours = { name: 'ours', bundle: inFolder('ours'), runtime: NODE, environment: () => ({}) };
-  const floor = { name: 'floor', bundle: inFolder('floor'), runtime: NODE };
-  await buildFunction(engine, { outfile: ours.bundle });
-  await buildFunction(engine, { outfile: floor.bundle, plugins: [asFloor(engine)] });
-  const recording = join(folder, engine, strategy, 'recording.json');
-  await writeFile(recording, JSON.stringify(await record(stand, strategy, ours.bundle)));
+): Promise<Candidate[]> {
+  const recording = join(folder, `${strategy}.json`);
+  await writeFile(recording, JSON.stringify(await record(stand, strategy, ours)));
   return [
-    ours,
+    { name: 'ours', bundle: ours, runtime: NODE, environment: () => ({}) },
     {
-      ...floor,
+      name: 'floor',
+      bundle: floor,
+      runtime: NODE,
       environment: (rotations) => ({ FLOOR_RECORDING: recording, FLOOR_ROTATIONS: String(rotations) }),
     },
     ...peers

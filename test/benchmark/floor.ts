@@ -38,7 +38,7 @@ class Replay {
   /** By user. */
   readonly #passwords = new Map<string, string>();
   /** What is recorded, and what takes its place. */
-  #ours: [recorded: string, own: string][] = [];
+  #ours = new Map<string, string>();
   #current: Value | undefined;
   #newPassword = '';
 
@@ -57,11 +57,11 @@ class Replay {
     const { values } = recording;
     if (event.Step === 'createSecret') {
       this.#newPassword = randomBytes(24).toString('base64url');
-      this.#ours = [
+      this.#ours = new Map([
         [values.token, event.ClientRequestToken],
         [values.arn, event.SecretId],
         [values.newPassword, this.#newPassword],
-      ];
+      ]);
     }
     this.#sessions = new Map();
     const done: Promise<void>[] = [];
@@ -96,7 +96,7 @@ class Replay {
   }
 
   #own(recorded: string): string {
-    return this.#ours.reduce((text, [from, to]) => text.replaceAll(from, to), recorded);
+    return [...this.#ours].reduce((text, [from, to]) => text.replaceAll(from, to), recorded);
   }
 
   /** With the new password the statement changes it. */
@@ -119,8 +119,7 @@ class Replay {
     const request = JSON.parse(this.#own(JSON.stringify(recorded)));
     switch (operation) {
       case 'DescribeSecret':
-        await this.#client.send(new DescribeSecretCommand(request as DescribeSecretCommandInput));
-        return;
+        return this.#describe(request as DescribeSecretCommandInput, recording);
       case 'GetSecretValue':
         return this.#get(request as GetSecretValueCommandInput, recording);
       case 'PutSecretValue': {
@@ -137,20 +136,27 @@ class Replay {
     }
   }
 
+  async #describe(request: DescribeSecretCommandInput, { values }: Recording): Promise<void> {
+    const { VersionIdsToStages = {} } = await this.#client.send(new DescribeSecretCommand(request));
+    for (const [id, labels] of Object.entries(VersionIdsToStages)) {
+      if (labels.includes('AWSCURRENT')) this.#ours.set(values.versions.current, id);
+      if (labels.includes('AWSPREVIOUS') && values.versions.previous) this.#ours.set(values.versions.previous, id);
+    }
+  }
+
   async #get(request: GetSecretValueCommandInput, { values }: Recording): Promise<void> {
     const answer = await this.#client.send(new GetSecretValueCommand(request)).catch((error) => {
       if (error.name === 'ResourceNotFoundException') return undefined; // a pending version without a value
       throw error;
     });
-    if (answer === undefined || request.VersionId === this.#ours[0]?.[1]) return;
+    if (answer === undefined || answer.VersionId === this.#ours.get(values.token)) return;
     const value: Value = JSON.parse(String(answer.SecretString));
     this.#passwords.set(value.username, value.password);
-    if (answer.ARN !== this.#ours[1]?.[1]) return; // the admin's
+    if (answer.ARN !== this.#ours.get(values.arn) || answer.VersionId !== this.#ours.get(values.versions.current))
+      return;
     this.#current = value;
-    this.#ours = this.#ours.slice(0, 3);
-    this.#ours.push([values.version, String(answer.VersionId)], [values.oldPassword, value.password]);
-    if (values.adminArn && value.masterarn) this.#ours.push([values.adminArn, value.masterarn]);
-    this.#ours.push([values.base, value.username.replace(/_clone$/, '')]);
+    this.#ours.set(values.oldPassword, value.password).set(values.base, value.username.replace(/_clone$/, ''));
+    if (values.adminArn && value.masterarn) this.#ours.set(values.adminArn, value.masterarn);
   }
 
   /** As recorded, but for the endpoint and the password. */

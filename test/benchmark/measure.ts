@@ -4,10 +4,11 @@ import { Lambda } from '../../local/lambda.ts';
 import { type OnStep, STEPS, type Step } from '../../local/secrets-manager/rotation.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import type { Stand } from '../crash-matrix/administrator.ts';
+import { startDatabaseProxy } from '../crash-matrix/database-proxy.ts';
+import { engineOf } from '../crash-matrix/engines.ts';
 import { environmentFor } from '../crash-matrix/strategies.ts';
 import { type Route, Subject } from '../crash-matrix/subject.ts';
 import { tls as certificates } from '../fixtures/tls/tls.ts';
-import { countLogins } from '../rotation/logins.ts';
 import type { Candidate } from './candidates.ts';
 import { type Memory, memoryOf, processorTime } from './process-figures.ts';
 import { FUNCTION_CREDENTIALS } from './recording.ts';
@@ -23,6 +24,8 @@ export type Effort = {
 
 export type Case = {
   stand: Stand;
+  /** Takes plain text, too. */
+  plain: Stand;
   strategy: StrategyName;
   tls: boolean;
   /** Milliseconds that Secrets Manager takes for each answer, beside its own. */
@@ -50,7 +53,7 @@ export type Counts = {
   /** Of the first rotation in a process. */
   roundTrips: Record<Step, Waits>;
   calls: Record<Step, number>;
-  logins: { accepted: number; failed: number };
+  logins: { accepted: number; refused: number };
 };
 
 export type Measured = {
@@ -77,11 +80,12 @@ const WARM_ROTATIONS = 2;
 
 /** By turns: what slows the machine down for a while slows all candidates down. */
 export async function measure(
-  { stand, strategy, tls, latency }: Case,
+  of: Case,
   candidates: readonly Candidate[],
   bare: Omit<Candidate, 'name'>,
   { runs, rotations }: Effort,
 ): Promise<Result> {
+  const { stand, strategy, tls, latency } = of;
   await using resources = new AsyncDisposableStack();
   const failed: Result['failed'] = [];
   const { host, port } = stand.server;
@@ -117,7 +121,7 @@ export async function measure(
   for (let rotation = 1; rotation <= rotations; rotation++) await each((entrant) => entrant.rotateLong(rotation));
   await each((entrant) => entrant.endLong());
   const counted = new Map<Entrant, Counts>();
-  await each(async (entrant) => void counted.set(entrant, await count(stand, strategy, tls, entrant.candidate)));
+  await each(async (entrant) => void counted.set(entrant, await count(of, entrant.candidate)));
   return {
     bareNode: bareStarts,
     candidates: entrants.map((entrant) => ({
@@ -258,27 +262,50 @@ function sum(steps: Record<Step, number>): number {
 const DELAY = 25;
 
 /** What a rotation in a new process asks for, and how often it waits for the answer: of a secret that has been rotated before. */
-export async function count(stand: Stand, strategy: StrategyName, tls: boolean, candidate: Candidate): Promise<Counts> {
+async function count({ stand, plain, strategy, tls }: Case, candidate: Candidate): Promise<Counts> {
+  const { host, port } = stand.server;
+  if (tls) {
+    const seen = await observe(stand, { host, port }, strategy, tls, candidate);
+    // Over TLS nobody can tell a login from anything else.
+    return {
+      ...seen,
+      logins: (await count({ stand: plain, plain, strategy, tls: false, latency: 0 }, candidate)).logins,
+    };
+  }
+  const { protocol } = engineOf(stand.server.row);
+  const logins = new Map<unknown, 'accepted' | 'refused'>();
+  await using proxy = await startDatabaseProxy({ host, port }, protocol, async ({ connection, name, forward }) => {
+    if (name === protocol.names.loggedIn) logins.set(connection, 'accepted');
+    else if (protocol.isError(name) && !logins.has(connection)) logins.set(connection, 'refused');
+    await forward();
+  });
+  const seen = await observe(stand, { host: HERE, port: proxy.port }, strategy, tls, candidate, () => logins.clear());
+  const those = (which: string) => [...logins.values()].filter((outcome) => outcome === which).length;
+  return { ...seen, logins: { accepted: those('accepted'), refused: those('refused') } };
+}
+
+/** @param begins is called before the rotation that counts */
+async function observe(
+  stand: Stand,
+  place: { host: string; port: number },
+  strategy: StrategyName,
+  tls: boolean,
+  candidate: Candidate,
+  begins: () => void = () => {},
+): Promise<Omit<Counts, 'logins'>> {
   await using trips = new RoundTrips();
-  await using logins = await countLogins(stand.server);
   await using subject = await Subject.create(stand, strategy);
   const { emulator } = subject;
-  await subject.establish(routeTo(await trips.relay('database', logins.endpoint), tls));
+  await subject.establish(routeTo(await trips.relay('database', place), tls));
   const { hostname, port } = new URL(emulator.endpoint);
   const manager = await trips.relay('Secrets Manager', { host: hostname, port: Number(port) });
   const entrant = new Entrant(candidate, subject, `http://${manager.host}:${manager.port}`);
   await entrant.warmUp();
 
-  const loggedIn = async () => {
-    const { username, twin } = subject;
-    const all = await Promise.all([username, twin, `${username}_admin`].map((user) => logins.of(user)));
-    const total = (key: 'accepted' | 'failed') => all.reduce((sum, each) => sum + each[key], 0);
-    return { accepted: total('accepted'), failed: total('failed') };
-  };
-  const before = await loggedIn();
   const roundTrips = {} as Counts['roundTrips'];
   const calls = {} as Counts['calls'];
   await using lambda = await entrant.start();
+  begins();
   trips.delay = DELAY;
   await entrant.rotate(lambda, {
     before: () => {
@@ -291,10 +318,5 @@ export async function count(stand: Stand, strategy: StrategyName, tls: boolean, 
     },
   });
   trips.delay = 0;
-  const after = await loggedIn();
-  return {
-    roundTrips,
-    calls,
-    logins: { accepted: after.accepted - before.accepted, failed: after.failed - before.failed },
-  };
+  return { roundTrips, calls };
 }

@@ -37,8 +37,8 @@ export type Values = {
   base: string;
   oldPassword: string;
   newPassword: string;
-  /** AWSCURRENT's, when the rotation began. */
-  version: string;
+  /** When the rotation began. */
+  versions: { current: string; previous: string | undefined };
 };
 
 export type Recording = { acts: Record<Step, Act[]>; values: Values };
@@ -49,7 +49,7 @@ export const RECORDED = 3;
 /** By these the emulator knows calls of the function. */
 export const FUNCTION_CREDENTIALS = { accessKeyId: FUNCTION_ACCESS_KEY_ID, secretAccessKey: 'x', sessionToken: 'x' };
 
-/** Rotations of a subject of their own, in one process of the function. */
+/** Rotations of a subject of their own, each in a new process of the function. */
 export async function record(stand: Stand, strategy: StrategyName, bundle: string): Promise<Recording[]> {
   const { row, host, port } = stand.server;
   await using subject = await Subject.create(stand, strategy);
@@ -58,18 +58,20 @@ export async function record(stand: Stand, strategy: StrategyName, bundle: strin
   await using database = await startDatabaseProxy({ host, port }, engineOf(row).protocol, recorder.pass);
   await subject.establish({ host: '127.0.0.1', port: database.port, ssl: false });
   emulator.hooks = recorder.hooks;
-  await using lambda = await Lambda.start({
-    bundle,
-    credentials: FUNCTION_CREDENTIALS,
-    environment: { SECRETS_MANAGER_ENDPOINT: emulator.endpoint, ...environmentFor(strategy) },
-  });
-  const running = { invoke: (event: Record<string, unknown>) => lambda.invoke(event), stop: async () => {} };
+  const start = () =>
+    Lambda.start({
+      bundle,
+      credentials: FUNCTION_CREDENTIALS,
+      environment: { SECRETS_MANAGER_ENDPOINT: emulator.endpoint, ...environmentFor(strategy) },
+    });
   const recordings: Recording[] = [];
   while (recordings.length < RECORDED) {
-    const { id: version, password: oldPassword } = subject.labels().current;
+    const { current, previous } = subject.labels();
+    const { password: oldPassword } = current;
+    const versions = { current: current.id, previous: previous?.id };
     const acts: Recording['acts'] = { createSecret: [], setSecret: [], testSecret: [], finishSecret: [] };
     const { succeeded, error, token } = await emulator.rotate(Subject.secretId, {
-      start: async () => running,
+      start,
       attempts: 1,
       onStep: { before: (step) => recorder.begin(acts[step]) },
     });
@@ -77,7 +79,7 @@ export async function record(stand: Stand, strategy: StrategyName, bundle: strin
     const { ARN: arn } = emulator.store.describeSecret({ SecretId: Subject.secretId });
     const { password: newPassword } = subject.labels().current;
     const adminArn = subject.adminArn;
-    const values = { token, arn, adminArn, base: subject.username, oldPassword, newPassword, version };
+    const values = { token, arn, adminArn, base: subject.username, oldPassword, newPassword, versions };
     recordings.push({ acts, values });
   }
   return recordings;

@@ -109,6 +109,6 @@ export function calls({ counts }: Measured): string {
 }
 
 export function logins({ counts }: Measured): string {
-  const { accepted, failed } = counts.logins;
-  return failed === 0 ? String(accepted) : `${accepted}, and ${failed} refused`;
+  const { accepted, refused } = counts.logins;
+  return refused === 0 ? String(accepted) : `${accepted}, and ${refused} refused`;
 }

@@ -112,16 +112,17 @@ class Connection {
   }
 }
 
-/** Each piece, and the end, when `due` says so; pieces that come meanwhile are held back for as long, not one after another. */
+/** Each piece, and the end, when `due` says so; what comes meanwhile is held back at the same time, not one after the other. */
 function handOn(from: Socket, to: Socket, opened: Promise<void>, due: () => Promise<void>): void {
   let before = opened;
-  const after = (work: () => void) => {
+  const whenDue = (work: () => void) => {
     const isDue = opened.then(due);
     before = before.then(() => isDue).then(work);
   };
-  from.on('data', (bytes: Buffer) => after(() => void to.write(bytes)));
-  from.on('end', () => after(() => void to.end()));
-  from.on('close', () => after(() => void to.destroySoon()));
+  from.on('data', (bytes: Buffer) => whenDue(() => void to.write(bytes)));
+  from.on('end', () => whenDue(() => void to.end()));
+  // Also where one side broke off: nobody waits for that.
+  from.on('close', () => before.then(() => to.destroySoon()));
 }
 
 function none(): Waits {

@@ -5,7 +5,8 @@ import { temporaryDirectory } from '../../local/owner.ts';
 import { introduction } from '../../local/servers/server.ts';
 import type { StrategyName } from '../../shared/database/strategies/facts.ts';
 import { openBenches } from '../crash-matrix/benches.ts';
-import { bareNode, candidatesOf } from './candidates.ts';
+import { rows } from '../engines/servers.ts';
+import { bareNode, build, candidatesOf } from './candidates.ts';
 import { type Effort, measure, type Result } from './measure.ts';
 import type { Options } from './options.ts';
 
@@ -37,15 +38,19 @@ export async function benchmark(
   const [before = 0] = loadavg();
   const bare = await bareNode(folder.path);
   const cases: CaseReport[] = [];
+  const built = await build(rows[row].engine, folder.path);
+  await using opened = await openBenches(row, 'single-user', built.ours, 1);
+  const [bench] = opened.benches as [(typeof opened.benches)[number]];
   for (const strategy of strategies) {
-    await using opened = await openBenches(row, strategy, '', 1);
-    const [bench] = opened.benches as [(typeof opened.benches)[number]];
-    const candidates = await candidatesOf(bench, strategy, folder.path, peers);
+    const candidates = await candidatesOf(bench, strategy, built, folder.path, peers);
     for (const tls of withTls) {
       const stand = tls ? await bench.overTls() : bench;
       for (const latency of latencies) {
         say(`${introduction(stand.server)}, ${titleOf({ strategy, tls, latency })}`);
-        const result = await measure({ stand, strategy, tls, latency }, candidates, bare, { runs, rotations });
+        const result = await measure({ stand, plain: bench, strategy, tls, latency }, candidates, bare, {
+          runs,
+          rotations,
+        });
         for (const { name, why } of result.failed) say(`  ${name} was left out: ${why}`);
         const { product, version } = stand.server;
         cases.push({ server: `${product} ${version}`, strategy, tls, latency, ...result });

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Lambda, type LambdaOptions, WarmSandboxes } from '../../local/lambda.ts';
+import { Lambda, type LambdaOptions, NODE, WarmSandboxes } from '../../local/lambda.ts';
+import { absent } from '../absent.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -334,4 +336,60 @@ describe('a warm sandbox', () => {
     }
     expect(isRunning(pid)).toBe(false);
   });
+});
+
+const python = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .map((directory) => join(directory, 'python3'))
+  .find((file) => existsSync(file));
+describe('a function in Python', () => {
+  if (python === undefined) return absent('python3', 'install Python 3');
+  const runtime = {
+    command: python,
+    program: fileURLToPath(new URL('../../local/lambda-runtime.py', import.meta.url)),
+    handler: 'lambda_handler',
+  };
+
+  test('is invoked, logs and fails as one in Node', async () => {
+    const bundle = join(folder, 'lambda_function.py');
+    const lines = [
+      'import logging, os',
+      'logging.getLogger().setLevel(logging.INFO)',
+      'def lambda_handler(event, context):',
+      '    logging.getLogger().info("%s %s %s", event["x"], os.environ["PASSWORD_LENGTH"], context.get_remaining_time_in_millis() > 9000)',
+      '    if event["x"] == "bad": raise ValueError("no such x")',
+    ];
+    await writeFile(bundle, lines.join('\n'));
+    await using lambda = await Lambda.start({
+      bundle,
+      runtime,
+      environment: { PASSWORD_LENGTH: '20' },
+      timeoutMs: 10_000,
+    });
+
+    expect(await lambda.invoke({ x: 'good' })).toMatchObject({ outcome: 'success' });
+    expect(await lambda.invoke({ x: 'bad' })).toMatchObject({
+      outcome: 'error',
+      error: { errorType: 'ValueError', errorMessage: 'no such x' },
+    });
+    expect(lambda.output).toMatch(/^good 20 True\nbad 20 True\nTraceback /);
+  });
+
+  test('that does not load says why', async () => {
+    const bundle = join(folder, 'broken.py');
+    await writeFile(bundle, 'import no_such_module');
+
+    await expect(Lambda.start({ bundle, runtime })).rejects.toThrow(/does not load:.*no_such_module/s);
+  });
+});
+
+test('a process that compiles anew leaves no compiled code behind', async () => {
+  const own = await mkdtemp(join(folder, 'anew-'));
+  const bundle = join(own, 'index.mjs');
+  await writeFile(bundle, 'export const handler = async () => {};');
+
+  await using _ = await Lambda.start({ bundle, runtime: NODE });
+  expect(await readdir(own)).toEqual(['index.mjs']);
+  await using __ = await Lambda.start({ bundle });
+  expect(await readdir(own)).toEqual(['.compile-cache', 'index.mjs']);
 });

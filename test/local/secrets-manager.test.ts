@@ -2,6 +2,8 @@ import {
   CreateSecretCommand,
   DeleteSecretCommand,
   DescribeSecretCommand,
+  GetRandomPasswordCommand,
+  type GetRandomPasswordCommandInput,
   GetSecretValueCommand,
   PutSecretValueCommand,
   RotateSecretCommand,
@@ -93,6 +95,27 @@ describe('the emulator’s clock', () => {
     expect(kept).toHaveLength(100);
     expect(kept).toEqual(expect.arrayContaining([id('first'), id('v109'), id('last')]));
     expect(kept).not.toContain(id('v0'));
+  });
+});
+
+describe('a random password', () => {
+  const passwords = async (request: GetRandomPasswordCommandInput) =>
+    Promise.all(
+      Array.from({ length: 20 }, async () => (await client.send(new GetRandomPasswordCommand(request))).RandomPassword),
+    );
+
+  test('has 32 characters, of each kind', async () => {
+    const all = await passwords({});
+    expect(new Set(all).size).toBe(20);
+    for (const password of all)
+      expect(password).toMatch(/^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?=.*[!-/:-@[-`{-~])[!-~]{32}$/);
+  });
+
+  test('has nothing that was excluded', async () => {
+    for (const password of await passwords({ ExcludePunctuation: true, ExcludeCharacters: 'abc0', PasswordLength: 8 }))
+      expect(password).toMatch(/^[d-zA-Z1-9]{8}$/);
+    const nothing = { ExcludePunctuation: true, ExcludeNumbers: true, ExcludeLowercase: true, ExcludeUppercase: true };
+    await expect(client.send(new GetRandomPasswordCommand(nothing))).rejects.toThrow('all excluded');
   });
 });
 

@@ -10,12 +10,10 @@ export const benchmark: BenchmarkEngine = {
 
   asked(name, bytes) {
     if (name === 'Query:endSessions') return 'goodbye';
-    const body = bodyOf(bytes);
-    const opening =
-      body['speculativeAuthenticate']?.payload ?? (name === 'Query:saslStart' ? body['payload'] : undefined);
-    const user = /n=([^,]*),/.exec(opening === undefined ? '' : Buffer.from(opening.buffer ?? opening).toString())?.[1];
-    if (user !== undefined && name === 'Query:hello') return { login: user };
     if (name.startsWith('Query:sasl')) return undefined;
+    const body = bodyOf(bytes);
+    const opening: Buffer | undefined = body['speculativeAuthenticate']?.payload;
+    if (opening) return { login: String(/n=([^,]*),/.exec(Buffer.from(opening).toString())?.[1]) };
     return { statement: EJSON.stringify(Object.fromEntries(Object.entries(body).filter(([key]) => !ADDED.has(key)))) };
   },
 };

@@ -3,14 +3,12 @@ import { EJSON } from 'bson';
 import { MongoClient } from 'mongodb';
 import type { FloorDriver } from '../../benchmark/engine.ts';
 
-let trust: SecureContext | undefined;
-
 export const floorDriver: FloorDriver = {
   async logIn({ host, port, ssl, sslca }, auth) {
     const client = new MongoClient(`mongodb://${host}:${port}/`, {
       ...{ auth, authSource: 'admin', directConnection: true, maxPoolSize: 1, serverMonitoringMode: 'poll' },
       ...{ retryReads: false, retryWrites: false },
-      ...(ssl && { tls: true, secureContext: (trust ??= createSecureContext({ ca: sslca })) }),
+      ...(ssl && { tls: true, secureContext: trustIn(sslca) }),
     });
     await client.connect();
     return {
@@ -23,3 +21,11 @@ export const floorDriver: FloorDriver = {
   },
   derived: [],
 };
+
+let trust: SecureContext | undefined;
+
+/** Parsed once: all that a process trusts is one authority. */
+function trustIn(ca: string | undefined): SecureContext {
+  trust ??= createSecureContext({ ca });
+  return trust;
+}

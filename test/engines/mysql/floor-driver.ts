@@ -1,20 +1,34 @@
 import { createHash } from 'node:crypto';
-import { createConnection } from 'mysql2/promise';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { type Connection, createConnection } from 'mysql2/promise';
 import type { FloorDriver } from '../../benchmark/engine.ts';
-
-/** The same object each time: by it the driver knows whether it has parsed the authorities before. */
-let trust: { ca: string; rejectUnauthorized: true } | undefined;
 
 export const floorDriver: FloorDriver = {
   async logIn({ host, port, dbname, ssl, sslca }, { username, password }) {
     const client = await createConnection({
       ...{ host, port, database: dbname, user: username, password },
-      ...(ssl && { ssl: (trust ??= { ca: String(sslca), rejectUnauthorized: true }) }),
+      ...(ssl && { ssl: trustIn(String(sslca)) }),
     });
-    return { run: (statement) => client.query(statement), close: () => client.end() };
+    return { run: (statement) => client.query(statement), close: () => closed(client) };
   },
   // MariaDB's. MySQL is sent the password itself.
   derived: [{ form: /\*[0-9A-F]{40}/, from: (password) => `*${sha1(sha1(password)).toString('hex').toUpperCase()}` }],
 };
 
 const sha1 = (of: string | Buffer) => createHash('sha1').update(of).digest();
+
+type Trust = { ca: string; rejectUnauthorized: true };
+let trust: Trust | undefined;
+
+/** The same object each time: by it the driver knows that it has parsed the authority before. */
+function trustIn(ca: string): Trust {
+  trust ??= { ca, rejectUnauthorized: true };
+  return trust;
+}
+
+/** Like the other drivers, which wait until the server has closed the connection. */
+async function closed(client: Connection): Promise<void> {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  await Promise.all([once(stream, 'close'), client.end()]);
+}

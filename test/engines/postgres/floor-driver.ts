@@ -4,13 +4,11 @@ import { scramVerifier } from '../../../functions/postgres/scram.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { FloorDriver } from '../../benchmark/engine.ts';
 
-let trust: SecureContext | undefined;
-
 export const floorDriver: FloorDriver = {
   async logIn({ host, port, dbname, ssl, sslca }, { username, password }) {
     const client = new pg.Client({
       ...{ host, port, database: dbname, user: username, password },
-      ssl: ssl && { secureContext: (trust ??= createSecureContext({ ca: sslca })) },
+      ssl: ssl && { secureContext: trustIn(sslca) },
     });
     await client.connect();
     return { run: (statement) => client.query(statement), close: () => client.end() };
@@ -22,3 +20,11 @@ export const floorDriver: FloorDriver = {
     },
   ],
 };
+
+let trust: SecureContext | undefined;
+
+/** Parsed once: all that a process trusts is one authority. */
+function trustIn(ca: string | undefined): SecureContext {
+  trust ??= createSecureContext({ ca });
+  return trust;
+}
