@@ -36,7 +36,7 @@ Options
   --peer DIR          another function, measured with the same events in the same run: DIR has an index.mjs that exports handler, or a
                       lambda_function.py with lambda_handler, for the python3 on PATH. STRATEGY=DIR for one strategy. May be given again
   --write             writes docs/benchmark.md, docs/benchmark.svg and docs/benchmark.json
-  --smoke             one run of two rotations, without TLS, and Secrets Manager at 0 ms: shows that it works, not how fast
+  --smoke             one run, without TLS, and Secrets Manager at 0 ms: shows that it works, not how fast
   --help              this text
 
 Exit code: 0 all was measured, 1 something failed, 2 an option cannot be used.`;
@@ -72,7 +72,7 @@ export function parseOptions(args: string[]): Options | undefined {
     tls: tlsOf(values.tls ?? (smoke ? 'off' : 'both')),
     latencies: values.latency === undefined ? (smoke ? [0] : [0, 15]) : [latencyOf(values.latency)],
     runs: wholeNumber('--runs', values.runs ?? (smoke ? '1' : '12')),
-    rotations: wholeNumber('--rotations', values.rotations ?? (smoke ? '2' : '20')),
+    rotations: wholeNumber('--rotations', values.rotations ?? (smoke ? '1' : '20')),
     peers,
     writes: values.write,
   };
