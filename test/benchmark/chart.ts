@@ -23,7 +23,7 @@ export function chart(cases: readonly CaseReport[]): string {
     warm: Math.max(...bars.flat().map(({ later }) => later)),
   };
   const parts = [
-    text(LABELS, 16, 'new process (dark) and its first rotation, ms'),
+    text(LABELS, 16, 'new process (in strong colour) and its first rotation, ms'),
     text(LABELS + PANEL + 40, 16, 'a later rotation, ms'),
   ];
   let y = 28;

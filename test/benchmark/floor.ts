@@ -40,6 +40,8 @@ class Replay {
   /** What is recorded, and what takes its place. */
   #ours = new Map<string, string>();
   #current: Value | undefined;
+  /** Who gets it. */
+  #pendingUser = '';
   #newPassword = '';
 
   constructor(client: SecretsManagerClient, driver: FloorDriver) {
@@ -112,8 +114,6 @@ class Replay {
     if (changes) this.#passwords.set(this.#pendingUser, this.#newPassword);
     return text;
   }
-
-  #pendingUser = '';
 
   async #call(operation: string, recorded: Readonly<Record<string, unknown>>, recording: Recording): Promise<void> {
     const request = JSON.parse(this.#own(JSON.stringify(recorded)));

@@ -96,7 +96,7 @@ export async function measure(
   for (const candidate of candidates) {
     const subject = resources.use(await Subject.create(stand, strategy));
     await subject.establish(routeTo(place, tls));
-    entrants.push(new Entrant(candidate, subject, subject.emulator.endpoint));
+    entrants.push(resources.use(new Entrant(candidate, subject, subject.emulator.endpoint)));
   }
   /** @returns those that are still there */
   const each = async (work: (entrant: Entrant) => Promise<void>): Promise<void> => {
@@ -117,9 +117,7 @@ export async function measure(
     bareStarts.push(await startOf(bare));
     await each((entrant) => entrant.run());
   }
-  await each((entrant) => entrant.startLong());
   for (let rotation = 1; rotation <= rotations; rotation++) await each((entrant) => entrant.rotateLong(rotation));
-  await each((entrant) => entrant.endLong());
   const counted = new Map<Entrant, Counts>();
   await each(async (entrant) => void counted.set(entrant, await count(of, entrant.candidate)));
   return {
@@ -152,7 +150,7 @@ async function startOf(candidate: Omit<Candidate, 'name'>): Promise<number> {
 }
 
 /** A candidate, and a secret of its own. */
-class Entrant {
+class Entrant implements AsyncDisposable {
   readonly candidate: Candidate;
   readonly subject: Subject;
   readonly figures: Figures = {
@@ -236,21 +234,16 @@ class Entrant {
     }
   }
 
-  /** The process whose memory is looked at. */
-  async startLong(): Promise<void> {
-    this.#long = await this.start();
-  }
-
+  /** In the process whose memory is looked at. */
   async rotateLong(rotation: number): Promise<void> {
-    if (this.#long === undefined) return;
+    this.#long ??= await this.start();
     await this.rotate(this.#long);
     const memory = LOOKS.includes(rotation) ? memoryOf(this.#long.pid) : undefined;
     if (memory) this.memory.set(rotation, memory);
   }
 
-  async endLong(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#long?.stop();
-    this.#long = undefined;
   }
 }
 
@@ -299,7 +292,7 @@ async function observe(
   await subject.establish(routeTo(await trips.relay('database', place), tls));
   const { hostname, port } = new URL(emulator.endpoint);
   const manager = await trips.relay('Secrets Manager', { host: hostname, port: Number(port) });
-  const entrant = new Entrant(candidate, subject, `http://${manager.host}:${manager.port}`);
+  await using entrant = new Entrant(candidate, subject, `http://${manager.host}:${manager.port}`);
   await entrant.warmUp();
 
   const roundTrips = {} as Counts['roundTrips'];
