@@ -20,8 +20,6 @@ export type Effort = {
   runs: number;
   /** In one process, for its memory. */
   rotations: number;
-  /** So long each answer is held back where round trips are counted: longer than the function computes at a stretch. Milliseconds. */
-  delay: number;
 };
 
 export type Case = {
@@ -85,7 +83,7 @@ export async function measure(
   of: Case,
   candidates: readonly Candidate[],
   bare: Omit<Candidate, 'name'>,
-  { runs, rotations, delay }: Effort,
+  { runs, rotations }: Effort,
 ): Promise<Result> {
   const { stand, strategy, tls, latency } = of;
   await using resources = new AsyncDisposableStack();
@@ -121,7 +119,7 @@ export async function measure(
   }
   for (let rotation = 1; rotation <= rotations; rotation++) await each((entrant) => entrant.rotateLong(rotation));
   const counted = new Map<Entrant, Counts>();
-  await each(async (entrant) => void counted.set(entrant, await count(of, entrant.candidate, delay)));
+  await each(async (entrant) => void counted.set(entrant, await count(of, entrant.candidate)));
   return {
     bareNode: bareStarts,
     candidates: entrants.map((entrant) => ({
@@ -253,15 +251,21 @@ function sum(steps: Record<Step, number>): number {
   return STEPS.reduce((total, step) => total + steps[step], 0);
 }
 
+/**
+ * Milliseconds. Far more than what happens at the same time lies apart; and not so much that the function takes what it has read for old, and reads
+ * it again, as it would with a database so far away.
+ */
+const DELAY = 25;
+
 /** What a rotation in a new process asks for, and how often it waits for the answer: of a secret that has been rotated before. */
-async function count({ stand, plain, strategy, tls }: Case, candidate: Candidate, delay: number): Promise<Counts> {
+async function count({ stand, plain, strategy, tls }: Case, candidate: Candidate): Promise<Counts> {
   const { host, port } = stand.server;
   if (tls) {
-    const seen = await observe(stand, { host, port }, strategy, tls, candidate, delay);
+    const seen = await observe(stand, { host, port }, strategy, tls, candidate);
     // Over TLS nobody can tell a login from anything else.
     return {
       ...seen,
-      logins: (await count({ stand: plain, plain, strategy, tls: false, latency: 0 }, candidate, delay)).logins,
+      logins: (await count({ stand: plain, plain, strategy, tls: false, latency: 0 }, candidate)).logins,
     };
   }
   const { protocol } = engineOf(stand.server.row);
@@ -271,9 +275,7 @@ async function count({ stand, plain, strategy, tls }: Case, candidate: Candidate
     else if (protocol.isError(name) && !logins.has(connection)) logins.set(connection, 'refused');
     await forward();
   });
-  const seen = await observe(stand, { host: HERE, port: proxy.port }, strategy, tls, candidate, delay, () =>
-    logins.clear(),
-  );
+  const seen = await observe(stand, { host: HERE, port: proxy.port }, strategy, tls, candidate, () => logins.clear());
   const those = (which: string) => [...logins.values()].filter((outcome) => outcome === which).length;
   return { ...seen, logins: { accepted: those('accepted'), refused: those('refused') } };
 }
@@ -285,7 +287,6 @@ async function observe(
   strategy: StrategyName,
   tls: boolean,
   candidate: Candidate,
-  delay: number,
   begins: () => void = () => {},
 ): Promise<Omit<Counts, 'logins'>> {
   await using trips = new RoundTrips();
@@ -301,7 +302,7 @@ async function observe(
   const calls = {} as Counts['calls'];
   await using lambda = await entrant.start();
   begins();
-  trips.delay = delay;
+  trips.delay = DELAY;
   await entrant.rotate(lambda, {
     before: () => {
       emulator.calls.length = 0;

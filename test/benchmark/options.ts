@@ -73,7 +73,6 @@ export function parseOptions(args: string[]): Options | undefined {
     latencies: values.latency === undefined ? (smoke ? [0] : [0, 15]) : [latencyOf(values.latency)],
     runs: wholeNumber('--runs', values.runs ?? (smoke ? '1' : '12')),
     rotations: wholeNumber('--rotations', values.rotations ?? (smoke ? '1' : '20')),
-    delay: smoke ? 25 : 60,
     peers,
     writes: values.write,
   };

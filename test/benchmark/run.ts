@@ -31,7 +31,7 @@ export type Report = Effort & {
 
 /** @param say hears how it goes */
 export async function benchmark(
-  { row, strategies, tls: withTls, latencies, peers, runs, rotations, delay }: Options,
+  { row, strategies, tls: withTls, latencies, peers, runs, rotations }: Options,
   say: (line: string) => void,
 ): Promise<Report> {
   await using folder = await temporaryDirectory();
@@ -50,7 +50,6 @@ export async function benchmark(
         const result = await measure({ stand, plain: bench, strategy, tls, latency }, candidates, bare, {
           runs,
           rotations,
-          delay,
         });
         for (const { name, why } of result.failed) say(`  ${name} was left out: ${why}`);
         const { product, version } = stand.server;
@@ -72,7 +71,6 @@ export async function benchmark(
     load: { before, after },
     runs,
     rotations,
-    delay,
     cases,
   };
 }
