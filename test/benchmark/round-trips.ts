@@ -1,7 +1,7 @@
 /** Counts how often the function waits for an answer before it can go on. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 export const PEERS = ['Secrets Manager', 'database'] as const;
 export type Peer = (typeof PEERS)[number];
@@ -80,6 +80,7 @@ export class RoundTrips implements AsyncDisposable {
         const { era, sentAt } = last;
         if (this.delay === 0) return;
         await sleep(this.delay);
+        await setImmediate(); // what was sent before now, and has not been read yet because this process was slow, is read first
         if (era !== this.#era) return;
         for (const [index, clock] of clocks.entries())
           this.#waits[clock] = Math.max(this.#waits[clock], (sentAt[index] ?? 0) + 1);
