@@ -37,7 +37,10 @@ export const GOODBYE = 500;
 export class Deadline {
   readonly #total: number;
   readonly #end: number;
+  /** Without the work that is under way. */
   readonly #spent: Record<Spending, number> = { 'Secrets Manager': 0, RDS: 0, connecting: 0, statements: 0 };
+  /** How much work of a kind is under way, and since when there has been any. */
+  readonly #underWay = new Map<Spending, { count: number; since: number }>();
 
   /**
    * @param remaining getRemainingTimeInMillis() of Lambda's context, at the start of the invocation
@@ -49,7 +52,9 @@ export class Deadline {
 
   /** What is left for this kind: never below 0, never past the end of the invocation. */
   left(kind: Spending): number {
-    const rest = Math.min(this.#share(kind) - this.#spent[kind], this.#end - performance.now());
+    const now = performance.now();
+    const spent = this.#spent[kind] + now - (this.#underWay.get(kind)?.since ?? now);
+    const rest = Math.min(this.#share(kind) - spent, this.#end - now);
     return Math.max(0, Math.floor(rest));
   }
 
@@ -60,7 +65,8 @@ export class Deadline {
 
   /**
    * Runs `work` within the time that is left for this kind. When that time is used up, the signal
-   * fires, and `work` has to release what it holds. What `work` was doing may have happened.
+   * fires, and `work` has to release what it holds. What `work` was doing may have happened. Time in
+   * which several works of one kind are under way counts once.
    * @param what for the error message: `Secrets Manager’s GetSecretValue`
    * @throws {DeadlineError} if no time is left, or if it ran out during the work
    */
@@ -69,7 +75,7 @@ export class Deadline {
     if (left === 0) throw new DeadlineError(`No time is left for ${what} (${this.#describe(kind)}).`);
     const abort = new AbortController();
     let timer: NodeJS.Timeout | undefined;
-    const started = performance.now();
+    this.#begin(kind);
     const expired = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(new DeadlineError(`No answer within ${left} ms from ${what} (${this.#describe(kind)}).`));
@@ -80,8 +86,23 @@ export class Deadline {
       return await Promise.race([work(abort.signal), expired]);
     } finally {
       clearTimeout(timer);
-      this.#spent[kind] += performance.now() - started;
+      this.#finish(kind);
     }
+  }
+
+  #begin(kind: Spending): void {
+    const { count, since } = this.#underWay.get(kind) ?? { count: 0, since: performance.now() };
+    this.#underWay.set(kind, { count: count + 1, since });
+  }
+
+  #finish(kind: Spending): void {
+    const { count, since } = this.#underWay.get(kind) ?? { count: 1, since: performance.now() };
+    if (count > 1) {
+      this.#underWay.set(kind, { count: count - 1, since });
+      return;
+    }
+    this.#underWay.delete(kind);
+    this.#spent[kind] += performance.now() - since;
   }
 
   /**

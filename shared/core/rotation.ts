@@ -16,6 +16,7 @@ import type { RotationEvent } from './event.ts';
 import type { Kind, Readable, Rotation, Strategy } from './kind.ts';
 import type { Proven } from './proven.ts';
 import { withKeys } from './secret-text.ts';
+import { together } from './together.ts';
 import type { Description, SecretVersions, Version } from './versions.ts';
 
 /** How a step ended. `already`: an earlier attempt has finished, and the version is AWSCURRENT. */
@@ -65,14 +66,16 @@ export function runStep<V>(step: Step<V>): Promise<Outcome> {
 /** Stores a pending value, or finds a good one. What can be known to fail later fails before that. */
 async function createSecret<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event, kind } = step;
-  const { description, current: version } = await versions.describeWithCurrent();
+  const [{ description, current: version }, stored] = await together(
+    versions.describeWithCurrent(),
+    storedOrWhyNot(versions.pending(event.token)),
+  );
   if (version.id === event.token) return 'already';
   requirePending(description, event.token);
   const current = readCurrent(step, version);
   const strategy = choose(step, description, current.value);
   await kind.precheck(current.value);
 
-  const stored = await storedOrWhyNot(versions.pending(event.token));
   if (stored !== undefined) {
     await keepOrGiveUp(step, strategy, description, current, stored);
     return 'done';
@@ -171,9 +174,9 @@ async function finishSecret<V>(step: Step<V>): Promise<Outcome> {
  */
 async function finishUnproven<V>(step: Step<V>): Promise<Outcome> {
   const { versions, event } = step;
-  const version = await versions.current();
+  const [version, visible] = await together(versions.current(), versions.pending(event.token));
   if (version.id === event.token) return 'already';
-  const stored = await versions.pendingOnceVisible(event.token);
+  const stored = visible ?? (await versions.pendingOnceVisible(event.token));
   if (stored === undefined) {
     const { description, current } = await versions.describeWithCurrent();
     if (current.id === event.token) return 'already';

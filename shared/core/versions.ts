@@ -15,6 +15,7 @@ import { callService, type Service } from './aws.ts';
 import type { Deadline } from './deadline.ts';
 import { InvalidSecretError, PendingMismatchError, SecretsManagerError, StaleReadError } from './errors.ts';
 import { Secret } from './secret.ts';
+import { together } from './together.ts';
 
 /** A version and its value, as GetSecretValue shows them. `arn` is that of the secret. */
 export type Version = { id: string; arn: string; text: Secret; createdAt: Date };
@@ -148,13 +149,13 @@ export class SecretVersions {
   }
 
   /**
-   * Labels, tags and AWSCURRENT. They are believed only if both calls name the same version.
+   * Labels, tags and AWSCURRENT, read at the same time. They are believed only if both calls name the
+   * same version.
    * @throws {StaleReadError} if the calls still disagree after 1.5 seconds
    */
   async describeWithCurrent(): Promise<{ description: Description; current: Version }> {
     const both = await this.#onceVisible(async () => {
-      const description = await this.describe();
-      const current = await this.current();
+      const [description, current] = await together(this.describe(), this.current());
       const agree = description.stages.get(current.id)?.includes('AWSCURRENT');
       return agree ? { description, current } : undefined;
     });

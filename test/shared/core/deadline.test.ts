@@ -20,6 +20,22 @@ describe('the time of a step', () => {
     expect(deadline.left('connecting')).toBe(2000);
   });
 
+  test('counts once where two works of one kind go on at the same time', async () => {
+    const deadline = new Deadline(6000);
+    const work = () => deadline.spend('Secrets Manager', 'a call', () => sleep(300));
+    await Promise.all([work(), work(), work()]);
+    expect(deadline.left('Secrets Manager')).toBeGreaterThan(400);
+    expect(deadline.left('Secrets Manager')).toBeLessThanOrEqual(700);
+  });
+
+  test('is spent while the work goes on', async () => {
+    const deadline = new Deadline(6000);
+    const work = deadline.spend('Secrets Manager', 'a call', () => sleep(300));
+    await sleep(200);
+    expect(deadline.left('Secrets Manager')).toBeLessThanOrEqual(801);
+    await work;
+  });
+
   test('that runs out under way says so, and tells the work to let go', async () => {
     const deadline = new Deadline(600);
     let letGo = false;
