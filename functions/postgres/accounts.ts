@@ -4,7 +4,7 @@ import type { PostgresSession } from './session.ts';
 const { escapeLiteral: literal } = pg;
 
 /** What the server says of a role. */
-type Role = {
+export type Role = {
   name: string;
   comment: string | null;
   /** Why the role could not log in even with the right password, as the end of a sentence. */
@@ -17,7 +17,12 @@ type Role = {
 
 /** Oldest first. A name that no role has is left out. */
 export function rolesNamed(session: PostgresSession, names: readonly string[]): Promise<Role[]> {
-  return session.rows<Role>(`
+  return session.rows<Role>(rolesQuery(names));
+}
+
+/** Returns a `Role` for each. */
+export function rolesQuery(names: readonly string[]): string {
+  return `
     SELECT r.rolname AS name, shobj_description(r.oid, 'pg_authid') AS comment,
       CASE WHEN NOT r.rolcanlogin THEN 'has no LOGIN' WHEN r.rolvaliduntil <= now() THEN 'has expired (VALID UNTIL)'
         WHEN NOT r.rolsuper AND EXISTS (SELECT FROM pg_roles i WHERE i.rolname = 'rds_iam' AND pg_has_role(r.oid, i.oid, 'MEMBER'))
@@ -27,5 +32,5 @@ export function rolesNamed(session: PostgresSession, names: readonly string[]): 
         AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
         AND NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
           WHERE m.roleid = r.oid AND g.rolname <> current_user) AS inert
-    FROM pg_roles r WHERE r.rolname IN (${names.map(literal).join(', ')}) ORDER BY r.oid`);
+    FROM pg_roles r WHERE r.rolname IN (${names.map(literal).join(', ')}) ORDER BY r.oid`;
 }

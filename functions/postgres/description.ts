@@ -69,6 +69,13 @@ const RESET = 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; ';
  * user has to find it as it was after the login.
  */
 export async function pictureOf(session: PostgresSession, pair: Pair): Promise<Picture> {
+  const before = session.account.username === pair.twin.username ? RESET : '';
+  const [row] = await session.rows<{ picture: Picture }>(pictureQuery(session, pair), before);
+  return (row as { picture: Picture }).picture;
+}
+
+/** Returns one row: `{ picture: Picture }`. */
+export function pictureQuery(session: PostgresSession, pair: Pair): string {
   const [base, twin] = [literal(pair.base.username), literal(pair.twin.username)];
   const oid = (role: string) => `(SELECT oid FROM pg_roles WHERE rolname = ${role})`;
   const list = (select: string) => `(SELECT coalesce(json_agg(x), '[]') FROM (${select}) x)`;
@@ -77,9 +84,7 @@ export async function pictureOf(session: PostgresSession, pair: Pair): Promise<P
   const grantor = `${grantorName} AS grantor`;
   const mayBecome = `CASE WHEN current_setting('server_version_num')::int < ${SINCE_16} THEN 'MEMBER' ELSE 'SET' END`;
   const isAdmins = ![pair.base.username, pair.twin.username].includes(session.account.username);
-  const before = session.account.username === pair.twin.username ? RESET : '';
-  const [row] = await session.rows<{ picture: Picture }>(
-    `SELECT json_build_object(
+  return `SELECT json_build_object(
       'database', current_database(), 'actsAs', current_user, 'version', current_setting('server_version_num')::int,
       'roles', (SELECT json_object_agg(rolname, to_jsonb(r) - array['oid', 'rolname', 'rolpassword', 'rolconfig', 'rolcanlogin'])
         FROM pg_roles r WHERE rolname IN (${base}, ${twin})),
@@ -105,8 +110,5 @@ export async function pictureOf(session: PostgresSession, pair: Pair): Promise<P
           THEN pg_describe_object(s.classid, s.objid, s.objsubid) END))[1:3] AS examples
         FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
         WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = ${oid(twin)}
-          AND d.datconnlimit IS DISTINCT FROM ${INVALID} GROUP BY database, kind`)}) AS picture`,
-    before,
-  );
-  return (row as { picture: Picture }).picture;
+          AND d.datconnlimit IS DISTINCT FROM ${INVALID} GROUP BY database, kind`)}) AS picture`;
 }

@@ -16,7 +16,8 @@ export function lineOf(pair: Pair): string {
   return `${MARK}: ${JSON.stringify(markOf(pair))}`;
 }
 
-type Commented = { name: string; comment: string | null };
+/** A role and its comment. */
+export type Commented = { name: string; comment: string | null };
 
 /** The mark of this role; none if its comment has no such line. */
 export function markAt({ name: username, comment }: Commented): Borne[] {
@@ -30,9 +31,18 @@ export function markAt({ name: username, comment }: Commented): Borne[] {
 
 /** The marks that name this base. Only a mark at a member of the base counts: state.ts says why. */
 export async function claimsOn(session: PostgresSession, base: string): Promise<Borne[]> {
-  const members = await session.rows<Commented>(`
+  return claimsIn(await session.rows<Commented>(membersQuery(base)), base);
+}
+
+/** Returns a `Commented` for each member of this role. */
+export function membersQuery(base: string): string {
+  return `
     SELECT t.rolname AS name, shobj_description(t.oid, 'pg_authid') AS comment
       FROM pg_auth_members m JOIN pg_roles b ON b.oid = m.roleid JOIN pg_roles t ON t.oid = m.member
-      WHERE b.rolname = ${literal(base)}`);
+      WHERE b.rolname = ${literal(base)}`;
+}
+
+/** @param members of `base`, all of them */
+export function claimsIn(members: readonly Commented[], base: string): Borne[] {
   return members.flatMap(markAt).filter((mark) => mark.base === base);
 }

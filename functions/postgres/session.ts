@@ -61,6 +61,11 @@ const ADMIN_ROLE =
   "SELECT set_config('role', 'none', true) FROM pg_roles c, pg_roles s WHERE c.rolname = current_user AND s.rolname = session_user " +
   'AND NOT (c.rolcreaterole OR c.rolsuper) AND (s.rolcreaterole OR s.rolsuper)';
 
+/** What a session knows once a transaction has begun. */
+const ACTING =
+  "SELECT current_user AS role, current_setting('server_version_num')::int AS version, " +
+  "current_setting('scram_iterations', true)::int AS iterations";
+
 /** Whether another session holds the same lock as this one, in another database. */
 const HELD_IN_ANOTHER_DATABASE =
   'SELECT EXISTS (SELECT FROM pg_locks mine JOIN pg_locks other USING (locktype, classid, objid, objsubid) ' +
@@ -118,11 +123,12 @@ export class PostgresSession implements Session {
       let isAlone = false;
       const done = await this.#transaction(
         isItself ? OWN_ROLE : ADMIN_ROLE,
-        // With the schema: a bare name could find a function of anybody's whose arguments fit
-        // better (CVE-2018-1058).
-        `, pg_catalog.pg_advisory_xact_lock(${key})`,
-        async (stillAlone) => {
-          isAlone = !(await this.#isHeldInAnotherDatabase());
+        // The lock's function with its schema: a bare name could find a function of anybody's whose
+        // arguments fit better (CVE-2018-1058). Other databases are looked at under the lock of this
+        // one. So of two sessions that look at the same time, at least one sees the other.
+        `SELECT pg_catalog.pg_advisory_xact_lock(${key}); ${HELD_IN_ANOTHER_DATABASE}`,
+        async (stillAlone, [row]) => {
+          isAlone = row?.held === false;
           return isAlone ? { result: await work(stillAlone) } : undefined;
         },
       ).catch(async (error) => {
@@ -153,15 +159,6 @@ export class PostgresSession implements Session {
   /** Whether nothing that this session changes now will last. */
   get isRehearsing(): boolean {
     return this.#isRehearsing;
-  }
-
-  /**
-   * Called under the lock of this database. So of two sessions that ask at the same time, at least
-   * one sees the other.
-   */
-  async #isHeldInAnotherDatabase(): Promise<boolean> {
-    const [row] = await this.rows<{ held: boolean }>(HELD_IN_ANOTHER_DATABASE);
-    return row?.held !== false;
   }
 
   /** The other sessions of the server that hold the lock of this key. Empty if that cannot be asked. */
@@ -200,24 +197,26 @@ export class PostgresSession implements Session {
    * (`synchronous_commit`). Where COMMIT waits for a synchronous standby, no time limit of the
    * server's ends that wait, and the lock lasts as long.
    * @param role a statement that sets the role as which the transaction acts
-   * @param selecting more columns of the first SELECT, each after a comma
+   * @param first statements of the first message; `work` is given the rows of the last one
    */
   async #transaction<T>(
     role: string,
-    selecting: string,
-    work: (stillAlone: () => Promise<void>) => Promise<T>,
+    first: string,
+    work: (stillAlone: () => Promise<void>, rows: { held?: boolean }[]) => Promise<T>,
   ): Promise<T> {
     try {
       const results = await this.#query(
         `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${this.#settings}; ${role}; SET LOCAL synchronous_commit = on; ${this.#limits()}; ` +
-          `${this.#isRehearsing ? `${SAVEPOINT}; ` : ''}SELECT current_user AS role, current_setting('server_version_num')::int AS version, ` +
-          `current_setting('scram_iterations', true)::int AS iterations${selecting}`,
+          `${this.#isRehearsing ? `${SAVEPOINT}; ` : ''}${ACTING}; ${first}`,
         openingFailure,
         'BEGIN',
       );
-      this.#opened = results.at(-1)?.rows[0];
+      this.#opened = results.flatMap(({ rows }) => rows).find((row) => 'role' in row);
       this.#hasSavepoint = this.#isRehearsing;
-      const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)));
+      const result = await work(
+        async () => void (await this.#run('SELECT 1', statementFailure)),
+        results.at(-1)?.rows ?? [],
+      );
       this.#hasSavepoint = false;
       if (this.#isRehearsing) {
         await this.#run('ROLLBACK', statementFailure);
@@ -242,6 +241,13 @@ export class PostgresSession implements Session {
   async rows<Row>(query: string, before = ''): Promise<Row[]> {
     const results = await this.#query(`${before}${this.#settings}; ${query}`, statementFailure, query);
     return (results.at(-1)?.rows ?? []) as Row[];
+  }
+
+  /** The rows that each of these queries returns, by one message. Otherwise as `rows`. */
+  async rowsOfEach(...queries: string[]): Promise<unknown[][]> {
+    const all = queries.join('; ');
+    const results = await this.#query(`${this.#settings}; ${all}`, statementFailure, all);
+    return results.slice(-queries.length).map(({ rows }) => rows);
   }
 
   /**

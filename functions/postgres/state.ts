@@ -1,7 +1,9 @@
 import type { Pair, PairState, UserState } from '../../shared/database/engine.ts';
 import { ownersOf } from '../../shared/database/mark.ts';
-import { rolesNamed } from './accounts.ts';
-import { claimsOn, markAt } from './mark.ts';
+import { type Role, rolesQuery } from './accounts.ts';
+import { type Picture, pictureQuery } from './description.ts';
+import { differencesIn } from './differences.ts';
+import { type Commented, claimsIn, markAt, membersQuery } from './mark.ts';
 import type { PostgresSession } from './session.ts';
 
 /**
@@ -11,12 +13,18 @@ import type { PostgresSession } from './session.ts';
  */
 export async function state(admin: PostgresSession, pair: Pair): Promise<PairState> {
   const [base, twin] = [pair.base.username, pair.twin.username];
-  const roles = await rolesNamed(admin, [base, twin]);
+  const [roles, members, [seen]] = (await admin.rowsOfEach(
+    rolesQuery([base, twin]),
+    membersQuery(base),
+    pictureQuery(admin, pair),
+  )) as [Role[], Commented[], [{ picture: Picture }]];
   const others = roles.flatMap(markAt).filter((mark) => mark.secret !== pair.owner || mark.base !== base);
-  const owners = ownersOf(pair, [...others, ...(await claimsOn(admin, base))]);
+  const owners = ownersOf(pair, [...others, ...claimsIn(members, base)]);
   const found = (username: string, owner: string | undefined): UserState | undefined => {
     const role = roles.find((each) => each.name === username);
     return role && { owner, inert: role.inert, barred: role.barred ?? undefined };
   };
-  return { base: found(base, owners.base), twin: found(twin, owners.twin) };
+  const state = { base: found(base, owners.base), twin: found(twin, owners.twin) };
+  if (state.base === undefined || state.twin === undefined) return state;
+  return { ...state, differences: differencesIn(seen.picture, pair, admin.account.username) };
 }

@@ -218,7 +218,12 @@ export type AccountFacts = {
 /** The two users of one secret. They have the same realm. `owner` is the ARN of the secret. */
 export type Pair = { base: Account; twin: Account; owner: string };
 
-export type PairState = { base: UserState | undefined; twin: UserState | undefined };
+export type PairState = {
+  base: UserState | undefined;
+  twin: UserState | undefined;
+  /** What `differences` finds at this moment, if the same message to the server has asked for it. */
+  differences?: readonly Difference[];
+};
 
 export type UserState = {
   /**

@@ -35,13 +35,14 @@ export async function prepareDormantUser<S extends Session>(
   if (!bearsMark) await mustHold(() => requireOurs(given, state, pending));
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
   const isToCheck = dormant === 'base' && state.twin !== undefined;
-  const forBase = (isToCheck && (await mustHold(() => requireNothingMore(given)))) || [];
+  const forBase = (isToCheck && (await mustHold(() => requireNothingMore(given, state.differences)))) || [];
   // The base in both cases: a twin is given what the base has to meet at its login.
   await mustHold(() => work.readyToChange(session, pair.base));
   for (const difference of forBase) await mustHold(() => twins.giveToBase?.(session, pair, difference));
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
-    await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark });
+    // Of a twin that was just made nothing has been read.
+    await bringInLine(given, { adopt: state.twin !== undefined && !bearsMark, known: state.differences });
     // This may have taken a while. If AWSCURRENT was moved back to the twin meanwhile, the next
     // statement would replace the password in AWSCURRENT.
     await mustHold(() => work.requireLabels());

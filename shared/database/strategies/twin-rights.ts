@@ -10,11 +10,15 @@ import type { PairWork, Prover } from '../work.ts';
 /**
  * Requires that the active twin holds nothing that the base lacks: the application would lose it when
  * the base becomes active.
+ * @param known the differences, if they have been read and nothing has changed since
  * @returns rights on what the twin itself has made, which the base is to be given
  * @throws {TwinRightsError} which lists the rest
  */
-export async function requireNothingMore<S extends Session>(given: PairWork<S>): Promise<readonly Difference[]> {
-  const all = (await visibleDifferences(given)).filter(({ kind }) => kind === 'more');
+export async function requireNothingMore<S extends Session>(
+  given: PairWork<S>,
+  known: readonly Difference[] | undefined,
+): Promise<readonly Difference[]> {
+  const all = (known ?? (await visibleDifferences(given))).filter(({ kind }) => kind === 'more');
   const isForBase = ({ isOnOwnWork }: Difference) => isOnOwnWork === true && given.twins.giveToBase !== undefined;
   const more = all.filter((difference) => !isForBase(difference));
   if (more.length === 0) return all;
@@ -31,12 +35,16 @@ const ORDER: readonly Difference['kind'][] = ['less', 'setting', 'more'];
 /**
  * Gives the dormant twin the rights of the base, and takes from it what the base lacks.
  * @param adopt whether to mark the twin as this secret's
+ * @param known the differences, if they have been read and nothing has changed since
  * @throws {TwinRightsError} if differences are left
  */
-export async function bringInLine<S extends Session>(given: PairWork<S>, { adopt }: { adopt: boolean }): Promise<void> {
+export async function bringInLine<S extends Session>(
+  given: PairWork<S>,
+  { adopt, known }: { adopt: boolean; known: readonly Difference[] | undefined },
+): Promise<void> {
   const { twins, session, pair, work } = given;
   const { mustHold } = work;
-  const found = await visibleDifferences(given);
+  const found = known ?? (await visibleDifferences(given));
   const apply = async (which: (difference: Difference) => boolean) => {
     for (const difference of found.filter(which)) await mustHold(() => twins.apply(session, pair, difference));
   };
