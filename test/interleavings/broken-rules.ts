@@ -122,6 +122,20 @@ export const brokenRules: BrokenRule[] = [
     saying: 'promoted: the twin is not in line with the base',
   },
   {
+    rule: 'a twin is not promoted without the base’s rights, whoever stored the pending version',
+    edits: [
+      {
+        file: 'shared/database/strategies/alternating-users.ts',
+        find: 'namesIn(pending) ?? namesIn(at)',
+        replace: 'namesIn(pending)',
+      },
+    ],
+    engine: 'postgres',
+    strategy: 'alternating-users',
+    caughtBy: 'aws-function@testSecret',
+    saying: 'promoted: the twin is not in line with the base',
+  },
+  {
     rule: 'a user that nothing shows to be this secret’s gets no password',
     edits: [
       {

@@ -38,6 +38,8 @@ export interface Hands<Statements = unknown> {
 
   /** Whether one logs in to the database that the secret names in `dbname`. */
   readonly entersDatabase: boolean;
+  /** A user who is no admin can read the mark at the twin of a pair. Everybody may read one's own. */
+  readonly showsMarks: boolean;
   /** The same secret, with what it leaves out said expressly or what it says said in another way. */
   explicit(value: Json): Json;
   /** What AWS's function for two users does after it has made the second one. */

@@ -132,12 +132,13 @@ async function notConverged({ world, from, act }: Evidence, token: string): Prom
   const pendingOn = Object.keys(labels).filter((id) => labels[id]?.includes('AWSPENDING'));
   const keepsPrevious = [strategy, tagged ?? strategy].every((name) => STRATEGIES[name].keepsOldValid);
   const isPeoples = act?.touches.some((touched) => ['account', 'twin', 'username', 'masterarn'].includes(touched));
+  const isGood = (await world.verdictOn(current)) === 'accepted';
   return [
-    ...((await world.verdictOn(current)) === 'accepted' ? [] : ['AWSCURRENT does not log in at the end']),
+    ...(isGood ? [] : ['AWSCURRENT does not log in at the end']),
     ...(current.id === token ? [] : ['AWSCURRENT is not the version that was rotated to']),
     ...(current.value?.['password'] === from.value?.['password'] ? ['AWSCURRENT has the old password'] : []),
     ...(pendingOn.some((id) => id !== current.id) ? ['AWSPENDING is left on another version'] : []),
-    ...(keepsPrevious && from.logsIn && !isPeoples ? await previousNotKept(world) : []),
+    ...(keepsPrevious && isGood && from.logsIn && !isPeoples ? await previousNotKept(world) : []),
   ];
 }
 

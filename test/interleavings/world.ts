@@ -407,10 +407,12 @@ export class World implements AsyncDisposable {
     return this.bench.abilities.marksTwins === 'supported';
   }
 
-  /** Something on the server says whose this user is. */
+  /** Something on the server tells AWSCURRENT's user whose it is. */
   async isMarked(): Promise<boolean> {
     if (this.strategy !== 'alternating-users' || !this.hasMarks) return false;
-    return (await this.kept()).has(this.names.twin);
+    const { twin } = this.names;
+    const isShown = this.hands.showsMarks || this.secret.current.value?.['username'] === twin;
+    return isShown && (await this.kept()).has(twin);
   }
 
   /** Of the pair the one that is not called so. */

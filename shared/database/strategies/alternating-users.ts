@@ -55,7 +55,8 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
 
     async test(pending, at, current) {
       const prover = database.proverAt(at);
-      const names = namesIn(pending);
+      // AWS's function stores no names: then AWSCURRENT tells them, if it is the base.
+      const names = namesIn(pending) ?? namesIn(at);
       if (names === undefined) {
         await prover.logins.prove(pending);
         return 'all';
@@ -121,7 +122,7 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
 async function proveRightsAsAdmin<S extends Session>(work: Work<S>): Promise<void> {
   const { engine, secretArn } = work;
   const { value: pending } = await work.pending();
-  const names = namesIn(pending);
+  const names = namesIn(pending) ?? namesIn(work.current.value);
   if (names === undefined) return;
   const admin = await work.adminSecret.guarded([names.base, names.twin]);
   const { realm } = await proveOwnUser(work, names);

@@ -21,6 +21,7 @@ export const hands: Hands<readonly Document[]> = {
   async endSessions() {},
 
   entersDatabase: false,
+  showsMarks: false,
   explicit: (value) => ({
     ...value,
     engine: 'mongodb',

@@ -8,6 +8,7 @@ type Statements = string;
 const either = {
   settings: { max_connections: '300' },
   entersDatabase: true,
+  showsMarks: false,
 
   makeUser: ({ username, password }) => `CREATE USER ${username} IDENTIFIED BY '${password}'`,
   setPassword: ({ username, password }) => `ALTER USER ${username} IDENTIFIED BY '${password}'`,

@@ -45,6 +45,7 @@ export const hands: Hands<string> = {
   },
 
   entersDatabase: true,
+  showsMarks: true,
   explicit: (value) => ({ ...value, engine: 'postgresql', port: String(value['port']), ssl: 'false' }),
 
   async grantAsAwsDoes(connection, { base, twin }) {
