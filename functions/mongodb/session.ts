@@ -140,7 +140,12 @@ export class MongoSession implements Session {
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }
 
+  /** Waits, too: the driver takes its leave in several messages. */
   close(): Promise<void> {
+    return this.end();
+  }
+
+  end(): Promise<void> {
     return disconnect(this.#client);
   }
 

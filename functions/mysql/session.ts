@@ -121,12 +121,17 @@ export class MySqlSession implements Session {
   }
 
   async close(): Promise<void> {
+    await new Promise<void>((resolve) => void this.end(resolve).then(resolve));
+  }
+
+  /** @param onTold is called when the server has been told, if it can be */
+  async end(onTold?: () => void): Promise<void> {
     const { socket } = this.#connection;
     this.#connection.brokeWith ??= Object.assign(new Error('closed'), { code: 'PROTOCOL_CONNECTION_LOST' });
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
-      this.#client.end();
+      this.#client.end(onTold);
       if (socket.closed) resolve();
     });
     clearTimeout(timer);

@@ -1,7 +1,7 @@
 import type { Engine } from '../../shared/database/engine.ts';
 import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
-import { login } from './login.ts';
+import { login, loginAhead } from './login.ts';
 import { DEFAULT_DATABASE, usernameProblem } from './names.ts';
 import { outlook } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
@@ -18,6 +18,7 @@ export const postgres: Engine<PostgresSession> = {
   password: { alphabet: UNRESERVED, longest: 512 },
   usernameProblem,
   login,
+  loginAhead,
   exclusively: (session, account, work) => session.exclusively(account, work),
   rehearse: (session, account, work) => session.rehearse(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),

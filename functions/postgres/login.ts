@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import pg from 'pg';
 import type { Deadline } from '../../shared/core/deadline.ts';
+import type { Secret } from '../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
 import { onceOneIsFree } from '../../shared/database/free-connection.ts';
 import { trustIn } from '../../shared/database/tls.ts';
@@ -10,14 +11,32 @@ import { type Connection, isForWantOfConnections, loginFailure, unproven } from 
 import { DEFAULT_DATABASE } from './names.ts';
 import { nameOf, PostgresSession } from './session.ts';
 
-export function login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
-  return onceOneIsFree(() => logInOnce(to, as, until), isForWantOfConnections, until);
+export function login(
+  to: Endpoint,
+  { username, password }: Credential,
+  until: Deadline,
+): Promise<LoginResult<PostgresSession>> {
+  return loginAhead(to, username, Promise.resolve(password), until);
 }
 
-async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<PostgresSession>> {
+export function loginAhead(
+  to: Endpoint,
+  username: string,
+  password: Promise<Secret>,
+  until: Deadline,
+): Promise<LoginResult<PostgresSession>> {
+  return onceOneIsFree(() => logInOnce(to, username, password, until), isForWantOfConnections, until);
+}
+
+async function logInOnce(
+  to: Endpoint,
+  username: string,
+  password: Promise<Secret>,
+  until: Deadline,
+): Promise<LoginResult<PostgresSession>> {
   const connection: Connection = {
     to,
-    username: as.username,
+    username,
     socket: new Socket(),
     offersTls: undefined,
     askedForPassword: false,
@@ -27,7 +46,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     version: undefined,
     brokeWith: undefined,
   };
-  const client = clientOf(connection, as, until);
+  const client = clientOf(connection, password, until);
   try {
     await until.spend('connecting', nameOf(connection), () => client.connect());
   } catch (error) {
@@ -36,7 +55,7 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     return result;
   }
   connection.isLoggedIn = true;
-  const loginTo = (database: string) => login({ ...to, database }, as, until);
+  const loginTo = (database: string) => loginAhead({ ...to, database }, username, password, until);
   const session = new PostgresSession(client, connection, until, loginTo);
   if (connection.askedForPassword) return { is: 'accepted', session };
   await session.close();
@@ -53,19 +72,19 @@ const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** A client of the driver that reports to `connection` what it sees. */
-function clientOf(connection: Connection, as: Credential, until: Deadline): pg.Client {
-  const { to, socket } = connection;
+function clientOf(connection: Connection, password: Promise<Secret>, until: Deadline): pg.Client {
+  const { to, username, socket } = connection;
   if (to.tls !== 'off')
     socket.once('data', (first: Buffer) => (connection.offersTls = OFFERS_TLS.get(first.toString())));
   const limit = until.serverLimit();
   const client = new pg.Client({
     host: to.host,
     port: to.port,
-    user: as.username,
+    user: username,
     database: to.database ?? DEFAULT_DATABASE,
-    password: () => {
+    password: async () => {
       connection.askedForPassword = true;
-      return as.password.reveal();
+      return (await password).reveal();
     },
     ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
     stream: () => socket,

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
@@ -298,6 +299,12 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
+    const { stream } = (this.#client as unknown as { connection: { stream: EventEmitter } }).connection;
+    const isTold = new Promise<void>((resolve) => stream.once('finish', resolve));
+    await Promise.race([isTold, this.end()]);
+  }
+
+  async end(): Promise<void> {
     const timer = setTimeout(() => this.#connection.socket.destroy(), GOODBYE);
     await this.#client.end().catch(() => {});
     clearTimeout(timer);

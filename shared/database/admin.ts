@@ -36,10 +36,12 @@ export type Admin<S extends Session> = {
   isAtAnotherHost: boolean;
   /**
    * Logs the admin in.
+   * @param permission the admin's password is used only after this has resolved
    * @returns a session, which the caller closes
    * @throws {AdminRefusedError} if the server refuses the passwords in the admin secret
+   * @throws what `permission` is rejected with
    */
-  login(): Promise<S>;
+  login(permission?: Promise<unknown>): Promise<S>;
 };
 
 type OfAdmin<S extends Session> = Given<S> & {
@@ -73,7 +75,10 @@ export class AdminSecret<S extends Session> {
   async guarded(users: readonly string[]): Promise<Admin<S>> {
     const { current } = this.#given;
     const read = await this.#read(users);
-    return { isAtAnotherHost: !sameHost(read.value, current), login: () => this.#login(read, users) };
+    return {
+      isAtAnotherHost: !sameHost(read.value, current),
+      login: (permission) => this.#login(read, users, permission),
+    };
   }
 
   async #read(users: readonly string[]): Promise<Readable> {
@@ -117,7 +122,7 @@ export class AdminSecret<S extends Session> {
     );
   }
 
-  async #login(read: Readable, users: readonly string[]): Promise<S> {
+  async #login(read: Readable, users: readonly string[], permission?: Promise<unknown>): Promise<S> {
     const { engine, deadline, refusals } = this.#given;
     const logins = new Logins(engine, deadline, read.value.endpoint, refusals);
     const candidates = [
@@ -129,7 +134,7 @@ export class AdminSecret<S extends Session> {
     for (const candidate of candidates) {
       const value = await candidate();
       if (value === undefined) continue;
-      const result = await logins.try(value);
+      const result = await (permission ? logins.tryAfter(permission, value) : logins.try(value));
       if (result.is === 'accepted') return result.session;
       if (result.is !== 'refused') throw result.why;
       refused = result.why;

@@ -42,11 +42,13 @@ export type Account = { username: string; realm: string };
 /** An open connection, with time limits on the client and on the server. */
 export interface Session {
   readonly account: Account;
-  /**
-   * Never throws, never outlasts the deadline. When it returns, the server has ended the session or
-   * has been told to.
-   */
+  /** Tells the server to end the session, and does not wait until it has. Never throws. */
   close(): Promise<void>;
+  /**
+   * The same, but waits until the server has ended the session, or for half a second: for a login that
+   * may need its connection. Never throws.
+   */
+  end(): Promise<void>;
 }
 
 /** What a login tells about the password. Only `refused` leads on to the next password. */
@@ -109,6 +111,13 @@ export interface Engine<S extends Session = Session> {
    * The session's limits on the client and on the server are set before it returns.
    */
   login(to: Endpoint, as: Credential, until: Deadline): Promise<LoginResult<S>>;
+
+  /**
+   * As `login`, but opens the connection while the password is still awaited, up to the moment when
+   * the server asks for it. If `password` is rejected, the login ends as `unknown`. Left out if the
+   * driver wants the password at once.
+   */
+  loginAhead?(to: Endpoint, username: string, password: Promise<Secret>, until: Deadline): Promise<LoginResult<S>>;
 
   /**
    * Runs `work` alone for this account, as far as the server can: under a lock on the server, and in

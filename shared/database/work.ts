@@ -54,12 +54,18 @@ export type Work<S extends Session> = Omit<Rotation<SecretValue>, 'readyToChange
     /**
      * Call this right before a change, inside `exclusively`: every strategy does. Nothing is changed
      * that could not be proven afterwards.
-     * @param session makes the change
      * @param account whose password is about to be set
+     * @param outlook what `lookAhead` has found for this account
      * @returns whether the server has a connection left for the proof. If not, close the session first.
      * @throws {ReadOnlyServerError | LoginBarredError | ForeignUserError} and what `Rotation.readyToChange` throws
      */
-    readyToChange(session: S, account: Account): Promise<{ hasRoom: boolean }>;
+    readyToChange(account: Account, outlook: Outlook): Promise<{ hasRoom: boolean }>;
+    /**
+     * Asks the server what `readyToChange` has to know. Call it inside `exclusively`.
+     * @param session makes the change
+     * @throws as `Engine.outlook`
+     */
+    lookAhead(session: S, account: Account): Promise<Outlook>;
     adminSecret: AdminSecret<S>;
     /** Whether the deployer lets an admin set a password without knowing the old one. */
     readonly adminMaySetPasswords: boolean;
@@ -102,8 +108,8 @@ export class Database<S extends Session> {
       engine,
       logins: new Logins(engine, deadline, current.endpoint, refusals, { isRehearsal }),
       adminSecret: new AdminSecret(ofAdmin),
-      async readyToChange(session, account) {
-        const outlook = await engine.outlook(session, account, current.endpoint);
+      lookAhead: (session, account) => engine.outlook(session, account, current.endpoint),
+      async readyToChange(account, outlook) {
         await mustHold(() => requireWriter(outlook, account, current.endpoint));
         await mustHold(() => requireProvable(outlook, account, current.endpoint));
         await mustHold(() => requireNoOtherSecret(outlook, secretArn, account, current.endpoint));

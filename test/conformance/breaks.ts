@@ -449,7 +449,7 @@ export const breaks: readonly Break[] = [
     tests: { duty: 'sessions' },
     rows: ['mysql 9.7', 'mariadb 11.8'],
     file: 'functions/mysql/session.ts',
-    find: 'this.#client.end();',
+    find: 'this.#client.end(onTold);',
     replace: 'resolve();',
     caughtBy: 'is gone after it is closed in the middle of work, and may be closed twice',
   },

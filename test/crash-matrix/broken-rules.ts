@@ -21,11 +21,11 @@ export type BrokenRule = {
 
 const PENDING_TRUSTED = {
   file: 'shared/database/strategies/dormant-user.ts',
-  find: 'const state = await twins.state(session, pair);',
+  find: "const dormant = pending.username === pair.base.username ? 'base' : 'twin';",
   replace: `const earlier = await work.logins.logInUnlessRefused(pending);
     await earlier?.close();
-    if (earlier) return pending;
-    const state = await twins.state(session, pair);`,
+    if (earlier) return { pending, hasRoom: true };
+    const dormant = pending.username === pair.base.username ? 'base' : 'twin';`,
 };
 
 const NOTHING_UNPROVEN: BrokenRule = {

@@ -94,8 +94,8 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/strategies/overtaken.ts',
-        find: 'const now = await overtaken();',
-        replace: 'const now = undefined as Awaited<ReturnType<typeof overtaken>>;',
+        find: 'if (now === undefined) return;',
+        replace: 'if (now !== null) return;',
       },
     ],
     engine: 'postgres',
@@ -108,11 +108,11 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/strategies/dormant-user.ts',
-        find: 'const state = await twins.state(session, pair);',
+        find: "const dormant = pending.username === pair.base.username ? 'base' : 'twin';",
         replace: `const earlier = await work.logins.logInUnlessRefused(pending);
           await earlier?.close();
-          if (earlier) return pending;
-          const state = await twins.state(session, pair);`,
+          if (earlier) return { pending, hasRoom: true };
+          const dormant = pending.username === pair.base.username ? 'base' : 'twin';`,
       },
       { file: 'shared/database/strategies/twin-rights.ts', find: 'if (wrong.length > 0)', replace: 'if (false)' },
     ],
@@ -222,13 +222,13 @@ export const brokenRules: BrokenRule[] = [
     edits: [
       {
         file: 'shared/database/strategies/alternating-users.ts',
-        find: 'const { realm } = await proveOwnUser(work, names);\n  const pair = ',
-        replace: "const realm = ''; void proveOwnUser;\n  const pair = ",
+        find: 'const proving = proveOwnUser(work, names);\n  const [',
+        replace: "const proving = Promise.resolve({ realm: '' }); void proveOwnUser;\n  const [",
       },
     ],
     engine: 'postgres',
     strategy: 'alternating-users',
-    caughtBy: 'edit-somebody-else@createSecret/sm/→DescribeSecret#1',
+    caughtBy: 'edit-somebody-else@after-finishSecret',
     saying: 'who is somebody else’s',
   },
 ];

@@ -2,6 +2,7 @@
 
 import { PendingMismatchError } from '../../core/errors.ts';
 import type { Strategy } from '../../core/kind.ts';
+import { together } from '../../core/together.ts';
 import type { Admin } from '../admin.ts';
 import { type Session, supported } from '../engine.ts';
 import { DormantUserError, LoginRefusedError, ReadOnlyServerError, TwinRightsError } from '../errors.ts';
@@ -86,28 +87,42 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
   if (names === undefined)
     throw new PendingMismatchError('Neither AWSCURRENT nor AWSPENDING says which users alternate.');
   const admin = await work.adminSecret.guarded([names.base, names.twin]);
-  const { realm } = await proveOwnUser(work, names);
+  const proving = proveOwnUser(work, names);
+  const [{ realm }, session] = await together(proving, admin.login(proving));
   const pair = pairOf(names, realm, secretArn);
   const twins = supported(engine.twins(current.value.engineKey));
-  const session = await admin.login();
+  const isProofAtOnce = !admin.isAtAnotherHost;
   let pending: SecretValue;
+  let proof: unknown;
+  const prove = async () => {
+    await proveWithRights(work, pending, names);
+    return 'proven' as const;
+  };
   try {
     const change = (begin: (pending: SecretValue) => void) =>
       engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }, begin));
     const outcome = await changeOrFindOut(work, change);
-    pending = outcome === 'found set' ? (await work.pending()).value : outcome;
+    pending = outcome === 'found set' ? (await work.pending()).value : outcome.pending;
     const dormant = pending.username === pair.base.username ? 'base' : 'twin';
-    await requireStillWanted(work, pending, {
+    const isBeside = outcome !== 'found set' && outcome.hasRoom && isProofAtOnce;
+    // Whether the change is still wanted matters more than how its proof ends.
+    const proving = isBeside ? prove().catch((error: unknown) => error) : Promise.resolve(undefined);
+    const [now, result] = await together(work.overtaken(), proving);
+    proof = result;
+    await requireStillWanted(work, pending, now, {
       keepsOldValid: true,
-      isProofAtOnce: !admin.isAtAnotherHost,
+      isProofAtOnce,
       underLock: (undo) => engine.exclusively(session, pair.base, undo),
       setBack: (value) => twins.enable(session, pair, dormant, value.password),
     });
   } finally {
-    await session.close();
+    // Without a proof, the server may have no other connection for it.
+    await (proof === 'proven' ? session.close() : session.end());
   }
+  if (proof === 'proven') return;
   try {
-    await onceReplicated(admin, () => proveWithRights(work, pending, names).then(() => {}));
+    if (proof instanceof LoginRefusedError || proof instanceof TwinRightsError) throw proof;
+    await onceReplicated(admin, prove);
   } catch (error) {
     // A replica may not know the new password yet.
     if (!(error instanceof LoginRefusedError) || admin.isAtAnotherHost) throw error;

@@ -1,6 +1,7 @@
 /** How the dormant user of a pair is prepared to become active: rights first, password last. */
 
 import { PendingMismatchError } from '../../core/errors.ts';
+import { together } from '../../core/together.ts';
 import type { PairState, Session } from '../engine.ts';
 import { DormantUserError, PasswordPolicyError } from '../errors.ts';
 import type { SecretValue } from '../secret-value.ts';
@@ -17,17 +18,21 @@ import { requireNoOtherOwner, requireOurs } from './whose-user.ts';
  * on what the active twin has made. If that twin holds anything else that the base lacks, it gets
  * nothing.
  * @param begin is called right before the password is set
- * @returns the pending version whose password is now in the database
+ * @returns the pending version whose password is now in the database; `hasRoom` as in `Outlook`
  */
 export async function prepareDormantUser<S extends Session>(
   given: PairWork<S>,
   begin: (pending: SecretValue) => void,
-): Promise<SecretValue> {
+): Promise<{ pending: SecretValue; hasRoom: boolean }> {
   const { work, twins, session, pair } = given;
   const { mustHold } = work;
-  const { value: pending } = await work.pending();
+  const [{ value: pending }, state, outlook] = await together(
+    work.pending(),
+    twins.state(session, pair),
+    // The base in both cases: a twin is given what the base has to meet at its login.
+    mustHold(() => work.lookAhead(session, pair.base)),
+  );
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
-  const state = await twins.state(session, pair);
   requireBase(given, state);
   await mustHold(() => requireUsableBase(given, state));
   await mustHold(() => requireNoOtherOwner(given, state, pending));
@@ -36,8 +41,8 @@ export async function prepareDormantUser<S extends Session>(
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
   const isToCheck = dormant === 'base' && state.twin !== undefined;
   const forBase = (isToCheck && (await mustHold(() => requireNothingMore(given, state.differences)))) || [];
-  // The base in both cases: a twin is given what the base has to meet at its login.
-  await mustHold(() => work.readyToChange(session, pair.base));
+  if (outlook !== undefined) await mustHold(() => work.readyToChange(pair.base, outlook));
+  const hasRoom = outlook?.hasRoom ?? false;
   for (const difference of forBase) await mustHold(() => twins.giveToBase?.(session, pair, difference));
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
@@ -49,7 +54,7 @@ export async function prepareDormantUser<S extends Session>(
   }
   begin(pending);
   await mustHold(() => enable(given, dormant, pending));
-  return pending;
+  return { pending, hasRoom };
 }
 
 /** @throws {DormantUserError} if the base does not exist */
@@ -102,8 +107,8 @@ async function enable<S extends Session>(
     work.logins.passwordChanged(pending.username);
   } catch (error) {
     if (!(error instanceof PasswordPolicyError)) throw error;
-    const result = await work.logins.try(pending);
-    if (result.is === 'accepted') return result.session.close();
+    const result = await work.logins.probe(pending);
+    if (result.is === 'accepted') return;
     throw result.is === 'refused' ? await releaseRefused(work, error) : result.why;
   }
 }

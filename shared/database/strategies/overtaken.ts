@@ -6,7 +6,7 @@ import { type SecretValue, sameTarget } from '../secret-value.ts';
 import type { Work } from '../work.ts';
 
 /**
- * Reads the labels once more after a change, and sets AWSCURRENT's password again if the change has
+ * Looks at the labels once more after a change, and sets AWSCURRENT's password again if the change has
  * locked AWSCURRENT out.
  *
  * Example: the change waits for a lock on the server. Meanwhile a person sees that AWSCURRENT logs in,
@@ -15,14 +15,15 @@ import type { Work } from '../work.ts';
  * Somebody else may have set a third password since: the rotation that the person started instead. That
  * password is left alone, as another label names it.
  * @param pending the version whose password was set
+ * @param now what `overtaken` has found since
  * @throws {TokenNotPendingError} if the change is no longer wanted
  */
 export async function requireStillWanted<S extends Session>(
   { overtaken, logins }: Work<S>,
   pending: SecretValue,
+  now: Awaited<ReturnType<Work<S>['overtaken']>>,
   { keepsOldValid, isProofAtOnce, underLock, setBack }: Undo,
 ): Promise<void> {
-  const now = await overtaken();
   if (now === undefined) return;
   const { current, isPending } = now;
   const isSameUser = sameTarget(current, pending);
@@ -32,9 +33,7 @@ export async function requireStillWanted<S extends Session>(
   await session?.close();
   const isStillOurs = async () => {
     if (!isProofAtOnce) return true; // a refusal would only say that the change has not arrived there
-    const result = await logins.try(pending);
-    if (result.is === 'accepted') await result.session.close();
-    return result.is !== 'refused';
+    return (await logins.probe(pending)).is !== 'refused';
   };
   const undo = async () => {
     if ((await overtaken()) === undefined || !(await isStillOurs())) return 'left';

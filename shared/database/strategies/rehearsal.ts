@@ -53,7 +53,7 @@ async function rehearseChange<S extends Session>(work: Work<S>, by: Changer<S>, 
   const { engine, mustHold, current } = work;
   try {
     await engine.rehearse(by.session, by.account, async () => {
-      await mustHold(() => work.readyToChange(by.session, by.account));
+      await mustHold(async () => work.readyToChange(by.account, await work.lookAhead(by.session, by.account)));
       await mustHold(() => by.change(current.value.password, pending.password));
     });
   } finally {

@@ -13,15 +13,15 @@ const PAUSES = [250, 500, 1000];
  */
 export async function onceReplicated(
   { isAtAnotherHost }: { isAtAnotherHost: boolean },
-  prove: () => Promise<void>,
+  prove: () => Promise<unknown>,
 ): Promise<void> {
   for (const pause of isAtAnotherHost ? PAUSES : []) {
     try {
-      return await prove();
+      return void (await prove());
     } catch (error) {
       if (!(error instanceof LoginRefusedError || error instanceof TwinRightsError)) throw error;
       await sleep(pause);
     }
   }
-  return prove();
+  await prove();
 }

@@ -4,7 +4,8 @@
  */
 
 import { PendingMismatchError, type RotationError } from '../../core/errors.ts';
-import type { Session } from '../engine.ts';
+import { together } from '../../core/together.ts';
+import type { LoginResult, Session } from '../engine.ts';
 import { LoginRefusedError, type PasswordPolicyError } from '../errors.ts';
 import type { SecretValue } from '../secret-value.ts';
 import type { Work } from '../work.ts';
@@ -26,30 +27,38 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
   const outcome = await changeOrFindOut(work, async (begin) => {
     try {
       return await engine.exclusively(by.session, by.account, async () => {
-        const { value } = await work.pending();
-        const { hasRoom } = await work.readyToChange(by.session, by.account);
+        const [{ value }, outlook] = await together(work.pending(), work.lookAhead(by.session, by.account));
+        const { hasRoom } = await work.readyToChange(by.account, outlook);
         begin(value);
         return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
       });
     } catch (error) {
-      await by.session.close();
+      await by.session.end();
       throw error;
     }
   });
   if (outcome === 'found set') return;
   const { pending, hasRoom, changed } = outcome;
   if (changed === 'set') {
-    await requireStillWanted(work, pending, {
+    const isProofAtOnce = !by.isAtAnotherHost;
+    // The application waits for the proof, so both go on at the same time where there is room.
+    const isBeside = hasRoom && isProofAtOnce;
+    const proving = isBeside ? work.logins.probe(pending) : Promise.resolve(undefined);
+    const [now, proof] = await together(work.overtaken(), proving);
+    await requireStillWanted(work, pending, now, {
       keepsOldValid: means.keepsReplaced,
-      isProofAtOnce: !by.isAtAnotherHost,
+      isProofAtOnce,
       underLock: (undo) => engine.exclusively(by.session, by.account, undo),
       setBack: (value) => putBack(by, pending, value),
     });
-    if (hasRoom) return await proveOrPutBack(work, means, by, pending);
+    if (proof !== undefined) return await acceptOrPutBack(work, means, by, pending, proof);
+    // A replica may not know the new password yet, and would accept it later, for a while. So nothing is
+    // put back if it refuses.
+    if (hasRoom) return await onceReplicated(by, () => work.logins.prove(pending));
   }
   // The session is closed first: it may have the last connection. Nothing is put back after that. If an
   // earlier attempt made the change, it is not for this one to undo.
-  await by.session.close();
+  await by.session.end();
   await proveLast(work, pending);
 }
 
@@ -68,8 +77,7 @@ async function changeUnlessDone<S extends Session>(
   const first = await by.change(password, pending.password).catch(onlyPolicyRefusal);
   work.logins.passwordChanged(pending.username);
   if (first === 'set') return 'set';
-  const result = await work.logins.try(pending);
-  if (result.is === 'accepted') await result.session.close();
+  const result = await work.logins.probe(pending);
   if (result.is === 'accepted' || result.is === 'barred') return 'done before';
   if (result.is === 'unknown') throw result.why;
   if (first !== 'conflict') throw await refusedByPolicy(work, by, first);
@@ -123,27 +131,25 @@ async function makePrimary<S extends Session>(
 }
 
 /**
- * Proves the new password by a login. If it is refused, the pending version is given up once AWSCURRENT
- * has logged in again. Before that, the old password is put back under three conditions:
+ * Ends well if the new password was accepted. If it was refused, the pending version is given up once
+ * AWSCURRENT has logged in again. Before that, the old password is put back under three conditions:
  * - the server *refused* the new one: after a time-out the retry finds out by logging in;
  * - the change replaced AWSCURRENT's password, and not that of an older version;
  * - the old password is not valid any more.
+ * @param result of a login with the new password, where passwords are seen at once
  */
-async function proveOrPutBack<S extends Session>(
+async function acceptOrPutBack<S extends Session>(
   work: Work<S>,
   means: Means<S>,
   by: Changer<S>,
   pending: SecretValue,
+  result: LoginResult<S>,
 ): Promise<void> {
-  const { logins, current } = work;
-  // Nothing is put back if a replica refuses the new password. It may not know that password yet, and
-  // would accept it later, for a while.
-  if (by.isAtAnotherHost) return onceReplicated(by, () => logins.prove(pending).then(() => {}));
-  const result = await logins.try(pending);
-  if (result.is === 'accepted') return result.session.close();
+  const { current } = work;
+  if (result.is === 'accepted') return;
   if (result.is !== 'refused') {
     // The first session may have the last connection of the account or of the server.
-    await by.session.close();
+    await by.session.end();
     return await proveLast(work, pending, result.why);
   }
   if (by.replacing !== current.value) throw result.why;
@@ -157,8 +163,8 @@ async function proveOrPutBack<S extends Session>(
  * @param first why it could not be proven before: the error that is thrown if it still cannot
  */
 async function proveLast<S extends Session>({ logins }: Work<S>, pending: SecretValue, first?: RotationError) {
-  const result = await logins.try(pending);
-  if (result.is === 'accepted') return result.session.close();
+  const result = await logins.probe(pending);
+  if (result.is === 'accepted') return;
   if (result.is === 'refused') throw result.why;
   const why = first ?? result.why;
   why.message += ' The pending password has been set, and AWSPENDING has it: the next attempt proves it.';

@@ -27,8 +27,7 @@ export async function changeOrFindOut<S extends Session, T>(
     });
   } catch (error) {
     if (pending === undefined || !(error instanceof RotationError) || !isUncertain(error)) throw error;
-    const { is, ...login } = await logins.try(pending);
-    if ('session' in login) await login.session.close();
+    const { is } = await logins.probe(pending);
     if (is === 'accepted') return 'found set';
     error.message += ` ${SENTENCES[is]}`;
     throw error;

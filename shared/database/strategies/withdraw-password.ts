@@ -79,7 +79,7 @@ async function setCurrent<S extends Session>(
   const by = await means.changerFrom(work, accepted, session);
   try {
     await engine.exclusively(by.session, by.account, async () => {
-      await work.readyToChange(by.session, by.account);
+      await work.readyToChange(by.account, await work.lookAhead(by.session, by.account));
       return putBack(by, accepted, current.value);
     });
     return by;

@@ -1,10 +1,12 @@
 /** A login is accepted, barred, refused or unknown, says why, and proves no more than it may. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import type { Credential, LoginResult, Session } from '../../../shared/database/engine.ts';
 import { type Bench, testNone } from '../bench.ts';
-import { fakeServer } from '../relay.ts';
+import { eventually } from '../eventually.ts';
+import { fakeServer, relay } from '../relay.ts';
 import { isNone, STATES } from '../subject.ts';
 import { newPassword, unique } from '../unique.ts';
 
@@ -52,6 +54,35 @@ export function logins(bench: Bench): void {
     });
     if (result.is === 'accepted') await result.session.close();
   });
+
+  const { loginAhead } = bench.engine;
+  if (loginAhead === undefined)
+    testNone('a connection that is opened ahead', { none: 'the driver wants the password at once' });
+  else {
+    const ahead = async (user: Credential, work: (given: PromiseWithResolvers<Secret>) => void) => {
+      await using wire = await relay(server);
+      const given = Promise.withResolvers<Secret>();
+      const to = bench.endpoint({ host: wire.host, port: wire.port });
+      const login = loginAhead(to, user.username, given.promise, new Deadline(60_000));
+      await eventually(async () => wire.open() > 0);
+      expect(await Promise.race([login, sleep(200, 'waits')])).toBe('waits');
+      work(given);
+      const result = await login;
+      if (result.is === 'accepted') await result.session.close();
+      await eventually(() => bench.isGone(user.username, wire));
+      return result.is;
+    };
+
+    test('waits for its password, and is accepted when that is given', async () => {
+      await using user = await bench.user();
+      expect(await ahead(user, ({ resolve }) => resolve(user.password))).toBe('accepted');
+    });
+
+    test('ends if its password is never given', async () => {
+      await using user = await bench.user();
+      expect(await ahead(user, ({ reject }) => reject(new Error('not this time')))).toBe('unknown');
+    });
+  }
 
   test('is refused with a wrong password', async () => {
     await using user = await bench.user();

@@ -41,7 +41,10 @@ export class Account {
       this.reached.push(to);
       this.beforeLogin(as.password.reveal());
       return as.password.reveal() === this.password
-        ? { is: 'accepted', session: { account: { username: as.username, realm: '' }, close: async () => {} } }
+        ? {
+            is: 'accepted',
+            session: { account: { username: as.username, realm: '' }, close: async () => {}, end: async () => {} },
+          }
         : { is: 'refused', why: new LoginRefusedError('refused') };
     },
     outlook: async () => ({ hasRoom: true }),

@@ -162,7 +162,11 @@ test('the reason names the keys, and no values', () => {
 });
 
 describe('where the secret’s host is a replica of the admin’s', () => {
-  const session = (username: string): Session => ({ account: { username, realm: '' }, close: async () => {} });
+  const session = (username: string): Session => ({
+    account: { username, realm: '' },
+    close: async () => {},
+    end: async () => {},
+  });
   const [own, asAdmin] = [session('app'), session('admin')];
 
   /** @param refusals of the pending password, until the replica has caught up */
@@ -202,6 +206,7 @@ describe('where the secret’s host is a replica of the admin’s', () => {
       current: { value: parse({ ...GOOD, username: 'app' }) },
       pending: async () => pending,
       requireLabels: async () => {},
+      lookAhead: async () => ({ hasRoom: true }),
       readyToChange: async () => ({ hasRoom: true }),
       overtaken: async () => undefined,
     } as unknown as Work<Session>;

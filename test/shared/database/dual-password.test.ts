@@ -91,7 +91,7 @@ class World {
         }
         if (this.#sessions.size >= this.mostSessions) return { is: 'barred', why: new LoginBarredError('too many') };
         const close = async () => void this.#sessions.delete(session);
-        const session: Session = { account: { username, realm: '%' }, close };
+        const session: Session = { account: { username, realm: '%' }, close, end: close };
         this.#sessions.add(session);
         return { is: 'accepted', session };
       }),
@@ -139,6 +139,7 @@ class World {
         this.#call('requireLabels', () => {
           if (this.pending !== token || this.current !== current.version.id) throw new Error('labels moved');
         }),
+      lookAhead: async () => ({ hasRoom: true }),
       readyToChange: async () => ({ hasRoom: true }),
       previous: async () => undefined,
       isPendingAlone: async () => true,

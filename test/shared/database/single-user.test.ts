@@ -49,6 +49,7 @@ function rotation({ engine }: Account, others: Readable[] = []): Work<Session> &
     current,
     pending: async () => version('pending', 'new'),
     requireLabels: async () => {},
+    lookAhead: async () => ({ hasRoom: true }),
     readyToChange: async () => ({ hasRoom: true }),
     previous: async () => undefined,
     isPendingAlone: async () => true,
@@ -267,7 +268,7 @@ describe('a pending version that no longer fits', () => {
 describe('an admin that sets the password at the writer, where the secret’s host is a replica,', () => {
   /** `known` is the password that the replica has; the writer has the account's. */
   function onReplica(account: Account, replica: { known: string }) {
-    const asAdmin: Session = { account: { username: 'admin', realm: '' }, close: async () => {} };
+    const asAdmin: Session = { account: { username: 'admin', realm: '' }, close: async () => {}, end: async () => {} };
     const byAdmin: ByAdmin<Session> = {
       facts: async () => ({ account: { username: 'app', realm: '' }, owners: [] }),
       setPassword: async (_admin, _account, to) => {

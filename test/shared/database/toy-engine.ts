@@ -66,7 +66,10 @@ export function toyEngine(database: ToyDatabase): Engine {
     database.logins[isRight ? 'accepted' : 'refused']++;
     if (!isRight) return { is: 'refused', why: new LoginRefusedError(`${host} refuses ${user}.`, { user, host }) };
     if (found.isLocked) return { is: 'barred', why: new LoginBarredError(`${user} is locked.`, { user, host }) };
-    return { is: 'accepted', session: { account: { username: user, realm: '' }, close: async () => {} } };
+    return {
+      is: 'accepted',
+      session: { account: { username: user, realm: '' }, close: async () => {}, end: async () => {} },
+    };
   }
 
   return {

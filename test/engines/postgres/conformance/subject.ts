@@ -218,12 +218,12 @@ export function subject(server: SharedServer): Subject {
       loginCodes: LOGIN_CODES,
       statementCodes: STATEMENT_CODES,
       failLogin: (code, password) => inTurn((heard) => quoting(`${heard} ${password}`, code)),
-      // BEGIN, whether the lock is held in another database, ALTER ROLE, COMMIT
-      statements: 4,
-      change: 2,
+      // BEGIN with the lock, ALTER ROLE, COMMIT
+      statements: 3,
+      change: 1,
       failChange(code, password, failing) {
         const fail = (heard: string) => Buffer.concat([quoting(`${heard} ${password}`, code), READY]);
-        return inTurn(accepting, ...[done, notHeld, done].slice(0, failing), fail, done);
+        return inTurn(accepting, ...[notHeld, done].slice(0, failing), fail, done);
       },
       garbage: {
         'MySQL’s protocol': says(MYSQL),
