@@ -3,7 +3,7 @@
 
 build-%Function: node_modules/.package-lock.json
 	npm run --silent build -- $(call lower,$*)
-	cp dist/$(call lower,$*)/index.mjs "$(ARTIFACTS_DIR)/index.mjs"
+	cp dist/$(call lower,$*)/*.mjs "$(ARTIFACTS_DIR)"
 
 # npm writes this file last. It builds with development dependencies, whatever NODE_ENV says.
 node_modules/.package-lock.json: package-lock.json

@@ -1,11 +1,13 @@
 /**
- * npm run build: one self-contained ES module an engine, dist/<engine>/index.mjs, with its source map.
+ * npm run build: the function of each engine, dist/<engine>/, with source maps. index.mjs is what Lambda loads. Beside it are parts that are
+ * loaded only when they are needed.
  * npm run build -- postgres: of that engine alone.
  * npm run build -- --explain: how many bytes of it come from which package.
  */
 import { readdirSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { builtinModules, createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -27,20 +29,72 @@ const environmentCredentials: Plugin = {
   },
 };
 
+/** Exports that Node makes only when they are asked for, and that take long: `http` loads undici for the first three. */
+const LAZY_EXPORTS = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
+
+/**
+ * Fetches Node's own modules as objects. An ES module that imports one of them has all its exports read, even those that Node makes only on
+ * demand.
+ */
+const builtinsAsObjects: Plugin = {
+  name: 'builtins-as-objects',
+  setup({ onResolve, onLoad }) {
+    const known = new Set(builtinModules);
+    const require = createRequire(import.meta.url);
+    onResolve({ filter: /^(node:)?[a-z_0-9/]+$/ }, ({ path, kind }) => {
+      const name = path.replace(/^node:/, '');
+      if (!known.has(name)) return undefined;
+      if (kind === 'require-call') return { path: `node:${name}`, external: true };
+      return { path: name, namespace: 'builtin', sideEffects: false };
+    });
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
+      const names = Object.keys(require(`node:${path}`)).filter(
+        (name) => !LAZY_EXPORTS.has(name) && name !== 'default',
+      );
+      const exports = names.map(
+        (name, at) => `const _${at} = /* @__PURE__ */ (() => it.${name})(); export { _${at} as ${name} };`,
+      );
+      return {
+        contents: [
+          `const it = /* @__PURE__ */ process.getBuiltinModule('node:${path}');`,
+          'export default it;',
+          ...exports,
+        ].join('\n'),
+      };
+    });
+  },
+};
+
+/**
+ * Leaves out large tables that no function uses. MongoDB's driver brings a URL parser with the names of all the world's domains; Node's own does
+ * for `mongodb://host:port/`. MySQL's driver brings tables of Chinese, Japanese and Korean character sets, and all connections use utf8mb4.
+ */
+const withoutUnusedTables: Plugin = {
+  name: 'without-unused-tables',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^whatwg-url$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = { URL, URLSearchParams };' }));
+    onLoad({ filter: /iconv-lite\/encodings\/dbcs-data\.js$/ }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 export type BuildOptions = {
-  /** Instead of dist/<engine>/index.mjs. */
-  outfile?: string;
+  /** The folder to write to, instead of dist/<engine>. */
+  folder?: string;
   /** Beside our own. */
   plugins?: readonly Plugin[];
 };
 
 /** Builds one engine's function; resolves to what went into it. */
-export async function buildFunction(engine: string, { outfile, plugins = [] }: BuildOptions = {}): Promise<Metafile> {
+export async function buildFunction(engine: string, options: BuildOptions = {}): Promise<Metafile> {
+  const { folder = join(root, 'dist', engine), plugins = [] } = options;
   const { metafile, outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [`functions/${engine}/handler.ts`],
-    outfile: outfile ?? `dist/${engine}/index.mjs`,
+    entryPoints: { index: `functions/${engine}/handler.ts` },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting: true,
     write: false,
     platform: 'node',
     target: 'node24',
@@ -49,19 +103,26 @@ export async function buildFunction(engine: string, { outfile, plugins = [] }: B
     conditions: ['module'],
     minifySyntax: true,
     minifyWhitespace: true,
-    minifyIdentifiers: true,
-    keepNames: true,
     sourcemap: true,
     legalComments: 'none',
     metafile: true,
     // pg's optional binding to libpq, which is never there.
     external: ['pg-native'],
-    plugins: [environmentCredentials, ...plugins],
+    plugins: [environmentCredentials, builtinsAsObjects, withoutUnusedTables, ...plugins],
     // pg is CommonJS and requires Node's own modules.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
-  for (const { path, contents } of outputFiles) await replaceFile(path, contents);
+  // The file that names the others comes last.
+  for (const { path, contents } of outputFiles.toSorted((a, b) => rank(a.path) - rank(b.path)))
+    await replaceFile(path, contents);
+  const written = outputFiles.map(({ path }) => basename(path));
+  for (const name of await readdir(folder))
+    if (/\.mjs(\.map)?$/.test(name) && !written.includes(name)) await rm(join(folder, name), { force: true });
   return metafile;
+}
+
+function rank(path: string): number {
+  return basename(path) === 'index.mjs' ? 1 : 0;
 }
 
 /** At once: whoever reads the file meanwhile gets the old one or the new one whole. */
@@ -72,26 +133,43 @@ async function replaceFile(path: string, contents: Uint8Array): Promise<void> {
   await rename(unfinished, path);
 }
 
-/** Bytes in the bundle by package; what is ours counts as `secret-rotation-functions`. */
-export function bytesByPackage({ outputs }: Metafile): Map<string, number> {
+/** Bytes by package; what is ours counts as `secret-rotation-functions`. `atStart`: of what is loaded with index.mjs. */
+export function bytesByPackage({ outputs }: Metafile, { atStart = false } = {}): Map<string, number> {
   const bytes = new Map<string, number>();
-  const [bundle] = Object.entries(outputs).flatMap(([path, output]) => (path.endsWith('.mjs') ? [output] : []));
-  for (const [path, { bytesInOutput }] of Object.entries(bundle?.inputs ?? {})) {
-    const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'secret-rotation-functions';
-    bytes.set(name, (bytes.get(name) ?? 0) + bytesInOutput);
-  }
+  const chosen = atStart ? loadedAtStart(outputs) : Object.keys(outputs).filter((path) => path.endsWith('.mjs'));
+  for (const output of chosen)
+    for (const [path, { bytesInOutput }] of Object.entries(outputs[output]?.inputs ?? {})) {
+      const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'secret-rotation-functions';
+      bytes.set(name, (bytes.get(name) ?? 0) + bytesInOutput);
+    }
   return new Map([...bytes].sort(([, a], [, b]) => b - a));
 }
 
+function loadedAtStart(outputs: Metafile['outputs']): string[] {
+  const found = Object.keys(outputs).filter((path) => basename(path) === 'index.mjs');
+  for (const path of found) {
+    const imports =
+      outputs[path]?.imports.filter(({ kind, external }) => kind === 'import-statement' && !external) ?? [];
+    found.push(...imports.map((each) => each.path).filter((each) => !found.includes(each)));
+  }
+  return found;
+}
+
 export const ENGINES = readdirSync(new URL('../functions', import.meta.url));
+
+function kibibytes(bytes: ReadonlyMap<string, number>): string {
+  return `${Math.round([...bytes.values()].reduce((sum, n) => sum + n, 0) / 1024)} KiB`;
+}
 
 if (import.meta.main) {
   const { values, positionals } = parseArgs({ options: { explain: { type: 'boolean' } }, allowPositionals: true });
   for (const engine of positionals.length > 0 ? positionals : ENGINES) {
     const metafile = await buildFunction(engine);
     const bytes = bytesByPackage(metafile);
-    const total = [...bytes.values()].reduce((sum, n) => sum + n, 0);
-    console.log(`dist/${engine}/index.mjs  ${Math.round(total / 1024)} KiB`);
-    if (values.explain) for (const [name, n] of bytes) console.log(`${String(n).padStart(9)}  ${name}`);
+    const atStart = bytesByPackage(metafile, { atStart: true });
+    console.log(`dist/${engine}  ${kibibytes(bytes)}, of which ${kibibytes(atStart)} are loaded at the start`);
+    if (values.explain)
+      for (const [name, n] of bytes)
+        console.log(`${String(n).padStart(9)} ${String(atStart.get(name) ?? 0).padStart(9)}  ${name}`);
   }
 }

