@@ -3,7 +3,7 @@ import { UNRESERVED } from '../../shared/database/password.ts';
 import { byAdmin } from './by-admin.ts';
 import { login, loginAhead } from './login.ts';
 import { DEFAULT_DATABASE, usernameProblem } from './names.ts';
-import { outlook } from './outlook.ts';
+import { outlook, outlookQuery } from './outlook.ts';
 import { changeOwnPassword } from './password.ts';
 import type { PostgresSession } from './session.ts';
 import { twins } from './twins.ts';
@@ -19,7 +19,7 @@ export const postgres: Engine<PostgresSession> = {
   usernameProblem,
   login,
   loginAhead,
-  exclusively: (session, account, work) => session.exclusively(account, work),
+  exclusively: (session, account, work, to) => session.exclusively(account, work, to && outlookQuery(account, to)),
   rehearse: (session, account, work) => session.rehearse(account, work),
   changeOwnPassword: (session, _from, to) => changeOwnPassword(session, to),
   outlook,

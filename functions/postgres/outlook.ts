@@ -17,9 +17,20 @@ const { escapeLiteral: literal } = pg;
  * @throws {UnsupportedHostError} if the session passes a pooler
  */
 export async function outlook(session: PostgresSession, account: Account, to: Endpoint): Promise<Outlook> {
+  const query = outlookQuery(account, to);
+  const [found] = (session.answerWithLock(query) ?? (await session.rows(query))) as Found[];
+  if (found === undefined) return { hasRoom: false };
+  session.requireDirect(found.process);
+  return { hasRoom: found.left > 0, owners: found.pairs.flatMap(ownersIn) };
+}
+
+type Found = { process: number; left: number; pairs: Commented[] };
+
+/** Returns one row: a `Found`. */
+export function outlookQuery(account: Account, to: Endpoint): string {
   const [user, database] = [literal(account.username), literal(to.database ?? DEFAULT_DATABASE)];
   const reserved = (setting: string) => `coalesce(nullif(current_setting(${literal(setting)}, true), '')::int, 0)`;
-  const [found] = await session.rows<{ process: number; left: number; pairs: Commented[] }>(`
+  return `
     SELECT pg_backend_pid() AS process, coalesce((SELECT json_agg(json_build_object(
         'name', t.rolname, 'comment', shobj_description(t.oid, 'pg_authid'), 'base', b.rolname))
         FROM pg_auth_members m JOIN pg_roles b ON b.oid = m.roleid JOIN pg_roles t ON t.oid = m.member
@@ -34,10 +45,7 @@ export async function outlook(session: PostgresSession, account: Account, to: En
           count(*) FILTER (WHERE datname = ${database}) AS in_database
         FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL
         AND coalesce(backend_type, 'client backend') = 'client backend') used
-      LEFT JOIN pg_roles r ON r.rolname = ${user} LEFT JOIN pg_database d ON d.datname = ${database}`);
-  if (found === undefined) return { hasRoom: false };
-  session.requireDirect(found.process);
-  return { hasRoom: found.left > 0, owners: found.pairs.flatMap(ownersIn) };
+      LEFT JOIN pg_roles r ON r.rolname = ${user} LEFT JOIN pg_database d ON d.datname = ${database}`;
 }
 
 /** A role that is a member of `base`, with its comment. */

@@ -90,6 +90,7 @@ export class PostgresSession implements Session {
   readonly #until: Deadline;
   readonly #loginTo: (database: string) => Promise<LoginResult<PostgresSession>>;
   #opened: { role: string; version: number; iterations: number | null } | undefined;
+  #answered: { query: string; rows: unknown[] } | undefined;
   #isRehearsing = false;
   /** In a rehearsal's transaction: each message has a savepoint to go back to. */
   #hasSavepoint = false;
@@ -115,8 +116,13 @@ export class PostgresSession implements Session {
    * An advisory lock belongs to one database, but a role to the whole server. So a session that
    * holds the lock in another database is waited for, too: this one gives up its own lock, pauses,
    * and tries again.
+   * @param ask a query for the same message. `answerWithLock` has its rows.
    */
-  async exclusively<T>(account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T> {
+  async exclusively<T>(
+    account: Account,
+    work: (stillAlone: () => Promise<void>) => Promise<T>,
+    ask?: string,
+  ): Promise<T> {
     const key = `pg_catalog.hashtextextended(${pg.escapeLiteral(`secret-rotation:${account.username}`)}, 0)`;
     const isItself = account.username === this.account.username;
     const end = performance.now() + this.#until.serverLimit() * LOCK_SHARE;
@@ -127,9 +133,10 @@ export class PostgresSession implements Session {
         // The lock's function with its schema: a bare name could find a function of anybody's whose
         // arguments fit better (CVE-2018-1058). Other databases are looked at under the lock of this
         // one. So of two sessions that look at the same time, at least one sees the other.
-        `SELECT pg_catalog.pg_advisory_xact_lock(${key}); ${HELD_IN_ANOTHER_DATABASE}`,
-        async (stillAlone, [row]) => {
-          isAlone = row?.held === false;
+        `SELECT pg_catalog.pg_advisory_xact_lock(${key}); ${HELD_IN_ANOTHER_DATABASE}; ${ask ?? ''}`,
+        async (stillAlone, results) => {
+          isAlone = results.some(({ rows }) => rows[0]?.held === false);
+          this.#answered = ask === undefined ? undefined : { query: ask, rows: results.at(-1)?.rows ?? [] };
           return isAlone ? { result: await work(stillAlone) } : undefined;
         },
       ).catch(async (error) => {
@@ -155,6 +162,13 @@ export class PostgresSession implements Session {
     } finally {
       this.#isRehearsing = false;
     }
+  }
+
+  /** The rows of this query, if the last `exclusively` has asked it. Each answer is given once: it grows old. */
+  answerWithLock(query: string): unknown[] | undefined {
+    const answered = this.#answered;
+    this.#answered = undefined;
+    return answered?.query === query ? answered.rows : undefined;
   }
 
   /** Whether nothing that this session changes now will last. */
@@ -198,12 +212,12 @@ export class PostgresSession implements Session {
    * (`synchronous_commit`). Where COMMIT waits for a synchronous standby, no time limit of the
    * server's ends that wait, and the lock lasts as long.
    * @param role a statement that sets the role as which the transaction acts
-   * @param first statements of the first message; `work` is given the rows of the last one
+   * @param first statements of the first message; `work` is given the results of the message
    */
   async #transaction<T>(
     role: string,
     first: string,
-    work: (stillAlone: () => Promise<void>, rows: { held?: boolean }[]) => Promise<T>,
+    work: (stillAlone: () => Promise<void>, results: pg.QueryResult[]) => Promise<T>,
   ): Promise<T> {
     try {
       const results = await this.#query(
@@ -214,10 +228,7 @@ export class PostgresSession implements Session {
       );
       this.#opened = results.flatMap(({ rows }) => rows).find((row) => 'role' in row);
       this.#hasSavepoint = this.#isRehearsing;
-      const result = await work(
-        async () => void (await this.#run('SELECT 1', statementFailure)),
-        results.at(-1)?.rows ?? [],
-      );
+      const result = await work(async () => void (await this.#run('SELECT 1', statementFailure)), results);
       this.#hasSavepoint = false;
       if (this.#isRehearsing) {
         await this.#run('ROLLBACK', statementFailure);

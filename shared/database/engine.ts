@@ -134,8 +134,15 @@ export interface Engine<S extends Session = Session> {
    *       await stillAlone();
    *       await rotation.release();
    *     });
+   * @param to if `work` begins with `outlook`: what that is given. The server can be asked in the message
+   *   that takes the lock.
    */
-  exclusively<T>(session: S, account: Account, work: (stillAlone: () => Promise<void>) => Promise<T>): Promise<T>;
+  exclusively<T>(
+    session: S,
+    account: Account,
+    work: (stillAlone: () => Promise<void>) => Promise<T>,
+    to?: Endpoint,
+  ): Promise<T>;
 
   /**
    * As `exclusively`, but nothing that `work` does lasts. A server with transactions makes the changes

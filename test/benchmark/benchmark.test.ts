@@ -11,6 +11,7 @@ import { STRATEGIES } from '../../shared/database/strategies/facts.ts';
 import type { Measured } from './measure.ts';
 import { parseOptions } from './options.ts';
 import { calls, writeReport } from './report.ts';
+import { PEERS } from './round-trips.ts';
 import { benchmark, type Report } from './run.ts';
 import { summary } from './statistics.ts';
 
@@ -53,8 +54,25 @@ describe('a short run', () => {
     }
   });
 
+  test.each([
+    ['single-user', { createSecret: [3, 0], setSecret: [3, 11], testSecret: [1, 4], finishSecret: [2, 0] }],
+    ['alternating-users', { createSecret: [4, 0], setSecret: [4, 15], testSecret: [1, 5], finishSecret: [2, 0] }],
+    // One of createSecret's opens the connections.
+  ] as const)('counts round trips that follow one another, %s', (strategy, expected) => {
+    const { roundTrips } = measured(strategy, 'ours').counts;
+    const found = STEPS.map((step) => [step, [roundTrips[step]['Secrets Manager'], roundTrips[step].database]]);
+    expect(Object.fromEntries(found)).toEqual(expected);
+  });
+
   test.each(['single-user', 'alternating-users'] as const)('has a floor that asks for the same, %s', (strategy) => {
-    expect(measured(strategy, 'floor').counts).toEqual(measured(strategy, 'ours').counts);
+    const [floor, ours] = [measured(strategy, 'floor').counts, measured(strategy, 'ours').counts];
+    expect({ ...floor, roundTrips: undefined }).toEqual({ ...ours, roundTrips: undefined });
+    for (const step of STEPS)
+      for (const peer of [...PEERS, 'together'] as const) {
+        // The floor logs in at once where ours holds an admin's password back.
+        expect(floor.roundTrips[step][peer]).toBeLessThanOrEqual(ours.roundTrips[step][peer]);
+        expect(floor.roundTrips[step][peer]).toBeGreaterThanOrEqual(ours.roundTrips[step][peer] - 2);
+      }
   });
 
   test('has a figure of each kind, of each function', () => {

@@ -1,7 +1,7 @@
 /** Whom the benchmark measures: our function, its floor, and whatever else people name. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { NODE, type Runtime } from '../../local/lambda.ts';
@@ -34,8 +34,8 @@ type Built = { ours: string; floor: string };
 
 export async function build(engine: EngineName, folder: string): Promise<Built> {
   const [ours, floor] = ['ours', 'floor'].map((name) => join(folder, name, 'index.mjs')) as [string, string];
-  await buildFunction(engine, { outfile: ours });
-  await buildFunction(engine, { outfile: floor, plugins: [asFloor(engine)] });
+  await buildFunction(engine, { folder: dirname(ours) });
+  await buildFunction(engine, { folder: dirname(floor), plugins: [asFloor(engine)] });
   return { ours, floor };
 }
 

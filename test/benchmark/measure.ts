@@ -304,7 +304,8 @@ async function observe(
   begins();
   trips.delay = DELAY;
   await entrant.rotate(lambda, {
-    before: () => {
+    before: async () => {
+      await sleep(DELAY); // a goodbye that the last step has sent is still on its way
       emulator.calls.length = 0;
       trips.begin();
     },

@@ -99,8 +99,10 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
     return 'proven' as const;
   };
   try {
+    const prepare = (begin: (pending: SecretValue) => void) =>
+      prepareDormantUser({ work, twins, session, pair }, begin);
     const change = (begin: (pending: SecretValue) => void) =>
-      engine.exclusively(session, pair.base, () => prepareDormantUser({ work, twins, session, pair }, begin));
+      engine.exclusively(session, pair.base, () => prepare(begin), current.value.endpoint);
     const outcome = await changeOrFindOut(work, change);
     pending = outcome === 'found set' ? (await work.pending()).value : outcome.pending;
     const dormant = pending.username === pair.base.username ? 'base' : 'twin';

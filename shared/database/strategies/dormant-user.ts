@@ -26,11 +26,11 @@ export async function prepareDormantUser<S extends Session>(
 ): Promise<{ pending: SecretValue; hasRoom: boolean }> {
   const { work, twins, session, pair } = given;
   const { mustHold } = work;
-  const [{ value: pending }, state, outlook] = await together(
-    work.pending(),
-    twins.state(session, pair),
+  const [outlook, { value: pending }, state] = await together(
     // The base in both cases: a twin is given what the base has to meet at its login.
     mustHold(() => work.lookAhead(session, pair.base)),
+    work.pending(),
+    twins.state(session, pair),
   );
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
   requireBase(given, state);

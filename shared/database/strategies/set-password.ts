@@ -26,12 +26,13 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
   const { engine } = work;
   const outcome = await changeOrFindOut(work, async (begin) => {
     try {
-      return await engine.exclusively(by.session, by.account, async () => {
-        const [{ value }, outlook] = await together(work.pending(), work.lookAhead(by.session, by.account));
+      const change = async () => {
+        const [outlook, { value }] = await together(work.lookAhead(by.session, by.account), work.pending());
         const { hasRoom } = await work.readyToChange(by.account, outlook);
         begin(value);
         return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };
-      });
+      };
+      return await engine.exclusively(by.session, by.account, change, work.current.value.endpoint);
     } catch (error) {
       await by.session.end();
       throw error;

@@ -11,7 +11,7 @@ export const floorDriver: FloorDriver = {
       ssl: ssl && { secureContext: trustIn(sslca) },
     });
     await client.connect();
-    return { run: (statement) => client.query(statement), close: () => client.end() };
+    return { run: (statement) => client.query(statement), close: async () => void client.end() };
   },
   derived: [
     {
