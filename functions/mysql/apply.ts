@@ -30,22 +30,25 @@ export async function apply(admin: MySqlSession, pair: Pair, difference: MySqlDi
 async function settle(admin: MySqlSession, pair: Pair, difference: MySqlDifference) {
   const { what, statements, withheld = [], cure, shutsOut, parts = [], ifGone } = difference;
   if (shutsOut) await requireGrantable(admin, pair);
-  const task = [`settle ${what} of ${quoted(pair.twin)}`, cure(quoted(admin.account))] as const;
-  const failure = adminFailure(admin, ...task);
+  const task = `settle ${what} of ${quoted(pair.twin)}`;
+  // The server denies a right on a table before it looks whether there is such a table.
+  const [mended, orElse] = [cure(quoted(admin.account)), ifGone ? `, or if that is gone ${ifGone.remedy}` : ''];
+  const failure = adminFailure(admin, task, `${mended}${orElse}`);
   const run = async (all: readonly string[]) => {
     for (const statement of all) await admin.change(statement, failure);
   };
   const gone: { what: string; remedy: string }[] = [];
   try {
-    await requireHeld(admin, ...task);
+    await requireHeld(admin, task, mended, orElse);
     await run(statements);
     await run(await stillToRevoke(admin, pair, withheld));
   } catch (error) {
     const isGone = ifGone !== undefined && error instanceof RotationError && GONE.includes(error.code ?? '');
     if (!isGone && !(error instanceof PrivilegeError)) throw error;
     for (const part of parts) gone.push(...(await settle(admin, pair, part)));
-    if (!isGone) throw error;
+    // MariaDB 10.11 may deny several privileges of which it takes each.
     if (parts.length > 0) return gone;
+    if (!isGone) throw error;
     if (ifGone.statements.length === 0) return [{ what, remedy: ifGone.remedy }];
     await run(ifGone.statements);
   }

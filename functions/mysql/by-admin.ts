@@ -1,8 +1,8 @@
 import type { Secret } from '../../shared/core/secret.ts';
 import type { Account, AccountFacts, ByAdmin } from '../../shared/database/engine.ts';
 import { accountOf } from './accounts.ts';
+import { adminPasswordFailure } from './admin-rights.ts';
 import { describeAsAdmin } from './description.ts';
-import { type Failure, passwordFailure } from './errors.ts';
 import { marksAbout } from './mark.ts';
 import { quoted } from './names.ts';
 import { passwordClause } from './password.ts';
@@ -18,16 +18,18 @@ export const byAdmin: ByAdmin<MySqlSession> = { setPassword, facts };
  * does.
  */
 async function setPassword(admin: MySqlSession, account: Account, to: Secret): Promise<void> {
-  await requireCreateUser(admin, `set the password of ${quoted(account)}`);
+  const what = `set the password of ${quoted(account)}`;
+  await requireCreateUser(admin, what);
   await requireAcceptable(admin, account.username, to);
-  const failure: Failure = (error, connection) => passwordFailure(error, connection, admin, account.username);
+  const failure = adminPasswordFailure(admin, account, what);
   await admin.change(`ALTER USER ${quoted(account)} ${passwordClause(admin, to)}`, failure);
   if (!admin.isMariaDb) await admin.change(`ALTER USER ${quoted(account)} DISCARD OLD PASSWORD`, failure);
 }
 
 async function facts(admin: MySqlSession, username: string): Promise<AccountFacts | undefined> {
   const account = await accountOf(admin, username);
-  const found = account && (await describeAsAdmin(admin, account));
+  // On MySQL, an admin without rights sees no other account. The question says so then.
+  const found = await describeAsAdmin(admin, account ?? { username, realm: '%' });
   if (found === undefined) return undefined;
   return {
     account: found.account,

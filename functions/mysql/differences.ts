@@ -2,6 +2,7 @@ import type { Difference } from '../../shared/database/engine.ts';
 import { createUser } from './admin-rights.ts';
 import type { Description } from './description.ts';
 import {
+  atEveryHost,
   EVERYTHING,
   EVERYWHERE,
   type Grants,
@@ -21,7 +22,7 @@ export type MySqlDifference = Difference & {
   toBase?: { routine: string; statement: string };
   /** Partial revokes that follow the statements, where these have not brought them along. */
   withheld?: readonly Withheld[];
-  /** The statement that lets the admin of this name settle the difference. */
+  /** The statements that let the admin of this name settle the difference, with `; ` between them. */
   cure(adminName: string): string;
   /**
    * Once the twin holds this privilege, an admin that does not hold it can no longer change the
@@ -93,12 +94,19 @@ function lacking(object: string, privileges: string[], grantable: boolean, { bas
     grant(['CREATE', ...privileges], object, names.twin, grantable),
     revoke(['CREATE'], object, names.twin),
   ];
-  const ifGone = {
+  const ifGone = !object.endsWith('.*') && {
     statements: privileges.some(isOfColumn) || isRoutine(object) ? [] : beside,
-    remedy: revoke(privileges, object, names.base),
+    remedy: revoke(privileges.length === 0 ? ['GRANT OPTION'] : privileges, object, names.base),
   };
   const remedies = [...statements, ...revokes];
-  return { kind: 'less', ...on(object, privileges, grantable), remedies, statements, withheld, ifGone };
+  return {
+    kind: 'less',
+    ...on(object, privileges, grantable),
+    remedies,
+    statements,
+    withheld,
+    ...(ifGone && { ifGone }),
+  };
 }
 
 /**
@@ -163,8 +171,10 @@ function dynamic({ base, twin, names }: Seen): MySqlDifference[] {
     const [want, have] = [base.grants.dynamic.get(privilege), twin.grants.dynamic.get(privilege)];
     if (want === have) return [];
     const give = (to: string, grantable = false) => grant([privilege], EVERYWHERE, to, grantable);
+    // Whoever gives it WITH GRANT OPTION needs GRANT OPTION on *.*, too.
+    const passing = (adminName: string) => (want ? [grant([], EVERYWHERE, adminName, true)] : []);
     const common = {
-      cure: (adminName: string) => give(adminName, true),
+      cure: (adminName: string) => [give(adminName, true), ...passing(adminName)].join('; '),
       ...(privilege === 'SYSTEM_USER' && { shutsOut: true }),
     };
     const what = `${privilege} on *.*`;
@@ -242,17 +252,20 @@ function defaultRoles({ base, twin, isMariaDb, names }: Seen): MySqlDifference[]
   const excess = have.filter((role) => !want.includes(role));
   const set = (of: string, roles: readonly string[]) =>
     `SET DEFAULT ROLE ${roles.length === 0 ? 'NONE' : roles.join(', ')} ${isMariaDb ? 'FOR' : 'TO'} ${of}`;
-  const difference = (kind: 'more' | 'less', roles: readonly string[], statement: string): MySqlDifference => ({
+  const difference = (kind: 'more' | 'less', roles: readonly string[], statement: string, remedies = [statement]) => ({
     kind,
     what: `the default role ${roles.join(', ')}`,
-    remedies: [...(kind === 'more' ? [set(names.base, isMariaDb ? have : [...want, ...excess])] : []), statement],
+    remedies,
     statements: [statement],
-    cure: isMariaDb ? (adminName) => `GRANT UPDATE ON mysql.* TO ${adminName}` : createUser,
+    cure: isMariaDb ? (adminName: string) => `GRANT UPDATE ON mysql.* TO ${adminName}` : createUser,
   });
+  // The active twin may lack a role that the base has been granted since.
+  const heldByTwin = want.filter((role) => twin.grants.roles.has(role));
+  const choice = [set(names.base, isMariaDb ? have : [...want, ...excess]), set(names.twin, heldByTwin)];
   const kept = isMariaDb ? [] : excess;
   return [
     ...(missing.length === 0 ? [] : [difference('less', missing, set(names.twin, [...want, ...kept]))]),
-    ...(excess.length === 0 ? [] : [difference('more', excess, set(names.twin, want))]),
+    ...(excess.length === 0 ? [] : [difference('more', excess, set(names.twin, want), choice)]),
   ];
 }
 
@@ -262,7 +275,7 @@ function proxies({ base, twin, names }: Seen): MySqlDifference[] {
     if (want === have) return [];
     const give = (to: string, grantable = false) =>
       `GRANT PROXY ON ${proxied} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
-    const cure = (adminName: string) => give(adminName, true);
+    const cure = (adminName: string) => `GRANT PROXY ON ${atEveryHost(proxied)} TO ${adminName} WITH GRANT OPTION`;
     const what = (grantable = false) => `PROXY on ${proxied}${grantable ? ' WITH GRANT OPTION' : ''}`;
     if (have === undefined || want === true) {
       const statement = give(names.twin, want);

@@ -72,7 +72,7 @@ const BARRED: Readonly<Record<number, string>> = {
  * takes no password.
  */
 const BLOCKED: Readonly<Record<number, string>> = {
-  1129: 'it blocks this client for too many broken connections: run FLUSH HOSTS there, or on MySQL TRUNCATE performance_schema.host_cache',
+  1129: 'it blocks this client for too many broken connections: run TRUNCATE TABLE performance_schema.host_cache there',
   1130: 'no account of it is for connections from here',
   1251: 'the account’s way to authenticate is not one that this function knows',
   1524: 'the plugin by which the account authenticates is not loaded',

@@ -1,6 +1,7 @@
 import type { Pair } from '../../shared/database/engine.ts';
 import { PrivilegeError } from '../../shared/database/errors.ts';
 import { describeAsAdmin, grantsOf, requireFound } from './description.ts';
+import { atEveryHost } from './grants.ts';
 import { quoted } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
@@ -22,8 +23,11 @@ export async function requireGrantable(admin: MySqlSession, pair: Pair): Promise
   if (base.grants.dynamic.has('SYSTEM_USER') && !own.dynamic.has('SYSTEM_USER'))
     throw lacks('SYSTEM_USER', `GRANT SYSTEM_USER ON *.* TO ${by} WITH GRANT OPTION`);
   const mayProxy = [...own.proxies].filter(([, grantable]) => grantable).map(([proxied]) => proxied);
-  const isForAll = (proxied: string) => /^(?:``|'')@/.test(proxied);
-  for (const proxied of base.grants.proxies.keys())
-    if (!mayProxy.some((each) => each === proxied || isForAll(each)))
-      throw lacks(`PROXY on ${proxied}`, `GRANT PROXY ON ${proxied} TO ${by} WITH GRANT OPTION`);
+  const mayPassOn = mayProxy.filter((own) => /@(?:`%?`|'%?')$/.test(own)).map(atEveryHost);
+  const isForAll = (own: string) => /^(?:``|'')@/.test(own);
+  for (const proxied of base.grants.proxies.keys()) {
+    const needed = atEveryHost(proxied);
+    if (!mayPassOn.some((own) => own === needed || isForAll(own)))
+      throw lacks(`PROXY on ${proxied}`, `GRANT PROXY ON ${needed} TO ${by} WITH GRANT OPTION`);
+  }
 }

@@ -135,6 +135,14 @@ export function revoke(privileges: readonly string[], object: string, from: stri
   return `REVOKE ${privileges.join(', ')} ON ${object} FROM ${from}`;
 }
 
+/**
+ * The account for which an admin needs PROXY WITH GRANT OPTION, to give PROXY on this one. The server
+ * takes the admin's own grant for every host, and not one for the very host.
+ */
+export function atEveryHost(proxied: string): string {
+  return proxied.replace(/@(?:`[^`]+`|'[^']+')$/, "@'%'");
+}
+
 /** Whether all of these are held on *.*, with no partial revoke on any database. */
 export function holdsEverywhere({ levels, restrictions }: Grants, privileges: readonly string[]): boolean {
   const held = levels.get(EVERYWHERE)?.privileges;

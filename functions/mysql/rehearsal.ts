@@ -14,12 +14,14 @@ import type { MySqlSession } from './session.ts';
  * In a rehearsal, requires that the admin holds what `cure` would give it. What SHOW GRANTS does not
  * settle counts as held: the rehearsal may miss a right, but asks for none that is not needed.
  * @param what the end of "the admin may not …"
- * @param cure a GRANT that lets the admin do it
+ * @param cure GRANTs that let the admin do it, with `; ` between them
+ * @param orElse the end of the sentence with them
  * @throws {PrivilegeError} as the server's answer would become
  */
-export async function requireHeld(admin: MySqlSession, what: string, cure: string): Promise<void> {
+export async function requireHeld(admin: MySqlSession, what: string, cure: string, orElse = ''): Promise<void> {
   if (!admin.isRehearsing) return;
-  if (!mayHold(await grantsOf(admin), grantsIn([cure]), admin.isMariaDb)) throw mayNot(admin, what, cure);
+  if (!mayHold(await grantsOf(admin), grantsIn(cure.split('; ')), admin.isMariaDb))
+    throw mayNot(admin, what, `${cure}${orElse}`);
 }
 
 /** The same for CREATE USER. Whoever may write the database mysql needs no CREATE USER. */

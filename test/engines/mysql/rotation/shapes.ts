@@ -29,7 +29,7 @@ export function objects({ admin, some }: Names, product: 'MySQL' | 'MariaDB'): s
   return [
     ...databases,
     `CREATE TABLE ${some}d.t (id int, note text, \`o\`\`d d\` int)`,
-    ...['tg', 'c', 'm', 'gone', '`x.y``z`', 'u'].map(
+    ...['tg', 'c', 'm', 'gone', '`gone too`', '`x.y``z`', 'u'].map(
       (name) => `CREATE TABLE ${some}d.${name} (id int, note text, \`o\`\`d d\` int)`,
     ),
     `CREATE VIEW ${some}d.v AS SELECT 1 AS one`,
@@ -177,6 +177,11 @@ function privileges(user: string, some: string): Shape[] {
       give: [`GRANT SELECT, UPDATE ON ${table('gone')} TO ${user}`, `DROP TABLE ${table('gone')}`],
       line: `GRANT SELECT, UPDATE ON ${table('gone')} TO`,
       take: [`REVOKE UPDATE ON ${table('gone')} FROM ${user}`],
+    },
+    {
+      what: 'on a table that is gone, to be granted on',
+      give: [`GRANT INSERT ON ${table('gone too')} TO ${user} WITH GRANT OPTION`, `DROP TABLE ${table('gone too')}`],
+      line: `GRANT INSERT ON ${table('gone too')} TO`,
     },
     {
       what: 'on a procedure',
