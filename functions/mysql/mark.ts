@@ -1,6 +1,6 @@
-import { escape as literal } from 'mysql2';
 import type { Pair } from '../../shared/database/engine.ts';
 import { type Borne, MARK, markOf } from '../../shared/database/mark.ts';
+import { literal } from './names.ts';
 import type { MySqlSession } from './session.ts';
 
 /**

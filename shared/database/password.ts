@@ -1,6 +1,7 @@
 /** How a new password is made. */
 
 import { randomInt } from 'node:crypto';
+import type { Unfit } from '../core/kind.ts';
 import { Secret } from '../core/secret.ts';
 import { PasswordRulesError } from './errors.ts';
 
@@ -53,6 +54,17 @@ export function newPassword(rules: PasswordRules, engine: { alphabet: string; lo
     if (!rules.requireEachIncludedType || types.every((type) => [...password].some((c) => type.includes(c))))
       return new Secret(password);
   }
+}
+
+/**
+ * Why a pending password that somebody else has stored cannot be used. On MySQL one of more than 256
+ * bytes is refused at the change. Without TLS MySQL takes one of more than 213, but the driver cannot
+ * send it at the login.
+ */
+export function unfitPassword(password: Secret, { longest }: { longest: number }): Unfit | undefined {
+  return Buffer.byteLength(password.reveal()) > longest
+    ? `has a password of more than ${longest} bytes, which not every client and server can bear`
+    : undefined;
 }
 
 /**

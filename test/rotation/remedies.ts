@@ -9,5 +9,5 @@ export function remediesIn(message = ''): string[][] {
   if (listed.length > 0) return listed;
   const [, said] = /\brun:? (.*?)\.?(?: AWSCURRENT works.*| Nothing was changed.*)?$/s.exec(message) ?? [];
   if (said === undefined) return [];
-  return [said.replace(/ where that account holds .*$/, '').split(/, or if that is gone |, and /)];
+  return [said.replace(/ where that account holds .*$| there$/, '').split(/, or if that is gone |, and /)];
 }

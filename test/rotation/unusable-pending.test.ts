@@ -1,6 +1,7 @@
 /** A pending version that no attempt can use, stored by another function or a person. With the built function. */
 import { describe, expect, test } from '@jest/globals';
 import { ServiceError } from '../../local/secrets-manager/errors.ts';
+import { engines } from '../engines/engines.ts';
 import { engineNames } from '../engines/servers.ts';
 import { describeServers } from '../servers.ts';
 import { Rotating, type RotatingOptions } from './rotating.ts';
@@ -60,6 +61,48 @@ for (const engine of engineNames) {
 
       expect(error).toMatch(/createSecret: error, LoginRefusedError: .*AWSPENDING is left as it is/);
       expect(rotating.labels[token]).toEqual(['AWSPENDING']);
+    });
+  });
+  describeServers(engine, 'a pending password that not every client and server can bear', (server) => {
+    // The longest of MySQL without TLS has 213 bytes, and that of MySQL has 256.
+    const tooLong = Object.entries(STRATEGIES).flatMap((entry) =>
+      [230, 600].map((length) => [...entry, length] as const),
+    );
+    test.each(tooLong)('of %s is given up; the next rotation starts afresh', async (_, options, length) => {
+      const { longest } = (await engines[engine].subject(server, true)).engine.password;
+      await using rotating = await Rotating.on(server, options);
+      const { user, twin } = rotating;
+      const names = options.admin && { username: twin, baseusername: user, alternateusername: twin };
+      const [token, password] = [rotating.begin(), 'x'.repeat(Math.max(length, longest + 1))];
+      rotating.putPending(token, rotating.remember({ ...rotating.value(), ...names, password }));
+      const [before, stored] = [rotating.value(), await rotating.stored()];
+
+      const { error } = await rotating.rotate();
+
+      expect(error).toMatch(/createSecret: error, PendingGivenUpError: .*has a password of more than \d+ bytes/);
+      expect(rotating.labels[token]).toBeUndefined();
+      expect(rotating.value()).toEqual(before);
+      expect(await rotating.stored()).toEqual(stored);
+      await rotating.expectRotated(options.admin ? twin : user);
+    });
+
+    test('is given up where it has been set: AWSCURRENT works again', async () => {
+      await using rotating = await Rotating.on(server);
+      const password = 'x'.repeat(513);
+      const token = rotating.begin();
+      rotating.putPending(token, rotating.remember({ ...rotating.value(), password }));
+      // By the function that stored it. MySQL takes no such password.
+      const isSet = await rotating.setPassword(password).then(
+        () => true,
+        () => false,
+      );
+      expect(isSet).toBe(server.row !== 'mysql 9.7');
+
+      const { error } = await rotating.rotate();
+
+      expect(error).toMatch(/PendingGivenUpError: .*AWSCURRENT works/);
+      expect(await rotating.logsIn(rotating.password())).toBe(true);
+      await rotating.expectRotated();
     });
   });
   if (engine === 'mysql') continue; // takes this password, and lets it log in

@@ -7,6 +7,7 @@ import type { Admin } from '../admin.ts';
 import { type Session, supported } from '../engine.ts';
 import { DormantUserError, LoginRefusedError, ReadOnlyServerError, TwinRightsError } from '../errors.ts';
 import { type Names, namesIn, namesOf, otherOf, pairOf } from '../pair.ts';
+import { unfitPassword } from '../password.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Check, Database, Work } from '../work.ts';
 import { prepareDormantUser } from './dormant-user.ts';
@@ -49,7 +50,7 @@ export function alternatingUsers<S extends Session>(database: Database<S>): Stra
       if (keys.length > 0) return `differs from AWSCURRENT in ${keys.map((key) => `"${key}"`).join(', ')}`;
       return namesBetween(current, pending) === undefined
         ? `names the user "${pending.username}", which is not the other of the pair to which AWSCURRENT's "${current.username}" belongs`
-        : undefined;
+        : unfitPassword(pending.password, database.engine.password);
     },
 
     set: (rotation) => setDormantUser(database.work(rotation)),

@@ -2,6 +2,7 @@
 
 import type { Strategy } from '../../core/kind.ts';
 import type { Session } from '../engine.ts';
+import { unfitPassword } from '../password.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
 import type { Database } from '../work.ts';
 import type { Means } from './changer.ts';
@@ -39,7 +40,8 @@ export function oneUser<S extends Session>(
     fits(current, pending) {
       const keys = differingKeys(current, pending);
       if (keys.length > 0) return `differs from AWSCURRENT in ${keys.map((key) => `"${key}"`).join(', ')}`;
-      return pending.password.equals(current.password) ? 'has the same password as AWSCURRENT' : undefined;
+      if (pending.password.equals(current.password)) return 'has the same password as AWSCURRENT';
+      return unfitPassword(pending.password, database.engine.password);
     },
 
     async set(rotation) {

@@ -18,7 +18,7 @@ type Json = Record<string, unknown>;
 const GOOD = { engine: 'postgres', host: 'db', password: 'old' };
 
 /** What comparing two values needs of the database. */
-const NOTHING = {} as Work<Session>;
+const NOTHING = { engine: postgres as Engine } as Work<Session>;
 
 const text = (json: Json) => ({ text: new Secret(JSON.stringify(json)), called: 'AWSCURRENT' });
 const parse = (json: Json) => parseSecret(text(json), postgres);

@@ -5,7 +5,7 @@ import { postgres } from '../../../functions/postgres/engine.ts';
 import { InvalidSecretError, type RotationError } from '../../../shared/core/errors.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import { withKeys } from '../../../shared/core/secret-text.ts';
-import type { Session } from '../../../shared/database/engine.ts';
+import type { Engine, Session } from '../../../shared/database/engine.ts';
 import { EngineMismatchError, UnsupportedHostError, UserNameError } from '../../../shared/database/errors.ts';
 import { differingKeys, parseSecret, sameHost, sameTarget } from '../../../shared/database/secret-value.ts';
 import { singleUser } from '../../../shared/database/strategies/single-user.ts';
@@ -232,7 +232,7 @@ describe('the successor', () => {
   test('always fits, and an edited AWSCURRENT no more', () => {
     const current = parse(GOOD);
     const pending = parse(withKeys(version(GOOD), { password: 'other' }).reveal());
-    const { fits } = singleUser({} as Database<Session>);
+    const { fits } = singleUser({ engine: postgres as Engine } as Database<Session>);
     expect(fits(current, pending)).toBeUndefined();
     expect(fits(parse({ ...GOOD, note: 'edited', port: 6432 }), pending)).toBe(
       'differs from AWSCURRENT in "note", "port"',

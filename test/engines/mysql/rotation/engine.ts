@@ -12,6 +12,6 @@ export const rotation: RotatedEngine = {
   hasLock: true,
   oneConnection: (user) => `ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`,
   adoption: ({ base, twin, secret }) =>
-    `ALTER USER ${quoted(twin)} ATTRIBUTE '{\\"secret-rotation\\":{\\"secret\\":\\"${secret}\\",\\"base\\":\\"${base}\\"}}'`,
+    `ALTER USER ${quoted(twin)} ATTRIBUTE '{"secret-rotation":{"secret":"${secret}","base":"${base}"}}'`,
   seesUsers: (user) => `GRANT SELECT ON mysql.* TO ${user}`,
 };

@@ -1,9 +1,11 @@
 /** Statements that the built function prints are run as they are printed, on the servers for which they are. */
 
+import { randomBytes } from 'node:crypto';
+import { connect as connectTcp } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { remediesIn } from '../../../rotation/remedies.ts';
 import { newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
-import { describeServers, type SharedServer, testUnless } from '../../../servers.ts';
+import { describeOwnServers, describeServers, type SharedServer, testUnless } from '../../../servers.ts';
 import { connect } from '../connection.ts';
 import { ROLE_OF_MASTER } from '../users.ts';
 import { comparable, quoted } from './account.ts';
@@ -320,3 +322,155 @@ describeServers('mysql', 'what an error says is to be run', (server) => {
     });
   });
 });
+
+/** Where quotes and backslashes mean something else to the person than to the function. */
+const MODES = [
+  ['', `o'q"d\`b%_@b\\s`],
+  ['ANSI_QUOTES', `o'q"d\`b%_@b\\s`],
+  // A mark is JSON, which has a backslash before ".
+  ['ANSI_QUOTES,NO_BACKSLASH_ESCAPES', "o'q`b%_@"],
+];
+
+describeServers('mysql', 'what an error says is to be run, by a person', (server) => {
+  test.each(MODES)('whose sql_mode is "%s", about a user like %s', async (mode, odd) => {
+    const user = `${odd}${randomBytes(4).toString('hex')}`;
+    await using rotating = await Rotating.on(server, { ...ALTERNATING, user });
+    const person: Person = (statement) => rotating.sql(`SET SESSION sql_mode = '${mode}'; ${statement}`);
+    if (!isMariaDb(server)) {
+      await rotating.makeUser(rotating.twin, newPassword());
+      await cure(rotating, { errorType: 'ForeignUserError', person });
+      await rotating.expectRotated(rotating.user);
+    }
+
+    await rotating.sql(`GRANT FILE ON *.* TO ${quoted(user)}`);
+    await cure(rotating, { errorType: 'PrivilegeError', person });
+    expect(rotating.value()['username']).toBe(rotating.twin);
+    await rotating.sql(`GRANT SELECT ON \`o'q"d\`\`b\`.* TO ${quoted(rotating.twin)}`);
+    await cure(rotating, { errorType: 'TwinRightsError', person });
+    await rotating.expectRotated(rotating.twin);
+    await expectSame(rotating);
+  });
+
+  test('about accounts for certain hosts', async () => {
+    await using rotating = await Rotating.on(server, ALTERNATING);
+    await rotating.sql(`RENAME USER ${quoted(rotating.user)} TO ${quoted(rotating.user, '%.%.%.%')}`);
+    await lessen(rotating, server);
+    await rotating.sql(`GRANT FILE ON *.* TO ${quoted(rotating.user, '%.%.%.%')}`);
+    for (let n = 0; n < 3; n++) {
+      const { error } = await rotating.rotate();
+      const [[statement = ''] = []] = remediesIn(error);
+      await rotating.sql(statement);
+    }
+    await rotating.expectRotated(rotating.twin);
+    await rotating.sql(`GRANT SELECT ON app_data.* TO ${quoted(rotating.twin, '%.%.%.%')}`);
+    const { error } = await rotating.rotate();
+    for (const statement of remediesIn(error)[0] ?? []) await rotating.sql(statement);
+    await rotating.expectRotated(rotating.user);
+  });
+
+  test('about a user at its limit of connections', async () => {
+    await using rotating = await Rotating.on(server, ALTERNATING);
+    const user = quoted(rotating.user);
+    await rotating.sql(`ALTER USER ${user} WITH MAX_USER_CONNECTIONS 1`);
+    const superuser = { username: rotating.user, password: rotating.password() };
+    const application = await connect({ ...server, database: '', superuser });
+    const { error } = await rotating.rotate();
+    const [, statement = ''] =
+      /LoginBarredError: .*or raise the limit \((ALTER USER … WITH \w+), /.exec(error ?? '') ?? [];
+    await rotating.sql(`${statement.replace('…', user)} 10`);
+    await rotating.expectRotated();
+    await application.query('SELECT 1');
+    await application.end();
+  });
+
+  test('about a password that has expired', async () => {
+    await using rotating = await Rotating.on(server);
+    await rotating.sql(`ALTER USER ${quoted(rotating.user)} PASSWORD EXPIRE`);
+    const { error } = await rotating.rotate();
+    const [, statement = ''] =
+      /LoginBarredError: .*set it anew there \((ALTER USER … IDENTIFIED BY)\)/.exec(error ?? '') ?? [];
+    const password = newPassword();
+    await rotating.sql(`${statement.replace('…', quoted(rotating.user))} ?`, [password]);
+    rotating.edit({ password });
+    await rotating.expectRotated();
+  });
+});
+
+await describeOwnServers(
+  'mysql',
+  'what an error says is to be run',
+  { settings: { skip_name_resolve: '0', performance_schema: '1' } },
+  (server) => {
+    /** As whoever was not shut out. */
+    const expectCured = async (rotating: Rotating, person: Person) => {
+      const { error } = await rotating.rotate();
+      expect(error).toContain('LoginBarredError');
+      await person(remediesIn(error)[0]?.[0] ?? '');
+      await rotating.expectRotated();
+    };
+
+    // Its skip_name_resolve, which every test's server has, cannot be turned off again.
+    testUnless(isMariaDb(server) ? undefined : 'MySQL would not block it here')(
+      'about a client that is blocked for broken connections',
+      async () => {
+        await using rotating = await Rotating.on(server);
+        await using person = await connect(server);
+        await person.query('SET GLOBAL max_connect_errors = 1');
+        for (let n = 0; n < 3; n++)
+          await new Promise((resolve) => {
+            const socket = connectTcp(server.port, server.host, () => socket.end('no greeting'));
+            socket
+              .on('error', () => {})
+              .on('close', resolve)
+              .resume();
+          });
+        await expectCured(rotating, (statement) => person.query(statement));
+        await person.query('SET GLOBAL max_connect_errors = 100');
+      },
+    );
+
+    testUnless(isMariaDb(server) ? undefined : 'a matter of MariaDB')(
+      'about a user with too many failed logins',
+      async () => {
+        await using rotating = await Rotating.on(server);
+        await rotating.sql('SET GLOBAL max_password_errors = 1');
+        expect(await rotating.logsIn('a wrong one')).toBe(false);
+        await expectCured(rotating, (statement) => rotating.sql(statement));
+      },
+    );
+  },
+);
+
+await describeOwnServers(
+  'mysql',
+  'what an error says about partial revokes is to be run',
+  { settings: { 'loose-partial_revokes': 'ON' } },
+  (server) => {
+    test.each([
+      ['gives the base', { takesLast: false }],
+      ['takes from the twin', { takesLast: true, takesFromLive: true }],
+    ])('%s what the base was denied since', async (_, how) => {
+      await using rotating = await Rotating.on(server, ALTERNATING);
+      const user = quoted(rotating.user);
+      await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON *.* TO ${user}`);
+      await rotating.sql(`REVOKE INSERT ON mysql.* FROM ${user}`);
+      await rotating.expectRotated(rotating.twin);
+      await rotating.sql(`REVOKE INSERT, SELECT ON sys.* FROM ${user}`);
+      await cure(rotating, { errorType: 'TwinRightsError', ...how });
+      expect(rotating.value()['username']).toBe(rotating.user);
+      await rotating.expectRotated(rotating.twin);
+      await expectSame(rotating);
+    });
+
+    test('lets an admin without any right give the twin no more than the base has', async () => {
+      await using rotating = await Rotating.on(server, ALTERNATING);
+      const user = quoted(rotating.user);
+      await rotating.sql(`GRANT SELECT, INSERT, UPDATE ON *.* TO ${user}`);
+      await rotating.sql(`REVOKE INSERT, UPDATE ON mysql.* FROM ${user}`);
+      await lessen(rotating, server);
+      await cure(rotating, { errorType: 'PrivilegeError' });
+      await expectSame(rotating);
+    });
+  },
+  async (server) => (isMariaDb(server) ? 'MariaDB has no partial revokes' : undefined),
+);
