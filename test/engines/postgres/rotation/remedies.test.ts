@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { remediesIn } from '../../../rotation/remedies.ts';
 import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers, testUnless } from '../../../servers.ts';
 import { connect } from '../connection.ts';
@@ -66,6 +67,53 @@ describeServers('postgres', 'what an error says is to be run', (server) => {
       const cure = major < 15 ? 'ALTER ROLE "$admin" SUPERUSER' : `GRANT SET ON PARAMETER "${parameter}" TO "$admin"`;
       await expectCured(rotating, 'PrivilegeError', cure);
       await expectBothTurns(rotating);
+    });
+  });
+
+  test.each([
+    ['make roles', 'ALTER ROLE "$admin" NOCREATEROLE', 'ALTER ROLE "$admin" CREATEROLE'],
+    [
+      'give an attribute',
+      'ALTER ROLE "$base" REPLICATION BYPASSRLS',
+      ...(major < 16
+        ? ['ALTER ROLE "$admin" SUPERUSER']
+        : ['REPLICATION', 'BYPASSRLS'].map((word) => `ALTER ROLE "$admin" ${word}`)),
+    ],
+  ])('about an admin that may not %s', async (_, setting, ...cures) => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await rotating.sql(named(setting, rotating));
+    for (const statement of cures) await expectCured(rotating, 'PrivilegeError', statement);
+    await expectBothTurns(rotating);
+  });
+
+  describe.each([
+    ['gives the base', 0],
+    ['takes from the twin', -1],
+  ])('%s what the active twin has beside it:', (_, which) => {
+    test.each([
+      ['an attribute', 'ALTER ROLE "$twin" CREATEDB'],
+      ['a membership', 'GRANT pg_read_all_stats TO "$twin"'],
+      ['a membership with ADMIN OPTION', 'GRANT pg_read_all_stats TO "$twin" WITH ADMIN OPTION'],
+      ['ADMIN OPTION on the base', 'GRANT "$base" TO "$twin" WITH ADMIN OPTION'],
+    ])('%s', async (_, setting) => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.expectRotated(rotating.twin);
+      await rotating.sql(named(setting, rotating));
+      const errors: string[] = [];
+      for (const username of [rotating.user, rotating.twin]) {
+        for (;;) {
+          const { error } = await rotating.rotate();
+          if (error === undefined) break;
+          errors.push(error);
+          for (const choice of remediesIn(error)) await rotating.sql(choice.at(which) ?? '');
+          expect(await rotating.logsIn(rotating.password(), String(rotating.value()['username']))).toBe(true);
+          expect(errors.length).toBeLessThan(3);
+        }
+        expect(rotating.value()['username']).toBe(username);
+      }
+      expect(errors[0]).toMatch(/TwinRightsError/);
+      // Since 16 the admin may not revoke from the twin what somebody else has granted to it.
+      for (const error of errors.slice(1)) expect(error).toMatch(/PrivilegeError: .* settle membership/);
     });
   });
 
