@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { PostgresSession } from './session.ts';
+import { type PostgresSession, SINCE_16 } from './session.ts';
 
 const { escapeLiteral: literal } = pg;
 
@@ -26,7 +26,10 @@ export function rolesQuery(names: readonly string[]): string {
     SELECT r.rolname AS name, shobj_description(r.oid, 'pg_authid') AS comment,
       CASE WHEN NOT r.rolcanlogin THEN 'has no LOGIN' WHEN r.rolvaliduntil <= now() THEN 'has expired (VALID UNTIL)'
         WHEN NOT r.rolsuper AND EXISTS (SELECT FROM pg_roles i WHERE i.rolname = 'rds_iam' AND pg_has_role(r.oid, i.oid, 'MEMBER'))
-        THEN 'is a member of rds_iam, so RDS lets it log in with IAM tokens only: REVOKE rds_iam' END AS barred,
+        THEN (SELECT 'is a member of rds_iam, so RDS lets it log in with IAM tokens only (run ' || string_agg(format('REVOKE rds_iam FROM %I', h.rolname)
+            || CASE WHEN current_setting('server_version_num')::int < ${SINCE_16} THEN '' ELSE format(' GRANTED BY %I', b.rolname) END, '; ') || ')'
+          FROM pg_auth_members m JOIN pg_roles i ON i.oid = m.roleid JOIN pg_roles h ON h.oid = m.member LEFT JOIN pg_roles b ON b.oid = m.grantor
+          WHERE i.rolname = 'rds_iam' AND pg_has_role(r.oid, h.oid, 'MEMBER')) END AS barred,
       NOT r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls)
         AND NOT EXISTS (SELECT FROM pg_shdepend s WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid)
         AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)

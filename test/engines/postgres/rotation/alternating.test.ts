@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { proxy } from '../../../rotation/proxy.ts';
+import { remediesIn } from '../../../rotation/remedies.ts';
 import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeServers, type SharedServer, testUnless, testWithLog } from '../../../servers.ts';
 
@@ -369,13 +370,19 @@ describeServers('postgres', 'alternating users', (server) => {
   test.each([
     ['', 'GRANT rds_iam TO $base'],
     [' by way of another role', 'CREATE ROLE $base_via; GRANT rds_iam TO $base_via; GRANT $base_via TO $base'],
-  ])('a member of rds_iam%s is refused: RDS would not take its password', async (_, statements) => {
-    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
-    await rotating.sql('DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$');
-    await rotating.sql(statements.replaceAll('$base', rotating.user));
-    await rotating.expectRefused('DormantUserError', 'rds_iam', { attempts: 2 });
-    await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_via`);
-  });
+  ])(
+    'a member of rds_iam%s is refused, as RDS would not take its password, with the statement that lets it in',
+    async (_, statements) => {
+      await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+      await rotating.sql('DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object THEN END $$');
+      await rotating.sql(statements.replaceAll('$base', rotating.user));
+      await rotating.expectRefused('DormantUserError', 'rds_iam', { attempts: 2 });
+      const { error } = await rotating.rotate();
+      for (const [statement = ''] of remediesIn(error)) await rotating.sql(statement);
+      await rotating.expectRotated(rotating.twin);
+      await rotating.sql(`DROP ROLE IF EXISTS ${rotating.user}_via`);
+    },
+  );
 
   test('a user that AWSCURRENT was moved back to while it was brought in line keeps its password', async () => {
     const reached = Promise.withResolvers<void>();
