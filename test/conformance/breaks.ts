@@ -310,7 +310,7 @@ export const breaks: readonly Break[] = [
     tests: { duty: 'rehearsal' },
     rows: ['mysql 9.7', 'mariadb 11.8'],
     file: 'functions/mysql/rehearsal.ts',
-    find: 'if (!mayHold(await grantsOf(admin), grantsIn([cure]), admin.isMariaDb))',
+    find: "if (!mayHold(await grantsOf(admin), grantsIn(cure.split('; ')), admin.isMariaDb))",
     replace: 'if (!cure)',
     caughtBy: 'tells what right somebody lacks',
   },

@@ -5,7 +5,9 @@
  * `holds X (run A or B); holds Y (run C).` gives A or B, and C. `run A, or if that is gone B.` gives A or B.
  */
 export function remediesIn(message = ''): string[][] {
-  const listed = [...message.matchAll(/\(run (.*?)\)(?=[;.,] )/gs)].map(([, choice = '']) => choice.split(' or '));
+  const listed = [...message.matchAll(/\(run (.*?)\)(?=; |\. |, so )/gs)].map(([, choice = '']) =>
+    choice.split(' or '),
+  );
   if (listed.length > 0) return listed;
   const [, said] = /\brun:? (.*?)\.?(?: AWSCURRENT works.*| Nothing was changed.*)?$/s.exec(message) ?? [];
   if (said === undefined) return [];
