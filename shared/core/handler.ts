@@ -73,10 +73,6 @@ function journalling(engine: string, journals: WeakMap<object, Journal>): Middle
     const durationMs = Math.round(performance.now() - (journal?.startedAt ?? performance.now()));
     const step = journal?.event?.step ?? 'unknown';
     const strategy = journal?.report.strategy ?? 'unknown';
-    metrics.addDimensions({ engine, strategy, step, outcome });
-    metrics.addMetric('Steps', MetricUnit.Count, 1);
-    metrics.addMetric('Duration', MetricUnit.Milliseconds, durationMs);
-    metrics.publishStoredMetrics();
     const { secretId: secretArn, token: versionId } = journal?.event ?? {};
     const fields = { secretArn, versionId, step, engine, strategy, outcome, durationMs };
     for (const warning of journal?.report.warnings ?? []) logger.warn(warning, fields);
@@ -85,22 +81,24 @@ function journalling(engine: string, journals: WeakMap<object, Journal>): Middle
 
   /**
    * Has the function as its only dimension: an alarm has to name every dimension of the metric it
-   * watches.
+   * watches. A metric costs many times what a step does, so there are two. The log line has
+   * the rest.
    */
-  function countFailure(functionName: string) {
-    const metric = metrics.singleMetric().addDimension('function_name', functionName);
-    metric.addMetric('FailedSteps', MetricUnit.Count, 1);
+  function count(metric: 'Rotations' | 'FailedSteps', { functionName }: LambdaContext) {
+    metrics.singleMetric().addDimension('function_name', functionName).addMetric(metric, MetricUnit.Count, 1);
   }
 
   return {
     after: (request) => {
       const outcome = request.response ?? 'done';
-      logger.info(`Step ${outcome}.`, record(journals.get(request.context), outcome));
+      const fields = record(journals.get(request.context), outcome);
+      logger.info(`Step ${outcome}.`, fields);
+      if (fields.step === 'finishSecret' && outcome === 'done') count('Rotations', request.context);
     },
     onError: (request) => {
       const error = ownError(request.error);
       logger.error(error.message, { ...record(journals.get(request.context), 'failed'), ...cause(error) });
-      countFailure(request.context.functionName);
+      count('FailedSteps', request.context);
       request.error = error;
     },
   };
