@@ -101,11 +101,15 @@ function idOf(turn: Turn, place: string, fault: string): string {
   return `${TURNS[turn].prefix}${place}/${fault}`;
 }
 
-/** Where more is sent, of messages that follow each other in one direction of a connection the last: the driver goes by that. */
+/**
+ * Where more is sent, of messages that follow each other in one direction of a connection to the database the last: the driver goes by that.
+ * Requests to Secrets Manager that are under way together go their own ways, so each is a place.
+ */
 function placesAmong(strategy: StrategyName, seen: readonly Seen[]): readonly Seen[] {
   if (strategy === 'single-user') return seen;
   const nameOf = ({ attempt, step, peer }: Seen) => `${attempt} ${step}/${peer}`;
   return seen.filter((message, index) => {
+    if (message.peer === 'sm') return true;
     const next = seen.slice(index + 1).find((later) => nameOf(later) === nameOf(message));
     return next?.direction !== message.direction;
   });
