@@ -73,12 +73,14 @@ async function borrowRights(there: PostgresSession, pair: Pair, place: string): 
 async function reassign(there: PostgresSession, pair: Pair, place: string): Promise<void> {
   const [base, twin] = [name(pair.base.username), name(pair.twin.username)];
   const forSuperusers = await ownedBySuperusersOnly(there, pair);
+  const closed = await schemasClosedToBase(there, pair);
+  const opening = closed.length === 0 ? '' : `, or GRANT CREATE ON SCHEMA ${closed.join(', ')} TO ${base}`;
   const task = {
     what: `hand what "${pair.twin.username}" owns${place} to "${pair.base.username}"`,
     cure:
       forSuperusers.length > 0
         ? forSuperusers.join('; ')
-        : `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser, or GRANT CREATE ON the SCHEMA TO ${base}`,
+        : `REASSIGN OWNED BY ${twin} TO ${base}${place}, by a superuser${opening}`,
   };
   if (!there.isRehearsing)
     return there.change(`REASSIGN OWNED BY ${twin} TO ${base}`, adminFailure(task), LONGEST_WAIT);
@@ -103,6 +105,17 @@ async function ownedBySuperusersOnly(there: PostgresSession, pair: Pair): Promis
   return owned.map(
     (each) => `ALTER ${each.type} ${name(each.name)} OWNER TO CURRENT_USER in database "${each.database}"`,
   );
+}
+
+/** The schemas here in which the twin owns something and the base may make nothing, quoted as identifiers. */
+async function schemasClosedToBase(there: PostgresSession, pair: Pair): Promise<string[]> {
+  const [base, twin] = [literal(pair.base.username), literal(pair.twin.username)];
+  const found = await there.rows<{ schema: string }>(`
+    SELECT DISTINCT i.schema FROM pg_shdepend s, pg_identify_object(s.classid, s.objid, 0) i
+      WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o' AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = ${twin})
+      AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND i.schema IS NOT NULL
+      AND NOT has_schema_privilege(${base}, i.schema::regnamespace, 'CREATE') ORDER BY 1`);
+  return found.map(({ schema }) => schema);
 }
 
 /** What REVOKE calls a type of object, by what pg_identify_object calls it. */

@@ -196,6 +196,69 @@ describeServers('postgres', 'what an error says is to be run', (server) => {
     await rotating.sql(named('DROP SUBSCRIPTION "s_$base"', rotating));
   });
 
+  test.each([
+    [
+      'the admin may not enter',
+      'REVOKE CONNECT ON DATABASE $db FROM PUBLIC',
+      'GRANT CONNECT ON DATABASE "$db" TO "$admin"',
+    ],
+    ['nobody may enter', 'ALTER DATABASE $db ALLOW_CONNECTIONS false', 'ALTER DATABASE "$db" ALLOW_CONNECTIONS true'],
+  ])('about a database of the twin’s that %s', async (_, setting, cure) => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    await using database = await databaseWith(rotating, 'CREATE TABLE t (); ALTER TABLE t OWNER TO "$twin"');
+    await rotating.sql(setting.replace('$db', database.name));
+
+    await expectCured(rotating, 'PrivilegeError', cure.replace('$db', database.name));
+    await expectBothTurns(rotating);
+  });
+
+  test.each([
+    ['by a superuser', 'REASSIGN OWNED BY "$twin" TO "$base"'],
+    ['by the base, once it may make objects in the schema', 'GRANT CREATE ON SCHEMA public TO "$base"'],
+  ])('about a function of the twin in another database, which is taken over %s', async (_, cure) => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    await using database = await databaseWith(
+      rotating,
+      'REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$SELECT 1$$; ALTER FUNCTION f() OWNER TO "$twin"',
+    );
+
+    const { error } = await rotating.rotate();
+    expect(error).toContain('setSecret: error, PrivilegeError');
+    const [reassign, grant] = ['REASSIGN OWNED BY "$twin" TO "$base"', 'GRANT CREATE ON SCHEMA public TO "$base"'];
+    expect(error).toContain(named(`${reassign} in database "${database.name}", by a superuser, or ${grant}`, rotating));
+    await database.run(named(cure, rotating));
+    await expectBothTurns(rotating);
+  });
+
+  test('about a right that somebody else has granted to the twin', async () => {
+    await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
+    await expectBothTurns(rotating);
+    const table = `t_${randomBytes(6).toString('hex')}`;
+    await rotating.sql(named(`CREATE TABLE ${table} (); GRANT SELECT ON ${table} TO "$twin"`, rotating));
+
+    await expectCured(rotating, 'PrivilegeError', `REVOKE ALL ON TABLE public.${table} FROM "$twin"`);
+    await expectBothTurns(rotating);
+    await rotating.sql(`DROP TABLE ${table}`);
+  });
+
+  /** A database with these statements run in it. */
+  async function databaseWith(rotating: Rotating, statements: string) {
+    const database = `db_${randomBytes(6).toString('hex')}`;
+    const run = async (text: string) => {
+      await using there = await connect({ ...server, database });
+      await there.query(text);
+    };
+    await rotating.sql(`CREATE DATABASE ${database}`);
+    await run(named(statements, rotating));
+    return {
+      name: database,
+      run,
+      [Symbol.asyncDispose]: async () => void (await rotating.sql(`DROP DATABASE ${database} WITH (FORCE)`)),
+    };
+  }
+
   test('nothing, about a database that is half dropped and in which the twin owned something', async () => {
     await using rotating = await Rotating.on(server, MADE_BY_ADMIN);
     await expectBothTurns(rotating);
