@@ -31,6 +31,8 @@ export class MySqlSession implements Session {
   isRehearsing = false;
   readonly #client: Client;
   readonly #connection: Connection;
+  /** The statement that has set the limits last. */
+  #limited: string | undefined;
   readonly #until: Deadline;
 
   constructor(client: Client, connection: Connection, until: Deadline) {
@@ -139,7 +141,8 @@ export class MySqlSession implements Session {
 
   /**
    * Sets the time limits before each statement that may have to wait: less time is left than there
-   * was at login.
+   * was at login. The limits are rounded down, so thousands of GRANTs that follow one another are sent
+   * with few of these statements between them.
    *
    * The same statement sets what the server's settings or its init_connect may have changed:
    * - the character set and sql_mode: in another character set, or under NO_BACKSLASH_ESCAPES, the
@@ -160,12 +163,12 @@ export class MySqlSession implements Session {
     // MariaDB has a limit for each statement. MySQL has one for SELECT only, so there the waits are
     // limited. That of SELECT is a little longer than GET_LOCK may wait.
     const limits = this.isMariaDb
-      ? `max_statement_time = ${this.#until.serverLimit() / 1000}`
+      ? `max_statement_time = ${roundedDown(this.#until.serverLimit()) / 1000}`
       : `lock_wait_timeout = ${seconds}, innodb_lock_wait_timeout = ${seconds}, max_execution_time = ${(seconds + 1) * 1000}`;
-    await this.#query(
-      `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${NO_SELECT_LIMIT}, autocommit = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`,
-      statementFailure,
-    );
+    const statement = `SET NAMES utf8mb4, SESSION sql_mode = '${mode}', sql_quote_show_create = 1, ${NO_SELECT_LIMIT}, autocommit = 1, ${writes}, ${limits}, wait_timeout = ${seconds + 1}`;
+    if (statement === this.#limited) return;
+    await this.#query(statement, statementFailure);
+    this.#limited = statement;
   }
 
   /** The server's limit in whole seconds, and at least one: the server knows no less. */
@@ -186,4 +189,9 @@ export class MySqlSession implements Session {
       throw failure(error, this.#connection);
     }
   }
+}
+
+/** To a tenth of a second, if it is more than a second. @param ms milliseconds, and so is the result */
+function roundedDown(ms: number): number {
+  return ms > 1000 ? Math.floor(ms / 100) * 100 : ms;
 }

@@ -95,7 +95,10 @@ export function greets(answer: (heard: string) => Buffer, options?: Greeting): (
   };
 }
 
-/** Lets anybody in as `nemo`, and answers every statement as a server does, but for what `answer` says. */
+/**
+ * Lets anybody in as `nemo`, and answers every statement as a server does, but for what `answer` says. A statement that sets limits again has no
+ * position: whether it is sent depends on the time.
+ */
 export function letsIn(
   answer: (statement: string, position: number) => Buffer | undefined,
   options?: Greeting,
@@ -105,11 +108,15 @@ export function letsIn(
     socket.once('data', () => {
       socket.write(ok(2));
       let position = 0;
+      let hasLimits = false;
       socket.on('data', (bytes) => {
         const statement = bytes.subarray(5).toString();
         const QUIT = 1;
+        const setsLimits = statement.startsWith('SET NAMES');
         if (bytes[4] === QUIT) socket.end();
+        else if (setsLimits && hasLimits) socket.write(ok(1));
         else socket.write(answer(statement, position++) ?? usual(statement));
+        hasLimits ||= setsLimits;
       });
     });
   };

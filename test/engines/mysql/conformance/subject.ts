@@ -52,7 +52,7 @@ const STATEMENT_CODES = {
   9999: 'DatabaseError',
 };
 /** Of a login and a change: what fails is, one after the other, each statement of both. */
-const STATEMENTS = 7;
+const STATEMENTS = 6;
 
 export function subject(server: SharedServer, isShared: boolean): Subject {
   const { engineKey } = rows[server.row];
@@ -268,7 +268,7 @@ export function subject(server: SharedServer, isShared: boolean): Subject {
       loginCodes: LOGIN_CODES,
       statementCodes: isMariaDb ? STATEMENT_CODES : { ...STATEMENT_CODES, 3891: 'conflict' },
       statements: STATEMENTS,
-      change: 5,
+      change: 4,
       failLogin: (code, password) => greets((heard) => error(2, Number(code), `${heard} ${password}`)),
       failChange: (code, password, failing) =>
         letsIn((statement, position) =>

@@ -6,6 +6,7 @@ import { mysql } from '../../../../functions/mysql/engine.ts';
 import { Deadline } from '../../../../shared/core/deadline.ts';
 import { Secret } from '../../../../shared/core/secret.ts';
 import { type Pair, supported } from '../../../../shared/database/engine.ts';
+import { proxy } from '../../../rotation/proxy.ts';
 import { Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeOwnServers, describeServers, type SharedServer, testUnless } from '../../../servers.ts';
 import { comparable, quoted, wordsOn } from './account.ts';
@@ -62,6 +63,26 @@ describeServers('mysql', 'what the twin may', (server) => {
     await rotating.expectRotated(rotating.twin);
     await expectSame(rotating);
   }, 180_000);
+
+  test('is given in as many statements as there are rights, and few more', async () => {
+    const GRANTS = 200;
+    const sent: string[] = [];
+    await using between = await proxy(server, (from, bytes) => {
+      if (from === 'client') sent.push(bytes.toString('latin1'));
+    });
+    const { endpoint } = between;
+    const options = { admin: { ...OPTIONS.admin, secret: endpoint }, secret: endpoint };
+    await using rotating = await Rotating.on(server, options);
+    for (let at = 0; at < GRANTS; at++)
+      for (const user of [rotating.user, rotating.admin])
+        await rotating.sql(`GRANT SELECT ON \`${rotating.user}_${at}\`.* TO ${quoted(user)} WITH GRANT OPTION`);
+
+    await rotating.expectRotated(rotating.twin);
+
+    const grants = sent.filter((text) => /GRANT SELECT/.test(text)).length;
+    expect(grants).toBeGreaterThanOrEqual(GRANTS);
+    expect(sent.length).toBeLessThan(1.5 * GRANTS);
+  });
 
   test.each([
     ['REQUIRE SSL'],
