@@ -140,7 +140,7 @@ export class MongoSession implements Session {
     await this.#run({ ...command, writeConcern: { w: 'majority', wtimeout: ms }, maxTimeMS: ms }, database, failure);
   }
 
-  /** Waits, too: the driver takes its leave in several messages. */
+  /** The same as `end`: the driver closes the connection itself. */
   close(): Promise<void> {
     return this.end();
   }

@@ -416,7 +416,7 @@ export const breaks: readonly Break[] = [
     tests: { duty: 'deadlines' },
     rows: ['mariadb 11.8'],
     file: 'functions/mysql/session.ts',
-    find: '`max_statement_time = ${this.#until.serverLimit() / 1000}`',
+    find: '`max_statement_time = ${roundedDown(this.#until.serverLimit()) / 1000}`',
     replace: '`max_statement_time = 0`',
     caughtBy: 'ends the wait for another session’s hold on the account, on the server too',
   },

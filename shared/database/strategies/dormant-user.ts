@@ -26,11 +26,12 @@ export async function prepareDormantUser<S extends Session>(
 ): Promise<{ pending: SecretValue; hasRoom: boolean }> {
   const { work, twins, session, pair } = given;
   const { mustHold } = work;
-  const [outlook, { value: pending }, state] = await together(
-    // The base in both cases: a twin is given what the base has to meet at its login.
-    mustHold(() => work.lookAhead(session, pair.base)),
+  // The base in both cases: a twin is given what the base has to meet at its login.
+  const looking = work.lookAhead(session, pair.base);
+  const [{ value: pending }, state] = await together(
     work.pending(),
     twins.state(session, pair),
+    looking.catch(() => {}), // its turn comes below
   );
   const dormant = pending.username === pair.base.username ? 'base' : 'twin';
   requireBase(given, state);
@@ -41,8 +42,7 @@ export async function prepareDormantUser<S extends Session>(
   // Without a twin there is nothing that the base could lack: a failover may have lost the twin.
   const isToCheck = dormant === 'base' && state.twin !== undefined;
   const forBase = (isToCheck && (await mustHold(() => requireNothingMore(given, state.differences)))) || [];
-  if (outlook !== undefined) await mustHold(() => work.readyToChange(pair.base, outlook));
-  const hasRoom = outlook?.hasRoom ?? false;
+  const room = await mustHold(async () => work.readyToChange(pair.base, await looking));
   for (const difference of forBase) await mustHold(() => twins.giveToBase?.(session, pair, difference));
   if (dormant === 'twin') {
     if (state.twin === undefined) await createTwin(given, pending);
@@ -54,7 +54,7 @@ export async function prepareDormantUser<S extends Session>(
   }
   begin(pending);
   await mustHold(() => enable(given, dormant, pending));
-  return { pending, hasRoom };
+  return { pending, hasRoom: room?.hasRoom ?? false };
 }
 
 /** @throws {DormantUserError} if the base does not exist */

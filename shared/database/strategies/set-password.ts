@@ -27,7 +27,7 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
   const outcome = await changeOrFindOut(work, async (begin) => {
     try {
       const change = async () => {
-        const [outlook, { value }] = await together(work.lookAhead(by.session, by.account), work.pending());
+        const [{ value }, outlook] = await together(work.pending(), work.lookAhead(by.session, by.account));
         const { hasRoom } = await work.readyToChange(by.account, outlook);
         begin(value);
         return { pending: value, hasRoom, changed: await changeUnlessDone(work, by, value) };

@@ -1,6 +1,6 @@
 /** No session is left on the server, and no connection on this side. */
 import { expect, test } from '@jest/globals';
-import { Deadline, GOODBYE } from '../../../shared/core/deadline.ts';
+import { Deadline } from '../../../shared/core/deadline.ts';
 import { Secret } from '../../../shared/core/secret.ts';
 import { type Bench, failure, testNone } from '../bench.ts';
 import { eventually } from '../eventually.ts';
@@ -108,8 +108,6 @@ export function sessions(bench: Bench): void {
 
     await own.end();
 
-    const waited = performance.now() - started;
-    expect(waited).toBeLessThan(AT_ONCE);
-    if (how === 'stall') expect(waited).toBeGreaterThan(0.8 * GOODBYE);
+    expect(performance.now() - started).toBeLessThan(AT_ONCE);
   });
 }

@@ -14,7 +14,7 @@ import {
 import { fakeServer } from '../../../conformance/relay.ts';
 import { describeServers, testUnless } from '../../../servers.ts';
 import { connect } from '../connection.ts';
-import { accepting, done, inTurn, message, quoting, READY } from '../fake.ts';
+import { accepting, done, inTurn, notHeld, quoting, READY } from '../fake.ts';
 import {
   change,
   describeOwnServers,
@@ -284,15 +284,8 @@ await describeOwnServers('postgres', 'a commit that waits for a standby', {}, (s
 });
 
 test('what the server answers to COMMIT is never taken for "nothing was changed"', async () => {
-  const free = () =>
-    Buffer.concat([
-      message('T', '\0\x01held\0', '\0'.repeat(6), 16, '\0'.repeat(8)),
-      message('D', '\0\x01', 1, 'f'),
-      message('C', 'SELECT 1\0'),
-      READY,
-    ]);
   const cancelled = (heard: string) => Buffer.concat([quoting(heard, '57014'), READY]);
-  await using server = await fakeServer(inTurn(accepting, done, free, cancelled, done));
+  await using server = await fakeServer(inTurn(accepting, notHeld, cancelled, done));
   const as = { username: 'nemo', password: new Secret('password') };
   await using own = await session({ ...server, database: 'd', superuser: { username: '', password: '' } }, as);
 
