@@ -101,7 +101,7 @@ describe('npm run demo', () => {
         '--strategy',
         strategy,
         '--rotations',
-        '2',
+        '4',
       );
 
       const facts: Facts & { broken: string[] } = JSON.parse(stdout);
@@ -114,7 +114,9 @@ describe('npm run demo', () => {
       });
       const [, product = '', version = ''] = /^(\S+) ([\d.]+), /.exec(facts.server) ?? [];
       expect(isOfRow(rows[rowsOf(engine)[0]], { product, version })).toBe(true);
-      expect(facts.rotations).toHaveLength(2);
+      expect(facts.rotations).toHaveLength(4);
+      // One user has one password. A busy machine can miss a window of some milliseconds, but not each time.
+      expect(facts.rotations.some(({ lockOut }) => lockOut !== undefined)).toBe(true);
       const { calls, logins } = STRATEGIES[strategy];
       for (const { steps, labels, lockOut, application, ...figures } of facts.rotations) {
         expect(figures).toEqual({
@@ -128,16 +130,17 @@ describe('npm run demo', () => {
         expect(steps.map(({ step }) => step)).toEqual(['createSecret', 'setSecret', 'testSecret', 'finishSecret']);
         expect(labels.after['AWSPREVIOUS']).toBe(labels.before['AWSCURRENT']);
         expect(application).toMatchObject({ inAgain: true });
+        if (lockOut === undefined) continue;
         const [, setSecret, , finishSecret] = steps;
-        const { startedAt = 0, ms = 0, refused = 0, byPending } = lockOut ?? {};
+        const { startedAt, ms, refused, byPending } = lockOut;
         expect(startedAt).toBeLessThan(finishSecret?.startedAt ?? 0);
         expect(startedAt + ms).toBeGreaterThan(setSecret?.startedAt ?? Number.POSITIVE_INFINITY);
-        expect(refused).toBeGreaterThan(0); // one user has one password
+        expect(refused).toBeGreaterThan(0);
         expect(byPending).toBe(refused);
       }
       const [first, second] = facts.rotations.map(({ labels }) => labels);
       expect(second?.before).toEqual(first?.after);
-      expect(stderr).toContain('Rotation 2: finishSecret\n');
+      expect(stderr).toContain('Rotation 4: finishSecret\n');
       expect(code).toBe(0);
     });
 
