@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { escape as literal } from 'mysql2';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import type { Address } from '../../../local/servers/source.ts';
@@ -80,15 +81,18 @@ export function mysqlUsers(server: Address): Users {
 
     async logIn({ username, password }: Login) {
       const { host, port } = server;
-      try {
-        const client = await mysql.createConnection({ host, port, user: username, password, connectTimeout: 10_000 });
-        client.on('error', () => {});
-        await client.end();
-        return 'accepted';
-      } catch (error) {
-        if (isAccessDenied(error)) return 'refused';
-        throw error;
-      }
+      for (let triesLeft = 50; ; triesLeft--)
+        try {
+          const client = await mysql.createConnection({ host, port, user: username, password, connectTimeout: 10_000 });
+          client.on('error', () => {});
+          await client.end();
+          return 'accepted';
+        } catch (error) {
+          if (isAccessDenied(error)) return 'refused';
+          // A session that has just taken its leave may still be on its way out.
+          if (Object(error).code !== 'ER_CON_COUNT_ERROR' || triesLeft === 0) throw error;
+          await sleep(20);
+        }
     },
   };
 }

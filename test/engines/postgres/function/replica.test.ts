@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { Secret } from '../../../../shared/core/secret.ts';
 import { ReadOnlyServerError } from '../../../../shared/database/errors.ts';
 import { fakeServer } from '../../../conformance/relay.ts';
-import { accepting, done, errorResponse, inTurn, READY } from '../fake.ts';
+import { accepting, done, errorResponse, inTurn, notHeld, READY } from '../fake.ts';
 import { change, describeOwnServers, failure, newRole, outcome, session, sql, unique } from './support.ts';
 
 await describeOwnServers('postgres', 'a replica', {}, (server) => {
@@ -24,7 +24,7 @@ await describeOwnServers('postgres', 'a replica', {}, (server) => {
 
 test('a reader that finds out late is understood, too', async () => {
   const late = () => Buffer.concat([errorResponse({ C: '25006', M: 'read-only' }), READY]);
-  await using server = await fakeServer(inTurn(accepting, done, late, done));
+  await using server = await fakeServer(inTurn(accepting, notHeld, late, done));
   const as = { username: 'nemo', password: new Secret('password') };
   await using own = await session({ ...server, database: 'd', superuser: { username: '', password: '' } }, as);
 
