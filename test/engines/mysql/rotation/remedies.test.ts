@@ -3,6 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { mysql } from '../../../../functions/mysql/engine.ts';
+import { Deadline } from '../../../../shared/core/deadline.ts';
+import { Secret } from '../../../../shared/core/secret.ts';
+import { type Account, supported } from '../../../../shared/database/engine.ts';
 import { remediesIn } from '../../../rotation/remedies.ts';
 import { newPassword, Rotating, type RotatingOptions } from '../../../rotation/rotating.ts';
 import { describeOwnServers, describeServers, type SharedServer, testUnless } from '../../../servers.ts';
@@ -121,6 +125,26 @@ async function wordsAbout(rotating: Rotating, username: string): Promise<string[
 
 async function expectSame(rotating: Rotating): Promise<void> {
   expect(await wordsAbout(rotating, rotating.twin)).toEqual(await wordsAbout(rotating, rotating.user));
+}
+
+/** What the admin finds to differ between base and twin, where both are for this host. */
+async function differencesAt(rotating: Rotating, { host, port }: SharedServer, realm: string) {
+  const { store } = rotating.manager;
+  const { engine, username, password } = JSON.parse(
+    (store.getSecretValue({ SecretId: 'admin' }) as { SecretString: string }).SecretString,
+  );
+  const to = { host, port, tls: 'off', options: {} } as const;
+  const result = await mysql.login(to, { username, password: new Secret(password) }, new Deadline(60_000));
+  if (result.is !== 'accepted') throw result.why;
+  const { session } = result;
+  const [base, twin] = [rotating.user, rotating.twin].map((name) => ({ username: name, realm })) as [Account, Account];
+  try {
+    const found = await supported(mysql.twins(engine)).differences(session, { base, twin, owner: rotating.arn });
+    if (found === 'not visible') throw new Error(found);
+    return found;
+  } finally {
+    await session.close();
+  }
 }
 
 /** A person who may let others act as anybody (PROXY), as root@localhost may. */
@@ -366,6 +390,42 @@ describeServers('mysql', 'what an error says is to be run, by a person', (server
     const { error } = await rotating.rotate();
     for (const statement of remediesIn(error)[0] ?? []) await rotating.sql(statement);
     await rotating.expectRotated(rotating.user);
+  });
+
+  describe.each(['::1', 'fe80::/10', '2001:db8::%'])('about accounts for %s', (host) => {
+    test('of which one is to be renamed', async () => {
+      await using rotating = await Rotating.on(server, ALTERNATING);
+      await rotating.sql(`CREATE USER ${quoted(rotating.twin, host)} ACCOUNT LOCK`);
+
+      const { error } = await rotating.rotate();
+
+      const [, found, wanted] =
+        /ForeignUserError: The account (.*) is for other.* logs in, (.*) would/.exec(error ?? '') ?? [];
+      expect(found).toContain(host);
+      await rotating.sql(`RENAME USER ${found} TO ${wanted}`);
+      await rotating.expectRotated(rotating.twin);
+      await expectSame(rotating);
+    });
+
+    // No client of this test has such an address, so neither account can be AWSCURRENT.
+    test.each([
+      ['gives the base', 0],
+      ['takes from the twin', -1],
+    ])('with different rights, and %s', async (_, which) => {
+      await using rotating = await Rotating.on(server, ALTERNATING);
+      const [base, twin] = [quoted(rotating.user, host), quoted(rotating.twin, host)];
+      await rotating.sql(`RENAME USER ${quoted(rotating.user)} TO ${base}`);
+      await rotating.sql(`CREATE USER ${twin}`);
+      await rotating.sql(`GRANT SELECT ON app_data.* TO ${base} WITH GRANT OPTION`);
+      await rotating.sql(`GRANT PROCESS ON *.* TO ${twin}`);
+      await rotating.sql(`ALTER USER ${twin} WITH MAX_USER_CONNECTIONS 3`);
+      const before = await differencesAt(rotating, server, host);
+      expect(before.map(({ kind }) => kind).sort()).toEqual(['less', 'more', 'setting']);
+
+      for (const { remedies } of before) await rotating.sql(String(remedies.at(which)));
+
+      expect(await differencesAt(rotating, server, host)).toEqual([]);
+    });
   });
 
   test('about a user at its limit of connections', async () => {
