@@ -3,8 +3,8 @@ import { type Document, MongoClient, MongoError } from 'mongodb';
 import { type Deadline, GOODBYE } from '../../shared/core/deadline.ts';
 import { RotationError } from '../../shared/core/errors.ts';
 import type { Secret } from '../../shared/core/secret.ts';
-import type { Credential, Endpoint, LoginResult } from '../../shared/database/engine.ts';
-import { type Trust, trustIn } from '../../shared/database/tls.ts';
+import type { Credential, Endpoint, LoginResult, Tls } from '../../shared/database/engine.ts';
+import { trustIn } from '../../shared/database/tls.ts';
 import { type Connection, impossible, loginFailure, NotPrimary, unproven } from './errors.ts';
 import { disconnect, MongoSession, nameOf, realmOf } from './session.ts';
 
@@ -16,8 +16,7 @@ export async function login(to: Endpoint, as: Credential, until: Deadline): Prom
     isLoggedIn: false,
     sent: 'the login',
   };
-  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
-  const client = clientOf(to, as, until, trust);
+  const client = clientOf(to, as, await encrypted(to.tls), until);
   try {
     await until.spend('connecting', nameOf(connection), () => opened(client, connection));
     const session = new MongoSession(client, connection, until);
@@ -53,6 +52,13 @@ function isPreparable(password: Secret): boolean {
   }
 }
 
+async function encrypted(tls: Tls) {
+  if (tls === 'off') return { tls: false };
+  const { secureContext } = await trustIn(tls.ca);
+  const { servername } = tls;
+  return { tls: true, secureContext, rejectUnauthorized: true, ...(servername !== undefined && { servername }) };
+}
+
 /**
  * One server, and one connection for commands. The driver keeps a second connection, which only
  * watches the server.
@@ -60,8 +66,8 @@ function isPreparable(password: Secret): boolean {
 function clientOf(
   to: Endpoint,
   { username, password }: Credential,
+  encryption: Awaited<ReturnType<typeof encrypted>>,
   until: Deadline,
-  trust: Trust | undefined,
 ): MongoClient {
   const host = to.host.includes(':') ? `[${to.host}]` : to.host;
   const timeout = Math.max(1, until.left('connecting')); // 0 would mean none
@@ -70,12 +76,7 @@ function clientOf(
     auth: { username, password: password.reveal() },
     authSource: realmOf(to),
     appName: 'secret-rotation',
-    tls: to.tls !== 'off',
-    ...(to.tls !== 'off' && {
-      secureContext: trust?.secureContext,
-      rejectUnauthorized: true,
-      ...(to.tls.servername !== undefined && { servername: to.tls.servername }),
-    }),
+    ...encryption,
     maxPoolSize: 1,
     serverMonitoringMode: 'poll',
     heartbeatFrequencyMS: 3_600_000,

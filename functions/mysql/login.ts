@@ -24,8 +24,8 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
     brokeWith: undefined,
     plugin: undefined,
   };
-  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
-  const client = clientOf(connection, as, trust);
+  const tls = to.tls === 'off' ? {} : { ssl: verified(await trustIn(to.tls.ca)) };
+  const client = clientOf(connection, as, tls);
   // Without a listener, this event would end the process. The next statement reports that the
   // connection broke.
   client.on('error', (error) => (connection.brokeWith ??= error));
@@ -44,14 +44,18 @@ async function logInOnce(to: Endpoint, as: Credential, until: Deadline): Promise
   }
 }
 
-function clientOf(connection: Connection, { username, password }: Credential, trust: Trust | undefined): Client {
+function clientOf(
+  connection: Connection,
+  { username, password }: Credential,
+  tls: { ssl?: ReturnType<typeof verified> },
+): Client {
   const { to, socket } = connection;
   return createConnection({
     host: certified(to),
     user: username,
     password: password.reveal(),
     ...(to.database !== undefined && { database: to.database }),
-    ...(trust && { ssl: verified(trust) }),
+    ...tls,
     stream: () => socket.connect(to.port, to.host).setNoDelay(true),
     connectTimeout: 0,
     charset: 'utf8mb4',

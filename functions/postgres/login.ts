@@ -46,8 +46,8 @@ async function logInOnce(
     version: undefined,
     brokeWith: undefined,
   };
-  const trust = to.tls === 'off' ? undefined : await trustIn(to.tls.ca);
-  const client = clientOf(connection, password, until, trust);
+  const ssl = to.tls !== 'off' && verified(to.tls, await trustIn(to.tls.ca), to.host);
+  const client = clientOf(connection, password, ssl, until);
   try {
     await until.spend('connecting', nameOf(connection), () => client.connect());
   } catch (error) {
@@ -76,8 +76,8 @@ const OFFERS_TLS: ReadonlyMap<string, boolean> = new Map([
 function clientOf(
   connection: Connection,
   password: Promise<Secret>,
+  ssl: false | ReturnType<typeof verified>,
   until: Deadline,
-  trust: Trust | undefined,
 ): pg.Client {
   const { to, username, socket } = connection;
   if (to.tls !== 'off')
@@ -92,7 +92,7 @@ function clientOf(
       connection.askedForPassword = true;
       return (await password).reveal();
     },
-    ssl: to.tls !== 'off' && trust !== undefined && verified(to.tls, trust, to.host),
+    ssl,
     stream: () => socket,
     application_name: 'secret-rotation',
     statement_timeout: limit,
