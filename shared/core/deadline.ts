@@ -37,10 +37,12 @@ export const GOODBYE = 500;
 export class Deadline {
   readonly #total: number;
   readonly #end: number;
-  /** Without the work that is under way. */
-  readonly #spent: Record<Spending, number> = { 'Secrets Manager': 0, RDS: 0, connecting: 0, statements: 0 };
-  /** How much work of a kind is under way, and since when there has been any. */
-  readonly #underWay = new Map<Spending, { count: number; since: number }>();
+  readonly #spent = {
+    'Secrets Manager': new Clock(),
+    RDS: new Clock(),
+    connecting: new Clock(),
+    statements: new Clock(),
+  };
 
   /**
    * @param remaining getRemainingTimeInMillis() of Lambda's context, at the start of the invocation
@@ -52,9 +54,7 @@ export class Deadline {
 
   /** What is left for this kind: never below 0, never past the end of the invocation. */
   left(kind: Spending): number {
-    const now = performance.now();
-    const spent = this.#spent[kind] + now - (this.#underWay.get(kind)?.since ?? now);
-    const rest = Math.min(this.#share(kind) - spent, this.#end - now);
+    const rest = Math.min(this.#share(kind) - this.#spent[kind].read(), this.#end - performance.now());
     return Math.max(0, Math.floor(rest));
   }
 
@@ -75,7 +75,7 @@ export class Deadline {
     if (left === 0) throw new DeadlineError(`No time is left for ${what} (${this.#describe(kind)}).`);
     const abort = new AbortController();
     let timer: NodeJS.Timeout | undefined;
-    this.#begin(kind);
+    this.#spent[kind].start();
     const expired = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(new DeadlineError(`No answer within ${left} ms from ${what} (${this.#describe(kind)}).`));
@@ -86,23 +86,8 @@ export class Deadline {
       return await Promise.race([work(abort.signal), expired]);
     } finally {
       clearTimeout(timer);
-      this.#finish(kind);
+      this.#spent[kind].stop();
     }
-  }
-
-  #begin(kind: Spending): void {
-    const { count, since } = this.#underWay.get(kind) ?? { count: 0, since: performance.now() };
-    this.#underWay.set(kind, { count: count + 1, since });
-  }
-
-  #finish(kind: Spending): void {
-    const { count, since } = this.#underWay.get(kind) ?? { count: 1, since: performance.now() };
-    if (count > 1) {
-      this.#underWay.set(kind, { count: count - 1, since });
-      return;
-    }
-    this.#underWay.delete(kind);
-    this.#spent[kind] += performance.now() - since;
   }
 
   /**
@@ -124,5 +109,24 @@ export class Deadline {
 
   #describe(kind: Spending): string {
     return `${Math.round(this.#share(kind))} ms in all for ${kind}, of ${Math.round(this.#total)} ms for this step`;
+  }
+}
+
+/** Adds up the time in which at least one work is under way. In milliseconds. */
+class Clock {
+  #underWay = 0;
+  #since = 0;
+  #before = 0;
+
+  start(): void {
+    if (this.#underWay++ === 0) this.#since = performance.now();
+  }
+
+  stop(): void {
+    if (--this.#underWay === 0) this.#before += performance.now() - this.#since;
+  }
+
+  read(): number {
+    return this.#before + (this.#underWay === 0 ? 0 : performance.now() - this.#since);
   }
 }
