@@ -23,6 +23,14 @@ export type Readable<V> = { version: Version; value: V };
  */
 export type Unfit = string;
 
+/** What is found after a change outside Secrets Manager that is no longer wanted. */
+export type Overtaken<V> = {
+  /** AWSCURRENT as it is now. */
+  current: V;
+  /** Whether the version of this rotation still has AWSPENDING. */
+  isPending: boolean;
+};
+
 /** What one step works on. */
 export type Rotation<V> = {
   /** The ARN of the secret, even if the event named the secret in another way. */
@@ -63,10 +71,9 @@ export type Rotation<V> = {
    * Call this right after a change outside Secrets Manager. While the change waited for a lock, a
    * person may have moved the labels.
    * @returns undefined if the change is still wanted, or if another attempt has promoted it. If not,
-   *   AWSCURRENT as it is now, and whether the version still has AWSPENDING: then the change has to be
-   *   undone if a version with a label no longer works because of it.
+   *   the change has to be undone if a version with a label no longer works because of it.
    */
-  overtaken(): Promise<{ current: V; isPending: boolean } | undefined>;
+  overtaken(): Promise<Overtaken<V> | undefined>;
   /**
    * Takes AWSPENDING off this version. That ends the rotation: the next RotateSecret makes a new
    * version. Call this only after AWSCURRENT has been seen to work without this version.

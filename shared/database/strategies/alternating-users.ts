@@ -9,7 +9,7 @@ import { DormantUserError, LoginRefusedError, ReadOnlyServerError, TwinRightsErr
 import { type Names, namesIn, namesOf, otherOf, pairOf } from '../pair.ts';
 import { unfitPassword } from '../password.ts';
 import { differingKeys, type SecretValue } from '../secret-value.ts';
-import type { Check, Database, Work } from '../work.ts';
+import type { Check, Database, PairWork, Work } from '../work.ts';
 import { prepareDormantUser } from './dormant-user.ts';
 import { requireStillWanted } from './overtaken.ts';
 import { giveUpTaken } from './refused-password.ts';
@@ -90,46 +90,57 @@ async function setDormantUser<S extends Session>(work: Work<S>): Promise<void> {
   const admin = await work.adminSecret.guarded([names.base, names.twin]);
   const proving = proveOwnUser(work, names);
   const [{ realm }, session] = await together(proving, admin.login(proving));
-  const pair = pairOf(names, realm, secretArn);
   const twins = supported(engine.twins(current.value.engineKey));
-  const isProofAtOnce = !admin.isAtAnotherHost;
-  let pending: SecretValue;
-  let proof: unknown;
-  const prove = async () => {
-    await proveWithRights(work, pending, names);
-    return 'proven' as const;
-  };
+  const given = { work, twins, session, pair: pairOf(names, realm, secretArn) };
+  const { pending, proof } = await changeDormantUser(given, names, admin);
+  if (proof === 'proven') return;
   try {
-    const prepare = (begin: (pending: SecretValue) => void) =>
-      prepareDormantUser({ work, twins, session, pair }, begin);
-    const change = (begin: (pending: SecretValue) => void) =>
-      engine.exclusively(session, pair.base, () => prepare(begin), current.value.endpoint);
-    const outcome = await changeOrFindOut(work, change);
-    pending = outcome === 'found set' ? (await work.pending()).value : outcome.pending;
-    const dormant = pending.username === pair.base.username ? 'base' : 'twin';
-    const isBeside = outcome !== 'found set' && outcome.hasRoom && isProofAtOnce;
+    if (proof instanceof LoginRefusedError || proof instanceof TwinRightsError) throw proof;
+    await onceReplicated(admin, () => proveWithRights(work, pending, names));
+  } catch (error) {
+    // A replica may not know the new password yet.
+    if (!(error instanceof LoginRefusedError) || admin.isAtAnotherHost) throw error;
+    throw await giveUpTaken(error, 'is valid', () => withdrawDormantUser(work, pending));
+  }
+}
+
+/**
+ * Changes the dormant user, and proves the change beside the last look at the labels where a proof is
+ * possible at once. The admin's session is closed.
+ * @returns `proof`: `proven`, or the error with which the proof failed; undefined if there was none
+ */
+async function changeDormantUser<S extends Session>(
+  given: PairWork<S>,
+  names: Names,
+  admin: Admin<S>,
+): Promise<{ pending: SecretValue; proof: unknown }> {
+  const { work, twins, session, pair } = given;
+  const { engine } = work;
+  const isProofAtOnce = !admin.isAtAnotherHost;
+  let proof: unknown;
+  try {
+    const outcome = await changeOrFindOut(work, (begin) => {
+      const { endpoint } = work.current.value;
+      return engine.exclusively(session, pair.base, () => prepareDormantUser(given, begin), endpoint);
+    });
+    const { pending, hasRoom } =
+      outcome === 'found set' ? { pending: (await work.pending()).value, hasRoom: false } : outcome;
+    const prove = () => proveWithRights(work, pending, names).then(() => 'proven');
+    const proving = hasRoom && isProofAtOnce ? prove().catch((error: unknown) => error) : undefined;
     // Whether the change is still wanted matters more than how its proof ends.
-    const proving = isBeside ? prove().catch((error: unknown) => error) : Promise.resolve(undefined);
-    const [now, result] = await together(work.overtaken(), proving);
+    const [now, result] = await together(work.overtaken(), Promise.resolve(proving));
     proof = result;
+    const dormant = pending.username === pair.base.username ? 'base' : 'twin';
     await requireStillWanted(work, pending, now, {
       keepsOldValid: true,
       isProofAtOnce,
       underLock: (undo) => engine.exclusively(session, pair.base, undo),
       setBack: (value) => twins.enable(session, pair, dormant, value.password),
     });
+    return { pending, proof };
   } finally {
     // Without a proof, the server may have no other connection for it.
     await (proof === 'proven' ? session.close() : session.end());
-  }
-  if (proof === 'proven') return;
-  try {
-    if (proof instanceof LoginRefusedError || proof instanceof TwinRightsError) throw proof;
-    await onceReplicated(admin, prove);
-  } catch (error) {
-    // A replica may not know the new password yet.
-    if (!(error instanceof LoginRefusedError) || admin.isAtAnotherHost) throw error;
-    throw await giveUpTaken(error, 'is valid', () => withdrawDormantUser(work, pending));
   }
 }
 

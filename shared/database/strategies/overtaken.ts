@@ -1,6 +1,7 @@
 /** A change that was overtaken: while it waited for the server, a person moved the labels. */
 
 import { TokenNotPendingError } from '../../core/errors.ts';
+import type { Overtaken } from '../../core/kind.ts';
 import type { Session } from '../engine.ts';
 import { type SecretValue, sameTarget } from '../secret-value.ts';
 import type { Work } from '../work.ts';
@@ -21,7 +22,7 @@ import type { Work } from '../work.ts';
 export async function requireStillWanted<S extends Session>(
   { overtaken, logins }: Work<S>,
   pending: SecretValue,
-  now: Awaited<ReturnType<Work<S>['overtaken']>>,
+  now: Overtaken<SecretValue> | undefined,
   { keepsOldValid, isProofAtOnce, underLock, setBack }: Undo,
 ): Promise<void> {
   if (now === undefined) return;

@@ -44,8 +44,8 @@ export async function setPassword<S extends Session>(work: Work<S>, means: Means
     const isProofAtOnce = !by.isAtAnotherHost;
     // The application waits for the proof, so both go on at the same time where there is room.
     const isBeside = hasRoom && isProofAtOnce;
-    const proving = isBeside ? work.logins.probe(pending) : Promise.resolve(undefined);
-    const [now, proof] = await together(work.overtaken(), proving);
+    const proving = isBeside ? work.logins.probe(pending) : undefined;
+    const [now, proof] = await together(work.overtaken(), Promise.resolve(proving));
     await requireStillWanted(work, pending, now, {
       keepsOldValid: means.keepsReplaced,
       isProofAtOnce,
