@@ -74,15 +74,20 @@ export class Logins<S extends Session> {
    * @throws what `permission` is rejected with
    */
   async tryAfter(permission: Promise<unknown>, value: SecretValue): Promise<LoginResult<S>> {
+    const { loginAhead } = this.#engine;
+    if (loginAhead === undefined) {
+      await permission;
+      return this.try(value);
+    }
     const tooLate = sleep(PATIENCE, undefined, { ref: false }).then(() => Promise.reject(new TypeError('too late')));
     const password = Promise.race([permission.then(() => value.password), tooLate]);
     const isInTime = password.then(
       () => true,
       () => false,
     );
-    const opening = this.#engine.loginAhead?.(this.#at, value.username, password, this.#deadline);
-    const [, result] = await together(permission, Promise.resolve(opening));
-    return result !== undefined && (await isInTime) ? this.#noted(value, result) : this.try(value);
+    const opening = loginAhead(this.#at, value.username, password, this.#deadline);
+    const [, result] = await together(permission, opening);
+    return (await isInTime) ? this.#noted(value, result) : this.try(value);
   }
 
   #noted(value: SecretValue, result: LoginResult<S>): LoginResult<S> {
