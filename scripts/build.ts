@@ -1,6 +1,6 @@
 /**
- * npm run build: the function of each engine, dist/<engine>/, with source maps. index.mjs is what Lambda loads. Beside it are parts that are
- * loaded only when they are needed.
+ * npm run build: the function of each engine, dist/<engine>/, with source maps. Lambda loads index.mjs.
+ * The parts beside it are loaded only when they are needed.
  * npm run build -- postgres: of that engine alone.
  * npm run build -- --explain: how many bytes of it come from which package.
  */
@@ -29,12 +29,12 @@ const environmentCredentials: Plugin = {
   },
 };
 
-/** Exports that Node makes only when they are asked for, and that take long: `http` loads undici for the first three. */
+/** Exports of `http` that Node makes only when they are asked for. To make them, it loads undici. */
 const LAZY_EXPORTS = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
 
 /**
- * Fetches Node's own modules as objects. An ES module that imports one of them has all its exports read, even those that Node makes only on
- * demand.
+ * Fetches Node's own modules as objects. An ES module that imports one of them has all its exports
+ * read, even those that Node makes only on demand.
  */
 const builtinsAsObjects: Plugin = {
   name: 'builtins-as-objects',
@@ -66,8 +66,9 @@ const builtinsAsObjects: Plugin = {
 };
 
 /**
- * Leaves out large tables that no function uses. MongoDB's driver brings a URL parser with the names of all the world's domains; Node's own does
- * for `mongodb://host:port/`. MySQL's driver brings tables of Chinese, Japanese and Korean character sets, and all connections use utf8mb4.
+ * Leaves out large tables that no function uses. MongoDB's driver brings a URL parser with tables of
+ * international domain names: for `mongodb://host:port/` Node's own parser is enough. MySQL's driver
+ * brings tables of Chinese, Japanese and Korean character sets: all connections use utf8mb4.
  */
 const withoutUnusedTables: Plugin = {
   name: 'without-unused-tables',
@@ -113,16 +114,16 @@ export async function buildFunction(engine: string, options: BuildOptions = {}):
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
   // The file that names the others comes last.
-  for (const { path, contents } of outputFiles.toSorted((a, b) => rank(a.path) - rank(b.path)))
-    await replaceFile(path, contents);
+  const { parts = [], entry = [] } = Object.groupBy(outputFiles, ({ path }) => (isEntry(path) ? 'entry' : 'parts'));
+  for (const { path, contents } of [...parts, ...entry]) await replaceFile(path, contents);
   const written = outputFiles.map(({ path }) => basename(path));
   for (const name of await readdir(folder))
     if (/\.mjs(\.map)?$/.test(name) && !written.includes(name)) await rm(join(folder, name), { force: true });
   return metafile;
 }
 
-function rank(path: string): number {
-  return basename(path) === 'index.mjs' ? 1 : 0;
+function isEntry(path: string): boolean {
+  return basename(path) === 'index.mjs';
 }
 
 /** At once: whoever reads the file meanwhile gets the old one or the new one whole. */
@@ -133,7 +134,10 @@ async function replaceFile(path: string, contents: Uint8Array): Promise<void> {
   await rename(unfinished, path);
 }
 
-/** Bytes by package; what is ours counts as `secret-rotation-functions`. `atStart`: of what is loaded with index.mjs. */
+/**
+ * Bytes by package. What is ours counts as `secret-rotation-functions`.
+ * @param atStart only what is loaded together with index.mjs
+ */
 export function bytesByPackage({ outputs }: Metafile, { atStart = false } = {}): Map<string, number> {
   const bytes = new Map<string, number>();
   const chosen = atStart ? loadedAtStart(outputs) : Object.keys(outputs).filter((path) => path.endsWith('.mjs'));
@@ -146,7 +150,7 @@ export function bytesByPackage({ outputs }: Metafile, { atStart = false } = {}):
 }
 
 function loadedAtStart(outputs: Metafile['outputs']): string[] {
-  const found = Object.keys(outputs).filter((path) => basename(path) === 'index.mjs');
+  const found = Object.keys(outputs).filter(isEntry);
   for (const path of found) {
     const imports =
       outputs[path]?.imports.filter(({ kind, external }) => kind === 'import-statement' && !external) ?? [];
