@@ -44,9 +44,9 @@ export async function mayMarkItself(session: MongoSession, { username, realm }: 
 
 /**
  * Whether users have customData here, the place for a mark. Two commands try it on a user that does
- * not exist, so that nothing changes, and a rehearsal may send them, too. The first sets customData to a document: DocumentDB and FerretDB refuse the field. The
- * second sets it to a text: a server that does not object to a text ignores the field, and would
- * keep no mark.
+ * not exist. So nothing changes, and a rehearsal sends them, too. The first sets customData to a
+ * document: DocumentDB and FerretDB refuse the field. The second sets it to a text: a server that does
+ * not object to a text ignores the field, and would keep no mark.
  * @throws {PrivilegeError} if this session may not change users
  */
 export async function hasCustomData(session: MongoSession, realm: string): Promise<boolean> {

@@ -31,9 +31,9 @@ export class MySqlSession implements Session {
   isRehearsing = false;
   readonly #client: Client;
   readonly #connection: Connection;
+  readonly #until: Deadline;
   /** The statement that has set the limits last. */
   #limited: string | undefined;
-  readonly #until: Deadline;
 
   constructor(client: Client, connection: Connection, until: Deadline) {
     this.#client = client;

@@ -14,8 +14,8 @@ export type RandomPasswordRequest = {
 };
 
 /**
- * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html. Our own function makes its passwords itself; AWS's
- * functions ask for them.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html.
+ * AWS's functions ask for their passwords here. Ours makes its own.
  */
 export function randomPassword(request: RandomPasswordRequest): { RandomPassword: string } {
   const { PasswordLength: length = 32, ExcludeCharacters = '', RequireEachIncludedType = true } = request;

@@ -1,4 +1,7 @@
-/** What the benchmark has to know of an engine to make its floor: what the function asked for, and how to ask for the same with the bare driver. */
+/**
+ * What the benchmark has to know of an engine to make its floor: what the function asked for, and how
+ * to ask for the same with the bare driver.
+ */
 
 /** What a message from the client to the server asks for. Undefined for a part of a login. */
 export type Asked = { login: string } | { statement: string } | 'goodbye' | undefined;
@@ -6,7 +9,10 @@ export type Asked = { login: string } | { statement: string } | 'goodbye' | unde
 export interface BenchmarkEngine {
   /** @param name the message's, as the crash matrix's protocol has it */
   asked(name: string, bytes: Buffer): Asked;
-  /** Of the module that exports `floorDriver`, from the root of the repository. It is bundled with the driver, and knows nothing else. */
+  /**
+   * Path of the module that exports `floorDriver`, from the root of the repository. It is bundled with
+   * the driver, and knows nothing else.
+   */
   driver: string;
 }
 

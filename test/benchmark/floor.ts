@@ -1,6 +1,7 @@
 /**
- * The floor: a Lambda function that does again what was recorded, with the bare driver and the bare client of Secrets Manager. It makes the same
- * calls and logins, and sends the same statements, in the same order and as much at the same time; and it decides nothing. Bundled with one driver.
+ * The floor: a Lambda function that does again what was recorded, with the bare driver and the bare
+ * client of Secrets Manager. It makes the same calls and logins, and sends the same statements, in the
+ * same order and as much at the same time. It decides nothing. It is bundled with one driver.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

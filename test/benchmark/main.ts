@@ -1,6 +1,6 @@
 /**
- * npm run bench: measures the built function on a real server, by turns with its floor and with whatever else `--peer` names.
- * docs/benchmark.md says how. Speed is no promise, so no figure makes it fail.
+ * npm run bench: measures the built function on a real server, by turns with its floor and with
+ * whatever else `--peer` names. docs/benchmark.md says how. Speed is no promise, so no figure makes it fail.
  */
 import { NoServer } from '../../local/servers/server.ts';
 import { orExit } from '../../scripts/usage.ts';

@@ -252,12 +252,15 @@ function sum(steps: Record<Step, number>): number {
 }
 
 /**
- * Milliseconds. Far more than what happens at the same time lies apart; and not so much that the function takes what it has read for old, and reads
- * it again, as it would with a database so far away.
+ * In milliseconds. It is far more than what lies between things that happen at the same time. With much
+ * more, the function would take the labels for old and read them again.
  */
 const DELAY = 25;
 
-/** What a rotation in a new process asks for, and how often it waits for the answer: of a secret that has been rotated before. */
+/**
+ * What a rotation in a new process asks for, and how often it waits for the answer. The secret has been
+ * rotated before.
+ */
 async function count({ stand, plain, strategy, tls }: Case, candidate: Candidate): Promise<Counts> {
   const { host, port } = stand.server;
   if (tls) {

@@ -1,7 +1,7 @@
 /** What the operating system says of a process. On Linux only: elsewhere nothing. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Processor time of all threads in milliseconds, user's and system's: proc(5), `schedstat`, which counts in nanoseconds. */
+/** User's and system's processor time of all threads, in milliseconds: `schedstat` in proc(5), which has nanoseconds. */
 export function processorTime(pid: number): number | undefined {
   return reading(() =>
     readdirSync(`/proc/${pid}/task`)

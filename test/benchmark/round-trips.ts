@@ -106,14 +106,15 @@ class Connection {
   run(): void {
     const { ask, answer } = this.#questions;
     ask();
-    // The client's kernel has opened the connection already. What the client sends is held back until it could have been.
+    // The client's kernel has opened the connection already. What the client sends is held back until
+    // a connection could have been opened.
     const opened = answer().then(ask);
     handOn(this.#client, this.#server, opened, async () => ask());
     handOn(this.#server, this.#client, opened, answer);
   }
 }
 
-/** Each piece, and the end, when `due` says so; what comes meanwhile is held back at the same time, not one after the other. */
+/** Hands on each piece, and the end, when `due` says so. Pieces wait at the same time, not one after the other. */
 function handOn(from: Socket, to: Socket, opened: Promise<void>, due: () => Promise<void>): void {
   let before = opened;
   const whenDue = (work: () => void) => {

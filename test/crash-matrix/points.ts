@@ -102,8 +102,9 @@ function idOf(turn: Turn, place: string, fault: string): string {
 }
 
 /**
- * Where more is sent, of messages that follow each other in one direction of a connection to the database the last: the driver goes by that.
- * Requests to Secrets Manager that are under way together go their own ways, so each is a place.
+ * All places for single user. For other strategies, of messages that follow each other in one
+ * direction of a connection to the database only the last: the driver goes by that. Requests to Secrets
+ * Manager that are under way together go their own ways, so each is a place.
  */
 function placesAmong(strategy: StrategyName, seen: readonly Seen[]): readonly Seen[] {
   if (strategy === 'single-user') return seen;

@@ -1,4 +1,7 @@
-/** What the demo, the tests of rotations, the conformance suite, the crash matrix, the interleavings and the benchmark know of each engine: a line for each. */
+/**
+ * What the demo, the tests of rotations, the conformance suite, the crash matrix, the interleavings and
+ * the benchmark know of each engine: a line for each.
+ */
 import type { DemoEngine } from '../../local/demo/engine.ts';
 import type { Engine } from '../../shared/database/engine.ts';
 import type { BenchmarkEngine } from '../benchmark/engine.ts';

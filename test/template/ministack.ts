@@ -1,4 +1,4 @@
-/** An AWS on this machine: MiniStack, an emulator that is not ours. It runs functions in processes of the `node` on PATH. */
+/** An AWS on this machine: MiniStack, an emulator that is not ours. It runs functions with the `node` on PATH. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -78,8 +78,9 @@ export class MiniStack implements AsyncDisposable {
   }
 
   /**
-   * One attempt of the function that is deployed under this name. MiniStack's own RotateSecret calls no function: it turns rotation on, and
-   * makes a copy of AWSCURRENT the next AWSCURRENT. So the pending version, which has no value yet, and the steps are made here.
+   * One attempt of the function that is deployed under this name. MiniStack's own RotateSecret calls no
+   * function: it turns rotation on, and makes a copy of AWSCURRENT the next AWSCURRENT. So the pending
+   * version, which has no value yet, and the steps are made here.
    * @returns what the error says of the step that failed, if one did; MiniStack gives all errors one class
    */
   async rotate(SecretId: string, FunctionName: string): Promise<{ token: string; error?: string }> {

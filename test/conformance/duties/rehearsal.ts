@@ -1,4 +1,4 @@
-/** A rehearsal tells what a change would be refused for, and nothing of it lasts: neither a change nor a lock nor a session. */
+/** A rehearsal tells what a change would be refused for. Nothing of it lasts: no change, no lock, no session. */
 import { expect, test } from '@jest/globals';
 import { Deadline } from '../../../shared/core/deadline.ts';
 import type { Session, Twins } from '../../../shared/database/engine.ts';

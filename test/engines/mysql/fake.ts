@@ -96,8 +96,8 @@ export function greets(answer: (heard: string) => Buffer, options?: Greeting): (
 }
 
 /**
- * Lets anybody in as `nemo`, and answers every statement as a server does, but for what `answer` says. A statement that sets limits again has no
- * position: whether it is sent depends on the time.
+ * Lets anybody in as `nemo`, and answers every statement as a server does, but for what `answer` says.
+ * A statement that sets limits again has no position: whether it is sent depends on the time.
  */
 export function letsIn(
   answer: (statement: string, position: number) => Buffer | undefined,

@@ -1,6 +1,7 @@
 /**
- * What a rehearsal tells where users have privileges, which no server at hand has: played, in the form of MongoDB 8.0's answers to
- * https://www.mongodb.com/docs/manual/reference/command/connectionStatus/. Which command takes which of them:
+ * What a rehearsal tells where users have privileges. No server at hand shows them, so the answers are
+ * played, in the form of MongoDB 8.0's:
+ * https://www.mongodb.com/docs/manual/reference/command/connectionStatus/. Which command takes which:
  * https://github.com/mongodb/mongo/blob/master/src/mongo/db/commands/user_management_commands_common.cpp
  */
 import { randomUUID } from 'node:crypto';

@@ -73,8 +73,8 @@ type Cure = {
 };
 
 /**
- * Runs the first statement of each choice that has not been run, or the next one if what it is about is gone. AWSCURRENT logs in before and after,
- * and keeps what it has, unless the statement is to take it.
+ * Runs the first statement of each choice that has not been run, or the next one if what it is about is
+ * gone. AWSCURRENT logs in before and after, and keeps what it has, unless the statement is to take it.
  */
 async function runAll(
   rotating: Rotating,
