@@ -392,8 +392,8 @@ export const breaks: readonly Break[] = [
     tests: { duty: 'TLS' },
     rows: ['mongodb 8.0'],
     file: 'functions/mongodb/login.ts',
-    find: "tls: to.tls !== 'off',",
-    replace: 'tls: false,',
+    find: 'return { tls: true,',
+    replace: 'return { tls: false,',
     caughtBy: 'is used when the certificate verifies by name, and nothing can be overheard',
   },
   {
