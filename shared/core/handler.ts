@@ -3,6 +3,7 @@
  * Lambda.
  */
 
+import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy, { type MiddlewareObj } from '@middy/core';
@@ -14,6 +15,10 @@ import { Proven } from './proven.ts';
 import { type Outcome, type Report, runStep } from './rotation.ts';
 import { Settings } from './settings.ts';
 import { connectSecretsManager, SecretVersions } from './versions.ts';
+
+// V8 would rather let the heap grow than collect early. After 60 rotations in one process that is
+// 133 MB instead of 103. A rotation takes 2 to 5 % more processor time for it.
+setFlagsFromString('--optimize-for-size');
 
 /**
  * The part of Lambda's context that we use,
