@@ -206,6 +206,27 @@ test('the document names every act, and every broken rule with the point that re
     expect(document).toContain(`| ${rule} | ${engine} | ${strategy} | \`${caughtBy}\` |`);
 });
 
+test('the document quotes other documents as they stand, and names the acts that play each sentence', async () => {
+  const document = await readFile(DOCUMENT, 'utf8');
+  const rows = [...document.matchAll(/^\| ((?:docs\/)?[\w-]+\.md) \| (.*) \| (.*) \|$/gm)];
+  expect(rows.length).toBeGreaterThan(20);
+  for (const [, name, sentence, played] of rows as unknown as [string, string, string, string][]) {
+    const text = asOneLine(await readFile(new URL(`../../${name}`, import.meta.url), 'utf8'));
+    expect({ name, sentence, stands: text.includes(sentence) }).toEqual({ name, sentence, stands: true });
+    const named = [...played.matchAll(/`(.*?)`/g)].map(([, act]) => act);
+    expect(Object.keys(acts)).toEqual(expect.arrayContaining(named));
+    expect(named.length > 0 || played.includes('all acts')).toBe(true);
+  }
+});
+
+/** Without line breaks, bold letters and the targets of links. */
+function asOneLine(markdown: string): string {
+  return markdown
+    .replaceAll('**', '')
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/\s+/g, ' ');
+}
+
 test('a run writes its own part of the document and leaves the rest', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'interleavings-'));
   const file = pathToFileURL(join(folder, 'document.md'));
